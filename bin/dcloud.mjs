@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+// Written for any Node.js: an old one hands over to the one that npm installed, and nothing newer is parsed before.
+import { isRecentNode, nodeBinary } from './node-binary.mjs';
+
+if (isRecentNode()) {
+  // Each file operation takes one of libuv's threads, and an fsync holds it for a millisecond: the default of 4
+  // would be the ceiling of all writes. Read by libuv when the first of them is needed, which is after this line.
+  process.env.UV_THREADPOOL_SIZE ??= '32';
+  const { main } = await import('../dist/main.js').catch((error) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND' || !String(error.message).includes('dist')) throw error;
+    console.error('dcloud is not built yet: run "npm run build" first.');
+    process.exit(1);
+  });
+  await main(process.argv);
+} else {
+  const { spawn } = await import('node:child_process');
+  const { constants } = await import('node:os');
+  const child = spawn(nodeBinary(), process.argv.slice(1), { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
+}

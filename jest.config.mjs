@@ -1,0 +1,35 @@
+/** Jest runs on CommonJS that swc makes of our code and of the packages that are ESM only; see docs/adr/0001. */
+const transform = {
+  '^.+\\.(ts|mjs|js)$': [
+    '@swc/jest',
+    {
+      jsc: {
+        target: 'es2024',
+        parser: { syntax: 'typescript', decorators: true },
+        transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+      },
+      module: { type: 'commonjs' },
+    },
+  ],
+};
+
+const base = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: [],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform,
+  transformIgnorePatterns: ['/node_modules/(?!(@nestjs|nestjs-pino|uuid|content-disposition|commander)/)'],
+};
+
+export default {
+  maxWorkers: 2,
+  testTimeout: 60_000,
+  errorOnDeprecated: true,
+  reporters: ['default', '<rootDir>/test/support/summary.reporter.cjs'],
+  projects: [
+    { ...base, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
+    { ...base, displayName: 'contract', testMatch: ['<rootDir>/test/contract/**/*.spec.ts'] },
+    { ...base, displayName: 'property', testMatch: ['<rootDir>/test/property/**/*.spec.ts'] },
+    { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },
+  ],
+};

@@ -1,0 +1,60 @@
+/**
+ * Every error that a user of DistributedCloud can meet, in one place: a stable code, the HTTP status it is answered with and
+ * its title (RFC 9457). `status: null` marks errors that stop the program at start and never travel over HTTP.
+ * Codes are never reused for another meaning; `docs/errors.md` explains each, and a test compares the two.
+ */
+export const ERRORS = {
+  'invalid-request': { status: 400, title: 'The request is not well formed' },
+  'invalid-json': { status: 400, title: 'The body is not valid JSON' },
+  'invalid-id': { status: 400, title: 'The id is not a UUID' },
+  'invalid-name': { status: 400, title: 'The file name is not allowed' },
+  'invalid-content-type': { status: 400, title: 'The content type is not allowed' },
+  'invalid-cursor': { status: 400, title: 'The cursor is not one that this server gave' },
+  'invalid-multipart': { status: 400, title: 'The multipart body is not one file part named "file"' },
+  'invalid-digest': { status: 400, title: 'The body does not match the digest that was sent with it' },
+  'incomplete-body': { status: 400, title: 'The body ended early' },
+  'partial-upload': { status: 400, title: 'A PUT with Content-Range is not supported' },
+  'file-not-found': { status: 404, title: 'There is no such file' },
+  'node-not-found': { status: 404, title: 'There is no such node' },
+  'route-not-found': { status: 404, title: 'There is nothing at this address' },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time' },
+  'precondition-failed': { status: 412, title: 'The file is not at the version that was named' },
+  'body-too-large': { status: 413, title: 'The body is larger than allowed' },
+  'unsupported-encoding': { status: 415, title: 'The content coding is not supported' },
+  'unsupported-media-type': { status: 415, title: 'The media type is not supported here' },
+  'range-not-satisfiable': { status: 416, title: 'The range lies outside the file' },
+  'headers-too-large': { status: 431, title: 'The request headers are too large' },
+  internal: { status: 500, title: 'The server met an error that it does not know' },
+  'data-damaged': { status: 500, title: 'No copy of a part of this file is intact' },
+  'data-unavailable': { status: 503, title: 'A part of this file lies only on nodes that cannot be reached now' },
+  'not-enough-nodes': { status: 503, title: 'Fewer nodes are up than each file must be stored on' },
+  'index-unavailable': { status: 503, title: 'The index cannot be read or written now' },
+  'too-busy': { status: 503, title: 'The server has as much in flight as it may have' },
+  'invalid-config': { status: null, title: 'The configuration is not valid' },
+  'storage-locked': { status: null, title: 'Another process uses this storage' },
+  'storage-mismatch': { status: null, title: 'The parts of this storage do not belong together' },
+  'storage-missing': { status: null, title: 'A part of this storage is missing' },
+  'storage-unusable': { status: null, title: 'The storage cannot be opened' },
+  'address-unusable': { status: null, title: 'The server cannot listen at this address' },
+} as const satisfies Record<string, { status: number | null; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a code of the registry. `detail` is for the caller: it holds no names of files, no keys and no paths of the server. */
+export class DomainError extends Error {
+  override readonly name = 'DomainError';
+
+  constructor(
+    readonly code: ErrorCode,
+    readonly detail: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${code}: ${detail}`, options);
+  }
+}
+
+/** The code of an error of Node.js or of ours. Not `instanceof`: under Jest, Node's own errors are of another realm. */
+export function errorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,67 @@
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Every limit of the program, with its unit in its name. `limits` in the configuration replaces single ones. */
+export const LIMITS = {
+  /** Bytes of one upload; 0 is no limit but the disks'. */
+  body_bytes_max: 0,
+  /** Bytes of a JSON body (PATCH). */
+  json_bytes_max: 16 * KiB,
+  /** Bytes of all headers of a request together. */
+  header_bytes_max: 16 * KiB,
+  /** Bytes of a file's name in UTF-8. */
+  name_bytes_max: 1024,
+  content_type_bytes_max: 255,
+  /** Files on one page of a list. */
+  page_files_max: 1000,
+  page_files_default: 100,
+  /** Stripes of which the layout is spelled out in a file's info. */
+  info_stripes_max: 1000,
+  connections_max: 16_384,
+  /** Time for a client to send its request's headers. */
+  headers_ms_max: 10_000,
+  /** Time for which a connection may stay silent in the middle of a request. */
+  idle_ms_max: 60_000,
+  /** Time for running requests to end after SIGTERM. */
+  shutdown_ms_max: 30_000,
+  /** Bytes that one request holds in memory between socket and disk (at least two slices, whatever this says). */
+  request_bytes_in_flight: 4 * MiB,
+  /** Bytes that all requests together hold. */
+  process_bytes_in_flight: 256 * MiB,
+  /** Time for which a request waits for its share of them before it is answered 503. */
+  admission_ms_max: 30_000,
+  /** Slices travel to and from nodes in batches of about this size. */
+  batch_bytes: 1 * MiB,
+  /** Time that one call to a node may take. */
+  node_call_ms_max: 10_000,
+  probe_interval_ms: 1000,
+  probe_ms_max: 1000,
+  /** A node with less free space than this takes no new shards. */
+  node_bytes_free_min: 64 * MiB,
+  /** Pause between two walks over the nodes for shards that belong to nothing. */
+  sweep_interval_ms: 3_600_000,
+  /** Pause between two attempts to delete garbage from nodes that could not be reached. */
+  collect_interval_ms: 5000,
+} as const satisfies Record<string, number>;
+
+export type Limits = { readonly [Key in keyof typeof LIMITS]: number };
+
+/** The relations between limits that must hold; returns the first broken one in words. */
+export function brokenLimit(limits: Limits, sliceBytes: number): string | undefined {
+  for (const [key, value] of Object.entries(limits)) {
+    const least = key === 'body_bytes_max' || key === 'node_bytes_free_min' ? 0 : 1;
+    if (!Number.isSafeInteger(value) || value < least) return `limits.${key} is ${value}: it must be a whole number of at least ${least}`;
+  }
+  if (limits.page_files_default > limits.page_files_max) return 'limits.page_files_default must not exceed limits.page_files_max';
+  if (limits.name_bytes_max > 1024) return 'limits.name_bytes_max must not exceed 1024: a name is part of a key of the index';
+  if (limits.probe_ms_max > 1500) return 'limits.probe_ms_max must not exceed 1500: a frozen node must be seen within 3 s';
+  if (limits.probe_interval_ms > 1500) return 'limits.probe_interval_ms must not exceed 1500: a frozen node must be seen within 3 s';
+  const least = requestBytesInFlight(limits, sliceBytes);
+  if (limits.process_bytes_in_flight < least) return `limits.process_bytes_in_flight must be at least ${least}: what one request holds`;
+  return undefined;
+}
+
+/** Bytes that one request may hold in memory: the limit, or two slices if that is more (one filling, one on its way). */
+export function requestBytesInFlight(limits: Limits, sliceBytes: number): number {
+  return Math.max(limits.request_bytes_in_flight, 2 * sliceBytes);
+}
