@@ -50,14 +50,17 @@ export type Limits = { readonly [Key in keyof typeof LIMITS]: number };
 export function brokenLimit(limits: Limits, sliceBytes: number): string | undefined {
   for (const [key, value] of Object.entries(limits)) {
     const least = key === 'body_bytes_max' || key === 'node_bytes_free_min' ? 0 : 1;
-    if (!Number.isSafeInteger(value) || value < least) return `limits.${key} is ${value}: it must be a whole number of at least ${least}`;
+    if (!Number.isSafeInteger(value) || value < least)
+      return `limits.${key} is ${value}: it must be a whole number of at least ${least}`;
   }
   if (limits.page_files_default > limits.page_files_max) return 'limits.page_files_default must not exceed limits.page_files_max';
   if (limits.name_bytes_max > 1024) return 'limits.name_bytes_max must not exceed 1024: a name is part of a key of the index';
   if (limits.probe_ms_max > 1500) return 'limits.probe_ms_max must not exceed 1500: a frozen node must be seen within 3 s';
-  if (limits.probe_interval_ms > 1500) return 'limits.probe_interval_ms must not exceed 1500: a frozen node must be seen within 3 s';
+  if (limits.probe_interval_ms > 1500)
+    return 'limits.probe_interval_ms must not exceed 1500: a frozen node must be seen within 3 s';
   const least = requestBytesInFlight(limits, sliceBytes);
-  if (limits.process_bytes_in_flight < least) return `limits.process_bytes_in_flight must be at least ${least}: what one request holds`;
+  if (limits.process_bytes_in_flight < least)
+    return `limits.process_bytes_in_flight must be at least ${least}: what one request holds`;
   return undefined;
 }
 

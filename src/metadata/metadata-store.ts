@@ -68,6 +68,7 @@ export interface GarbageVersion {
   readonly pages: number;
 }
 
+/** By name: by its UTF-8 bytes, then by id. By creation: by id, which is a UUIDv7. */
 export type ListOrder = 'name' | '-name' | 'createdAt' | '-createdAt';
 
 export interface ListQuery {
@@ -105,6 +106,13 @@ export type Commit =
       readonly expected?: VersionId;
     };
 
+/** What a commit did. */
+export interface Committed {
+  readonly file: FileRecord;
+  /** The version that it replaced, which is garbage now. */
+  readonly replaced?: Manifest;
+}
+
 export interface FileChanges {
   readonly name?: string;
   readonly contentType?: string;
@@ -126,7 +134,7 @@ export abstract class MetadataStore {
   abstract readLayout(versionId: VersionId, page: number, signal: AbortSignal): Promise<Uint8Array | undefined>;
 
   /** Makes a version the current one of its file. The version it replaces becomes garbage in the same step. */
-  abstract commit(commit: Commit, signal: AbortSignal): Promise<FileRecord>;
+  abstract commit(commit: Commit, signal: AbortSignal): Promise<Committed>;
 
   abstract find(id: FileId, signal: AbortSignal): Promise<StoredFile | undefined>;
 
@@ -151,7 +159,7 @@ export abstract class MetadataStore {
   /** Notes that a node has no shard of a garbage version any more; with the last node the record and its layout pages go. */
   abstract clearGarbage(versionId: VersionId, node: number, signal: AbortSignal): Promise<void>;
 
-  /** Removes layout pages that were staged for versions that are neither committed nor garbage nor `live`: what a crash left behind. */
+  /** Removes layout pages that were staged for versions that are neither committed nor garbage nor `live`: what a crash left behind. Returns how many pages. */
   abstract sweepStaged(isLive: (versionId: VersionId) => boolean, signal: AbortSignal): Promise<number>;
 
   /** Committed versions whose key is wrapped by this key, at most `limit` of them. */

@@ -1,0 +1,70 @@
+import type { ByteRange } from '../common/byte-range.js';
+
+/** The slices that cover a byte range, and where the range lies in them. */
+export interface SliceSpan {
+  /** Number of the first slice, from 0. */
+  readonly first: number;
+  /** Number behind the last slice. */
+  readonly end: number;
+  /** Bytes of the first slice that lie before the range. */
+  readonly skip: number;
+}
+
+/** Which slices hold a range of the sealed body: no more than needed. An empty range needs none. */
+export function slicesCovering({ from, to }: ByteRange, sliceBytes: number): SliceSpan {
+  const first = Math.floor(from / sliceBytes);
+  const end = to <= from ? first : Math.ceil(to / sliceBytes);
+  return { first, end, skip: from - first * sliceBytes };
+}
+
+/**
+ * Cuts a stream into slices of exactly `sliceBytes`, the last one shorter, whatever the sizes in which the bytes arrive. Each slice is a
+ * buffer of its own, which the consumer owns. An empty stream has no slice.
+ */
+export async function* slice(source: AsyncIterable<Uint8Array>, sliceBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+  // A new slice begins at the size of what arrives and grows to the full size: many small files must not take a full slice each.
+  let current = new Uint8Array(0);
+  let length = 0;
+  for await (const chunk of source) {
+    for (let taken = 0; taken < chunk.length;) {
+      const count = Math.min(chunk.length - taken, sliceBytes - length);
+      if (length + count > current.length)
+        current = grown(current, length, Math.min(sliceBytes, Math.max(length + count, 4 * length)));
+      current.set(chunk.subarray(taken, taken + count), length);
+      length += count;
+      taken += count;
+      if (length < sliceBytes) continue;
+      yield current;
+      current = new Uint8Array(0);
+      length = 0;
+    }
+  }
+  if (length > 0) yield current.subarray(0, length);
+}
+
+function grown(bytes: Uint8Array, length: number, capacity: number): Uint8Array<ArrayBuffer> {
+  const larger = Buffer.allocUnsafeSlow(capacity);
+  larger.set(bytes.subarray(0, length));
+  return larger;
+}
+
+/**
+ * The bytes of a range out of the slices that cover it.
+ * @param skip bytes before the range in the first slice
+ * @param length bytes of the range
+ */
+export async function* join(
+  slices: AsyncIterable<Uint8Array>,
+  { skip, length }: { readonly skip: number; readonly length: number },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let before = skip;
+  let left = length;
+  for await (const bytes of slices) {
+    const from = Math.min(before, bytes.length);
+    const piece = bytes.subarray(from, Math.min(bytes.length, from + left));
+    before -= from;
+    left -= piece.length;
+    if (piece.length > 0) yield piece;
+    if (left === 0) return;
+  }
+}

@@ -1,0 +1,52 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { DomainError, ERRORS } from '../common/errors.js';
+import { version } from '../version.js';
+import { readConfig, type ConfigFlags } from './config-flags.js';
+import { rotateKeys, showKeys } from './keys.command.js';
+import { serve } from './serve.command.js';
+
+/** Exit code for what the user can put right: the configuration, the storage, the address (`EX_CONFIG` of sysexits.h). */
+const EXIT_CONFIG = 78;
+
+/** All commands of `dcloud`. */
+export function createProgram(): Command {
+  const program = new Command('dcloud').description('Self-hosted distributed cloud storage').version(version());
+  program
+    .command('serve')
+    .description('run the server')
+    .option('--config <file>', 'configuration file (else DCLOUD_CONFIG, else the defaults)')
+    .option('--port <number>', 'port to listen on; 0 lets the system choose', wholeNumber)
+    .option('--node <number>', 'which of the configured peers this process is', wholeNumber)
+    .action(withErrors(async (flags: ConfigFlags) => serve(readConfig(flags))));
+
+  const keys = program.command('keys').description('look after the key ring');
+  keys
+    .command('show')
+    .description('list the keys by their ids; the keys themselves are not shown')
+    .option('--config <file>', 'configuration file')
+    .action(withErrors((flags: ConfigFlags) => showKeys(readConfig(flags))));
+  keys
+    .command('rotate')
+    .description('seal everything new with a new key; a running server wraps the old files anew in the background')
+    .option('--config <file>', 'configuration file')
+    .action(withErrors((flags: ConfigFlags) => rotateKeys(readConfig(flags))));
+  return program;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+/** An error that the user can put right is one line; any other is a defect of ours and keeps its stack. */
+function withErrors(action: (flags: ConfigFlags) => Promise<void> | void): (flags: ConfigFlags) => Promise<void> {
+  return async (flags) => {
+    try {
+      await action(flags);
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      process.stderr.write(`dcloud: ${ERRORS[error.code].title} (${error.code}): ${error.detail}\n`);
+      process.exitCode = EXIT_CONFIG;
+    }
+  };
+}

@@ -1,0 +1,97 @@
+import 'reflect-metadata';
+import { Type } from 'class-transformer';
+import {
+  ArrayUnique,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsString,
+  Max,
+  MinLength,
+  Min,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
+import type { Limits } from './limits.js';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Which engine keeps the index, and where. */
+export class MetadataConfig {
+  @IsIn(['embedded'])
+  readonly driver!: 'embedded';
+
+  /** Folder of the embedded index; null is `index` under the storage directory. */
+  @ValidateIf((config: MetadataConfig) => config.directory !== null)
+  @IsString()
+  readonly directory!: string | null;
+}
+
+/**
+ * The configuration as the whole program sees it: checked, complete and frozen. The keys are those of the configuration file, which is
+ * why they are in snake_case. Paths are absolute.
+ */
+export class AppConfig {
+  @IsString()
+  @MinLength(1)
+  readonly storage_directory!: string;
+
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  readonly node_count!: number;
+
+  /** Bytes of the sealed stream in one slice. */
+  @IsInt()
+  @Min(KiB)
+  @Max(64 * MiB)
+  readonly size_per_slice!: number;
+
+  /** Nodes that may be lost without losing a file. */
+  @IsInt()
+  @Min(0)
+  @Max(254)
+  readonly redundancy_count!: number;
+
+  @IsIn(['replicate'])
+  readonly redundancy_scheme!: 'replicate';
+
+  @IsArray()
+  @IsString({ each: true })
+  @ArrayUnique()
+  readonly peers!: readonly string[];
+
+  @IsString()
+  @MinLength(1)
+  readonly listen!: string;
+
+  /** 0 lets the system choose a free one. */
+  @IsInt()
+  @Min(0)
+  @Max(65_535)
+  readonly port!: number;
+
+  @ValidateIf((config: AppConfig) => config.cluster_secret !== null)
+  @IsString()
+  @MinLength(32)
+  readonly cluster_secret!: string | null;
+
+  /** The key ring's file; null is `key-ring.json` under the storage directory. */
+  @ValidateIf((config: AppConfig) => config.key_ring !== null)
+  @IsString()
+  @MinLength(1)
+  readonly key_ring!: string | null;
+
+  @IsObject()
+  @ValidateNested()
+  @Type(() => MetadataConfig)
+  readonly metadata!: MetadataConfig;
+
+  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+  readonly log_level!: string;
+
+  @IsObject()
+  readonly limits!: Limits;
+}

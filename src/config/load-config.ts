@@ -1,0 +1,185 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { plainToInstance } from 'class-transformer';
+import { validateSync, type ValidationError } from 'class-validator';
+import { DomainError } from '../common/errors.js';
+import { AppConfig } from './app-config.js';
+import { brokenLimit, LIMITS } from './limits.js';
+
+type Json = Record<string, unknown>;
+
+/** Where a configuration comes from: one file, then the environment, then the command line; the later wins. */
+export interface ConfigSources {
+  /** The defaults, with every key. */
+  readonly defaultsFile: string;
+  /** `--config`, else `DCLOUD_CONFIG`. */
+  readonly file: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Keys given on the command line. */
+  readonly flags: Readonly<Json>;
+  /** `--node`: which of the peers this process is. */
+  readonly node: number | undefined;
+}
+
+const PREFIX = 'DCLOUD_';
+/** Variables with our prefix that are no key of the configuration. */
+const RESERVED = new Set(['DCLOUD_CONFIG']);
+/** Values that must not be repeated in a message. */
+const SECRET = new Set(['cluster_secret']);
+
+/**
+ * Reads, checks and freezes the configuration.
+ * @throws DomainError `invalid-config` that names the key, the value and the rule, or the file that cannot be read.
+ */
+export function loadConfig(sources: ConfigSources): AppConfig {
+  const defaults = readJson(sources.defaultsFile);
+  const file = sources.file === undefined ? {} : readJson(sources.file);
+  // A relative directory in a file is meant from that file's place; one from the environment or a flag, from where we were started.
+  const base = sources.file === undefined ? process.cwd() : dirname(resolve(sources.file));
+  const given = { ...file, ...fromEnvironment(sources.environment, defaults), ...withoutUndefined(sources.flags) };
+  const merged: Json = { ...defaults, ...given };
+  if (isObject(given['metadata'])) merged['metadata'] = { ...(defaults['metadata'] as Json), ...given['metadata'] };
+  merged['limits'] = mergeLimits(merged['limits']);
+
+  const config = plainToInstance(AppConfig, merged);
+  refuseFirst(validateSync(config, { whitelist: true, forbidNonWhitelisted: true, stopAtFirstError: true }));
+  checkRelations(config);
+  const complete = Object.assign(config, resolvePaths(config, 'storage_directory' in file ? base : process.cwd(), base), {
+    port: portOf(config, sources, 'port' in given),
+  });
+  return deepFreeze(complete);
+}
+
+function refuse(detail: string, cause?: unknown): never {
+  throw new DomainError('invalid-config', detail, cause === undefined ? undefined : { cause });
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function readJson(path: string): Json {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    return refuse(`the file ${path} cannot be read: ${(cause as Error).message}`, cause);
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isObject(value)) return value;
+  } catch (cause) {
+    return refuse(`the file ${path} is not valid JSON: ${(cause as Error).message}`, cause);
+  }
+  return refuse(`the file ${path} must hold one JSON object`);
+}
+
+function withoutUndefined(values: Readonly<Json>): Json {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+function fromEnvironment(environment: ConfigSources['environment'], defaults: Json): Json {
+  const found: Json = {};
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith(PREFIX) || RESERVED.has(name) || text === undefined) continue;
+    const key = name.slice(PREFIX.length).toLowerCase();
+    if (!(key in defaults)) refuse(`the environment variable ${name} overrides no key: there is no ${key}`);
+    const isText = typeof defaults[key] === 'string' || defaults[key] === null;
+    found[key] = isText ? text : parseVariable(name, text);
+  }
+  return found;
+}
+
+function parseVariable(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    return refuse(`the environment variable ${name} is ${JSON.stringify(text)}: it must be written as JSON`, cause);
+  }
+}
+
+function mergeLimits(given: unknown): Json {
+  if (!isObject(given)) return refuse('limits must be an object');
+  for (const key of Object.keys(given)) if (!(key in LIMITS)) refuse(`limits.${key} is unknown`);
+  return { ...LIMITS, ...given };
+}
+
+function refuseFirst(errors: readonly ValidationError[], parent = ''): void {
+  const [error] = errors;
+  if (error === undefined) return;
+  const key = `${parent}${error.property}`;
+  if (error.children !== undefined && error.children.length > 0) refuseFirst(error.children, `${key}.`);
+  const [rule, message] = Object.entries(error.constraints ?? {})[0] ?? ['', 'is not valid'];
+  if (rule === 'whitelistValidation') refuse(`${key} is unknown: no such key exists`);
+  const value = SECRET.has(key) ? 'set' : JSON.stringify(error.value);
+  refuse(`${key} is ${value}: ${message}`);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function checkRelations(config: AppConfig): void {
+  const { node_count: nodes, redundancy_count: redundancy, listen, peers } = config;
+  if (redundancy >= nodes) {
+    refuse(
+      `redundancy_count is ${redundancy}: it must be less than node_count (${nodes}), for each copy lies on a node of its own`,
+    );
+  }
+  if (!isLoopback(listen)) {
+    refuse(`listen is "${listen}": an address other than loopback needs authentication, and this version has none`);
+  }
+  if (peers.length > 0) checkPeers(peers, nodes);
+  const broken = brokenLimit(config.limits, config.size_per_slice);
+  if (broken !== undefined) refuse(broken);
+}
+
+function checkPeers(peers: readonly string[], nodes: number): void {
+  if (peers.length !== nodes) refuse(`peers has ${peers.length} entries: it must have node_count (${nodes})`);
+  const addresses = peers.map((peer) => {
+    const url = URL.parse(peer);
+    if (url === null || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '' || url.username !== '') {
+      return refuse(`peers has ${JSON.stringify(peer)}: it must be like http://host:port`);
+    }
+    if (!isLoopback(url.hostname.replace(/^\[|\]$/g, '')))
+      refuse(`peers has "${peer}": this version runs all nodes in one process, on loopback`);
+    return url.origin;
+  });
+  const twice = addresses.find((address, index) => addresses.indexOf(address) !== index);
+  if (twice !== undefined) refuse(`peers has "${twice}" twice: each node has an address of its own`);
+}
+
+/** The port that was asked for; with peers and none asked for, that of the peer which this process is (the first, unless `--node` says). */
+function portOf(config: AppConfig, sources: ConfigSources, isGiven: boolean): number {
+  const { node } = sources;
+  if (node !== undefined && (!Number.isInteger(node) || node < 1 || node > config.node_count)) {
+    refuse(`--node is ${node}: it must be a whole number from 1 to node_count (${config.node_count})`);
+  }
+  const peer = config.peers[(node ?? 1) - 1];
+  if (isGiven || peer === undefined) return config.port;
+  const { port, protocol } = new URL(peer);
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+}
+
+function resolvePaths(
+  config: AppConfig,
+  storageBase: string,
+  base: string,
+): Pick<AppConfig, 'storage_directory' | 'key_ring' | 'metadata'> {
+  const storage = resolve(storageBase, config.storage_directory);
+  const within = (path: string | null, fallback: string): string => {
+    if (path === null) return join(storage, fallback);
+    return isAbsolute(path) ? path : resolve(base, path);
+  };
+  return {
+    storage_directory: storage,
+    key_ring: within(config.key_ring, 'key-ring.json'),
+    metadata: { driver: config.metadata.driver, directory: within(config.metadata.directory, 'index') },
+  };
+}
+
+function deepFreeze<Value extends object>(value: Value): Value {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner as object);
+  return Object.freeze(value);
+}

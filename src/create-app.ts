@@ -1,0 +1,70 @@
+import { ValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Logger } from 'nestjs-pino';
+import { AppModule } from './app.module.js';
+import { DomainError, errorCode } from './common/errors.js';
+import type { AppConfig } from './config/app-config.js';
+import { GuardedExpressAdapter } from './http/guarded-express.adapter.js';
+import { MetadataStore } from './metadata/metadata-store.js';
+import { NodeRegistry } from './nodes/node-registry.js';
+import { serveDocument } from './openapi.js';
+
+/** A running server. */
+export interface RunningApp {
+  /** Where it listens. */
+  readonly url: string;
+  /** Ends running requests, then the background work, then closes the stores; throws if any of that fails. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Makes the program as it runs in production, and listens.
+ * @throws DomainError with one of the codes of a start that fails
+ */
+export async function startApp(config: AppConfig): Promise<RunningApp> {
+  const app = await NestFactory.create<NestExpressApplication>(
+    AppModule.forRoot(config),
+    new GuardedExpressAdapter(config.limits),
+    {
+      bodyParser: false, // the upload routes take any body as it is
+      bufferLogs: true,
+      abortOnError: false,
+    },
+  );
+  try {
+    app.useLogger(app.get(Logger));
+    app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
+    serveDocument(app);
+    await app.listen(config.port, config.listen);
+    return { url: await app.getUrl(), close: () => closeApp(app, config) };
+  } catch (error) {
+    await closeApp(app, config);
+    throw addressError(error, config) ?? error;
+  }
+}
+
+async function closeApp(app: NestExpressApplication, config: AppConfig): Promise<void> {
+  const { httpServer } = app.getHttpAdapter() as GuardedExpressAdapter & { httpServer: { closeAllConnections(): void } };
+  const deadline = setTimeout(() => httpServer.closeAllConnections(), config.limits.shutdown_ms_max);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(deadline);
+    // Not in Nest's shutdown hooks, which would log and swallow that the last commit could not be flushed.
+    await app.get(MetadataStore).close();
+    for (const node of app.get(NodeRegistry).nodes) await node.close();
+  }
+}
+
+function addressError(cause: unknown, { listen, port }: AppConfig): DomainError | undefined {
+  const code = errorCode(cause);
+  if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') return undefined;
+  const reason =
+    code === 'EADDRINUSE'
+      ? 'another program listens there'
+      : code === 'EACCES'
+        ? 'not permitted'
+        : 'this machine has no such address';
+  return new DomainError('address-unusable', `${listen} port ${port}: ${reason}`, { cause });
+}

@@ -1,0 +1,117 @@
+import { describe, expect, it } from '@jest/globals';
+import { inspect } from 'node:util';
+import { newId, type ClusterId } from '../common/ids.js';
+import { KeyRing } from './key-ring.js';
+
+const clusterId = newId<ClusterId>();
+const now = Date.UTC(2026, 0, 2);
+
+type Entry = Record<string, unknown>;
+type Root = Record<string, unknown> & { keys: Entry[] };
+
+function changed(ring: KeyRing, change: (root: Root) => void): string {
+  const root = JSON.parse(ring.serialize()) as Root;
+  change(root);
+  return JSON.stringify(root);
+}
+
+function failure(text: string): string {
+  try {
+    KeyRing.parse(text);
+  } catch (error) {
+    return inspect(error, { depth: 10 });
+  }
+  throw new Error('it was parsed');
+}
+
+describe('KeyRing', () => {
+  const ring = KeyRing.create(clusterId, now).withNewActiveKey(now + 5);
+
+  it('begins with one active key and rotates to k2, k3, …', () => {
+    expect(KeyRing.create(clusterId, now).keys.map(({ id, state }) => [id, state])).toEqual([['k1', 'active']]);
+    const third = ring.withNewActiveKey(now + 9);
+    expect(third.keys.map(({ id, state }) => [id, state])).toEqual([
+      ['k1', 'decrypt-only'],
+      ['k2', 'decrypt-only'],
+      ['k3', 'active'],
+    ]);
+    expect(third.activeKey).toMatchObject({ id: 'k3', createdAt: now + 9 });
+    expect(third.key('k1').key.equals(ring.key('k1').key)).toBe(true);
+    expect(new Set(third.keys.map(({ key }) => key.export().toString('hex'))).size).toBe(3);
+  });
+
+  it('never gives an id twice', () => {
+    expect(ring.without('k1').withNewActiveKey(now).active).toBe('k3');
+  });
+
+  it('drops retired keys but not the active one', () => {
+    expect(ring.without('k1').keys.map(({ id }) => id)).toEqual(['k2']);
+    expect(() => ring.without('k2')).toThrow(expect.objectContaining({ code: 'invalid-request' }));
+    expect(() => ring.without('k9')).toThrow(expect.objectContaining({ code: 'storage-mismatch' }));
+  });
+
+  it('does not change', () => {
+    expect(Object.isFrozen(ring) && Object.isFrozen(ring.keys) && ring.keys.every((key) => Object.isFrozen(key))).toBe(true);
+  });
+
+  it('tells which key it lacks', () => {
+    expect(() => ring.key('k9')).toThrow(
+      expect.objectContaining({ code: 'storage-mismatch', detail: expect.stringContaining('k9') as unknown }),
+    );
+  });
+
+  it('reads what it wrote', () => {
+    const read = KeyRing.parse(ring.serialize());
+    expect(read.serialize()).toBe(ring.serialize());
+    expect(read.clusterId).toBe(clusterId);
+    expect(read.activeKey.key.equals(ring.activeKey.key)).toBe(true);
+    expect(read.key('k1').createdAt).toBe(now);
+    expect(JSON.parse(ring.serialize())).toMatchObject({ format: 1, clusterId, active: 'k2' });
+  });
+
+  const damages: [string, RegExp, (root: Root) => void][] = [
+    ['a newer format', /format 2.*newer program/, (root) => (root['format'] = 2)],
+    ['no format', /format/, (root) => delete root['format']],
+    ['another cluster id', /clusterId/, (root) => (root['clusterId'] = 'x')],
+    ['no keys', /keys/, (root) => (root.keys = [])],
+    ['no active key', /active/, (root) => (root['active'] = 'k9')],
+    ['a retired key as the active one', /active/, (root) => (root['active'] = 'k1')],
+    ['two active keys', /active/, (root) => (root.keys[0]!['state'] = 'active')],
+    ['one id twice', /one id/, (root) => root.keys.push(root.keys[0]!)],
+    ['an unknown member', /other members/, (root) => (root['more'] = 1)],
+    ['an unknown member of a key', /other members/, (root) => (root.keys[0]!['more'] = 1)],
+    ['a key that is no object', /no object/, (root) => (root.keys[0] = [] as unknown as Entry)],
+    ['an odd id', /no id like k1/, (root) => (root.keys[0]!['id'] = 'k01')],
+    ['an unknown state', /neither active/, (root) => (root.keys[0]!['state'] = 'old')],
+    ['no time', /time of creation/, (root) => (root.keys[0]!['createdAt'] = 'soon')],
+    ['a missing key', /has no key/, (root) => delete root.keys[0]!['key']],
+    ['a short key', /32 bytes/, (root) => (root.keys[0]!['key'] = 'AAAA')],
+    ['a key with a stray sign', /32 bytes/, (root) => (root.keys[0]!['key'] = `!${String(root.keys[0]!['key'])}`)],
+    ['a changed key', /check value/, (root) => (root.keys[0]!['key'] = Buffer.alloc(32).toString('base64'))],
+    ['a key of another id', /check value/, (root) => (root.keys[0]!['id'] = 'k5')],
+  ];
+
+  it.each(damages)('refuses %s and tells no part of a key', (_, reason, change) => {
+    const text = changed(ring, change);
+    const told = failure(text);
+    expect(told).toMatch(reason);
+    expect(told).toContain('storage-unusable');
+    for (const { key } of ring.keys) expect(told).not.toContain(key.export().toString('base64').slice(0, 8));
+  });
+
+  it('tells no part of a key when the JSON breaks off in it', () => {
+    const key = ring.activeKey.key.export().toString('base64');
+    const text = ring.serialize().replace(`"${key}"`, key);
+    expect(failure(text)).toContain('not JSON');
+    expect(failure(text)).not.toContain(key.slice(0, 4));
+    expect(failure('null')).toContain('no object');
+  });
+
+  it('does not show its keys when it is logged', () => {
+    const shown = inspect(ring, { depth: 10 }) + JSON.stringify(ring);
+    for (const { key } of ring.keys) {
+      for (const encoding of ['base64', 'hex'] as const)
+        expect(shown).not.toContain(key.export().toString(encoding).slice(0, 10));
+    }
+  });
+});

@@ -1,0 +1,83 @@
+import { Injectable } from '@nestjs/common';
+import { Chunker } from '../chunking/chunker.js';
+import type { ByteRange } from '../common/byte-range.js';
+import { DomainError } from '../common/errors.js';
+import type { FileId } from '../common/ids.js';
+import { plainSegmentBytes, sealedRangeOf, segmentsOf } from '../crypto/floe-sizes.js';
+import { openSegments } from '../crypto/open-stream.js';
+import { VersionCrypto, type VersionOpening } from '../crypto/version-keys.js';
+import { type FileRecord, type Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import { RedundancyService } from '../redundancy/redundancy.service.js';
+
+/** A version that is kept from being deleted until `release` is called. */
+export interface OpenFile {
+  readonly file: FileRecord;
+  readonly manifest: Manifest;
+  readonly release: () => void;
+}
+
+/** The way out: index ─▶ nodes ─▶ redundancy ─▶ join ─▶ open ─▶ response. */
+@Injectable()
+export class DownloadService {
+  constructor(
+    private readonly metadata: MetadataStore,
+    private readonly crypto: VersionCrypto,
+    private readonly redundancy: RedundancyService,
+    private readonly chunker: Chunker,
+  ) {}
+
+  /** Finds a file and holds its present version. @throws DomainError `file-not-found` */
+  async open(id: FileId, signal: AbortSignal): Promise<OpenFile> {
+    for (;;) {
+      const stored = await this.metadata.find(id, signal);
+      if (stored === undefined) throw new DomainError('file-not-found', 'no file has this id');
+      const { versionId } = stored.manifest;
+      const release = this.redundancy.hold(versionId);
+      // Replaced between the finding and the holding: its shards may be gone already.
+      if (await this.metadata.isCommitted(versionId, signal)) return { ...stored, release };
+      release();
+    }
+  }
+
+  /** SHA-256 of the whole content. */
+  digest({ manifest }: OpenFile): Uint8Array {
+    return this.unseal(manifest).digest();
+  }
+
+  /** The bytes of a range, each of them authenticated before it is yielded. Only the slices that it needs are read. */
+  async *read({ manifest }: OpenFile, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    if (range.to <= range.from) return;
+    const segments = segmentsOf(range);
+    const sealed = sealedRangeOf(segments, manifest.sealedSize);
+    const plain = openSegments(this.sealedBytes(manifest, sealed, signal), this.unseal(manifest).opener, {
+      sealedSize: manifest.sealedSize,
+      firstSegment: segments.first,
+      lastSegment: segments.last,
+      recover: (from, to) => this.otherReadings(manifest, { from, to }, signal),
+    });
+    yield* this.chunker.cut(plain, range, segments.first * plainSegmentBytes());
+  }
+
+  private sealedBytes(manifest: Manifest, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.chunker.join(range, manifest.sliceBytes, (span) => this.redundancy.read(manifest, span, signal));
+  }
+
+  /** The same range as other sets of nodes have it, for bytes that do not authenticate. */
+  private async *otherReadings(
+    manifest: Manifest,
+    range: ByteRange,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    for (const read of this.redundancy.readings(manifest, signal)) {
+      try {
+        yield Buffer.concat(await Array.fromAsync(this.chunker.join(range, manifest.sliceBytes, read)));
+      } catch (error) {
+        if (!(error instanceof DomainError)) throw error; // without these nodes it cannot be read at all: the next set
+      }
+    }
+  }
+
+  private unseal({ fileId, versionId, seal }: Manifest): VersionOpening {
+    return this.crypto.open({ fileId, versionId }, seal);
+  }
+}

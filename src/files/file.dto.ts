@@ -1,0 +1,143 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { etagOf } from '../http/conditional.js';
+import type { FilePage, FileRecord, StoredFile } from '../metadata/metadata-store.js';
+import type { LayoutReport } from '../redundancy/survival.js';
+
+const EXAMPLE_ID = '01920000-0000-7000-8000-000000000001';
+const EXAMPLE_VERSION = '01920000-0000-7000-8000-000000000002';
+
+/** What is known of a file. */
+export class FileDto {
+  @ApiProperty({ format: 'uuid', example: EXAMPLE_ID, description: 'UUIDv7 that never changes' })
+  readonly id: string;
+
+  @ApiProperty({ example: 'holiday.jpg' })
+  readonly name: string;
+
+  @ApiProperty({ type: 'integer', format: 'int64', example: 48213, description: 'Bytes' })
+  readonly size: number;
+
+  @ApiProperty({ example: 'image/jpeg' })
+  readonly contentType: string;
+
+  @ApiProperty({ format: 'uuid', example: EXAMPLE_VERSION, description: 'Changes with the content' })
+  readonly versionId: string;
+
+  @ApiProperty({ example: `"${EXAMPLE_VERSION}"`, description: 'For If-Match and If-None-Match' })
+  readonly etag: string;
+
+  @ApiProperty({ format: 'date-time', example: '2026-11-22T12:00:00.000Z' })
+  readonly createdAt: string;
+
+  @ApiProperty({ format: 'date-time', example: '2026-11-22T12:00:00.000Z' })
+  readonly updatedAt: string;
+
+  constructor(file: FileRecord) {
+    this.id = file.id;
+    this.name = file.name;
+    this.size = file.size;
+    this.contentType = file.contentType;
+    this.versionId = file.versionId;
+    this.etag = etagOf(file.versionId);
+    this.createdAt = new Date(file.createdAt).toISOString();
+    this.updatedAt = new Date(file.updatedAt).toISOString();
+  }
+}
+
+/** One page of files. */
+export class FilePageDto {
+  @ApiProperty({ type: () => [FileDto] })
+  readonly items: readonly FileDto[];
+
+  @ApiProperty({
+    type: 'string',
+    nullable: true,
+    example: null,
+    description: 'Give it as `cursor` to get the next page; null on the last one',
+  })
+  readonly nextCursor: string | null;
+
+  constructor(page: FilePage) {
+    this.items = page.files.map((file) => new FileDto(file));
+    this.nextCursor = page.nextCursor === undefined ? null : Buffer.from(page.nextCursor).toString('base64url');
+  }
+}
+
+/** How much of a file lies on one node. */
+export class NodeShareDto {
+  @ApiProperty({ example: 1 })
+  readonly node!: number;
+
+  @ApiProperty({ type: 'integer', format: 'int64', example: 1 })
+  readonly shards!: number;
+
+  @ApiProperty({ type: 'integer', format: 'int64', example: 48245, description: 'Sealed bytes' })
+  readonly bytes!: number;
+}
+
+/** The nodes of one stripe. */
+export class StripePlaceDto {
+  @ApiProperty({ type: 'integer', format: 'int64', example: 0 })
+  readonly stripe!: number;
+
+  @ApiProperty({ type: [Number], example: [1, 2], description: 'By the index of the shard in the stripe' })
+  readonly nodes!: readonly number[];
+}
+
+/** How a file is stored. */
+export class LayoutDto {
+  @ApiProperty({ enum: ['replicate'], example: 'replicate' })
+  readonly scheme: string;
+
+  @ApiProperty({ example: 1, description: 'Data shards of each stripe' })
+  readonly k: number;
+
+  @ApiProperty({ example: 1, description: 'Further shards of each stripe: nodes that may be lost' })
+  readonly m: number;
+
+  @ApiProperty({
+    type: 'integer',
+    format: 'int64',
+    example: 48245,
+    description: 'Bytes of the sealed file, of which the slices are cut',
+  })
+  readonly sealedSize: number;
+
+  @ApiProperty({ example: 1048576, description: 'Bytes of a slice; the last one may be shorter' })
+  readonly sizePerSlice: number;
+
+  @ApiProperty({ type: 'integer', format: 'int64', example: 1 })
+  readonly stripes: number;
+
+  @ApiProperty({ type: () => [NodeShareDto] })
+  readonly nodes: readonly NodeShareDto[];
+
+  @ApiProperty({ type: () => [StripePlaceDto], description: 'The first 1,000 stripes' })
+  readonly places: readonly StripePlaceDto[];
+
+  constructor({ manifest }: StoredFile, report: LayoutReport) {
+    this.scheme = 'replicate';
+    this.k = manifest.k;
+    this.m = manifest.m;
+    this.sealedSize = manifest.sealedSize;
+    this.sizePerSlice = manifest.sliceBytes;
+    this.stripes = report.stripes;
+    this.nodes = manifest.usage;
+    this.places = report.places;
+  }
+}
+
+/** A file's record with where it lies and what it survives. */
+export class FileInfoDto extends FileDto {
+  @ApiProperty({ type: () => LayoutDto })
+  readonly layout: LayoutDto;
+
+  @ApiProperty({ example: 1, description: 'How many more nodes may be lost at this moment; -1: it cannot be read now' })
+  readonly survives: number;
+
+  constructor(stored: StoredFile, report: LayoutReport) {
+    super(stored.file);
+    this.layout = new LayoutDto(stored, report);
+    this.survives = report.survives;
+  }
+}

@@ -1,0 +1,35 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
+import { ReadinessService } from './readiness.service.js';
+
+/** For load balancers and supervisors: `live` is "do not restart me", `ready` is "send me requests". */
+@ApiTags('health')
+@Controller('health')
+export class HealthController {
+  constructor(
+    private readonly checks: HealthCheckService,
+    private readonly readiness: ReadinessService,
+  ) {}
+
+  /** The same as `/health/ready`. */
+  @Get()
+  @HealthCheck()
+  health(): Promise<HealthCheckResult> {
+    return this.ready();
+  }
+
+  /** 200 as long as the process answers. */
+  @Get('live')
+  @HealthCheck()
+  live(): Promise<HealthCheckResult> {
+    return this.checks.check([]);
+  }
+
+  /** 200 if files can be stored: the index can be written and at least redundancy_count + 1 nodes are up. */
+  @Get('ready')
+  @HealthCheck()
+  ready(): Promise<HealthCheckResult> {
+    return this.checks.check([() => this.readiness.index(), () => this.readiness.nodes()]);
+  }
+}

@@ -1,0 +1,43 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { MetadataStore } from '../metadata/metadata-store.js';
+import { NodeRegistry } from '../nodes/node-registry.js';
+
+const INDEX_MS_MAX = 2000;
+
+/** Prometheus' view of this process and of the nodes. */
+@ApiExcludeController()
+@Controller('metrics')
+export class MetricsController {
+  private readonly metrics = new Registry();
+
+  constructor(nodes: NodeRegistry, metadata: MetadataStore) {
+    collectDefaultMetrics({ register: this.metrics });
+    const registers = [this.metrics];
+    new Gauge({
+      name: 'dcloud_node_up',
+      help: '1 if the node takes and serves shards, else 0',
+      labelNames: ['node'],
+      registers,
+      collect(): void {
+        for (const { number } of nodes.nodes) this.set({ node: number }, nodes.status(number).state === 'up' ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'dcloud_node_shards',
+      help: 'Shards of files that lie on the node',
+      labelNames: ['node'],
+      registers,
+      async collect(): Promise<void> {
+        for (const { node, shards } of await metadata.usage(AbortSignal.timeout(INDEX_MS_MAX))) this.set({ node }, shards);
+      },
+    });
+  }
+
+  @Get()
+  @Header('Content-Type', 'text/plain; version=0.0.4; charset=utf-8')
+  read(): Promise<string> {
+    return this.metrics.metrics();
+  }
+}

@@ -1,0 +1,72 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { NodeUsage } from '../metadata/metadata-store.js';
+import type { NodeState, NodeStatus } from '../nodes/node-registry.js';
+
+const STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full'];
+
+/** A storage node as it is at this moment. */
+export class NodeDto {
+  @ApiProperty({ example: 1 })
+  readonly node: number;
+
+  @ApiProperty({ example: 'node_1' })
+  readonly name: string;
+
+  @ApiProperty({ enum: STATES, example: 'up' })
+  readonly state: NodeState;
+
+  @ApiProperty({ format: 'date-time', example: '2026-11-22T12:00:00.000Z', description: 'When it came into this state' })
+  readonly since: string;
+
+  @ApiProperty({ type: 'integer', format: 'int64', example: 12, description: 'Shards of files that lie on it' })
+  readonly files: number;
+
+  @ApiProperty({ type: 'integer', format: 'int64', example: 12582912, description: 'Their sealed bytes' })
+  readonly bytes: number;
+
+  @ApiProperty({
+    type: 'integer',
+    format: 'int64',
+    nullable: true,
+    example: 1000000000,
+    description: 'Free on its disk; null before the first probe',
+  })
+  readonly bytesFree: number | null;
+
+  @ApiProperty({ type: 'integer', format: 'int64', nullable: true, example: 2000000000 })
+  readonly bytesTotal: number | null;
+
+  @ApiProperty({
+    type: 'number',
+    nullable: true,
+    example: 1.5,
+    description: 'Moving mean of the time of a call; null before the first',
+  })
+  readonly latencyMs: number | null;
+
+  @ApiProperty({ type: 'string', nullable: true, example: null, description: 'Why it was last not up' })
+  readonly lastError: string | null;
+
+  constructor(status: NodeStatus, usage: NodeUsage | undefined) {
+    this.node = status.number;
+    this.name = `node_${status.number}`;
+    this.state = status.state;
+    this.since = new Date(status.since).toISOString();
+    this.files = usage?.shards ?? 0;
+    this.bytes = usage?.bytes ?? 0;
+    this.bytesFree = status.capacity?.bytesFree ?? null;
+    this.bytesTotal = status.capacity?.bytesTotal ?? null;
+    this.latencyMs = status.latencyMs === undefined ? null : Math.round(status.latencyMs * 100) / 100;
+    this.lastError = status.lastError ?? null;
+  }
+}
+
+/** All storage nodes. */
+export class NodesDto {
+  @ApiProperty({ type: () => [NodeDto] })
+  readonly nodes: readonly NodeDto[];
+
+  constructor(nodes: readonly NodeDto[]) {
+    this.nodes = nodes;
+  }
+}

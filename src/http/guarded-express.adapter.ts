@@ -1,0 +1,60 @@
+import { createServer, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import express from 'express';
+import { errorCode, type ErrorCode } from '../common/errors.js';
+import type { Limits } from '../config/limits.js';
+import { problem } from './problem.js';
+import { strictQuery } from './strict-query.js';
+
+/** How often Node.js looks for connections that are too slow, in milliseconds; its default would let them live for half a minute longer. */
+const CONNECTION_CHECK_MS = 1000;
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+};
+
+/** Express on a server that bounds what a connection may do before a request reaches the program. */
+export class GuardedExpressAdapter extends ExpressAdapter {
+  constructor(private readonly limits: Limits) {
+    const app = express();
+    app.disable('x-powered-by');
+    app.disable('etag'); // it would digest every JSON answer, which costs a third of the requests per second
+    app.set('query parser', strictQuery);
+    super(app);
+  }
+
+  override initHttpServer(): void {
+    const { header_bytes_max: maxHeaderSize } = this.limits;
+    const server = createServer(
+      { maxHeaderSize, connectionsCheckingInterval: CONNECTION_CHECK_MS },
+      this.getInstance<express.Express>(),
+    );
+    this.httpServer = guard(server, this.limits);
+  }
+}
+
+function guard(server: Server, limits: Limits): Server {
+  server.maxConnections = limits.connections_max;
+  server.headersTimeout = limits.headers_ms_max;
+  // A large upload may take hours; what ends one that does not go on is the silence of its connection.
+  server.requestTimeout = 0;
+  server.timeout = limits.idle_ms_max;
+  server.on('clientError', answerClientError);
+  return server;
+}
+
+/** Answers what is no HTTP, in our words. */
+function answerClientError(error: unknown, socket: Duplex): void {
+  if (!socket.writable || errorCode(error) === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const answer = problem(CODES[errorCode(error) ?? ''] ?? 'invalid-request', 'the request could not be read as HTTP');
+  const body = JSON.stringify(answer);
+  socket.end(
+    `HTTP/1.1 ${answer.status} ${answer.title}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,112 @@
+import { DomainError } from '../../common/errors.js';
+import { idFromBytes, idToBytes } from '../../common/ids.js';
+import type { AnyId, FileId, VersionId } from '../../common/ids.js';
+import type { ListOrder } from '../metadata-store.js';
+
+/** The keys of the index. LMDB compares them byte by byte, which for UTF-8 is the order of the code points. */
+
+const ID_BYTES = 16;
+const PAGE_BYTES = 4;
+/** Ends a text in a key. Names and key ids hold no control characters, so "a" comes before "a!" whatever id follows. */
+const TERMINATOR = 0;
+const NAME_BYTES_MAX = 1024;
+const ORDERS: readonly ListOrder[] = ['name', '-name', 'createdAt', '-createdAt'];
+
+export type Key = Uint8Array;
+
+/** From `lower` on, and before `upper`; an absent end is open. */
+export interface KeyRange {
+  readonly lower?: Key;
+  readonly upper?: Key;
+}
+
+export const idKey = idToBytes;
+
+export function nameKey(name: string, id: FileId): Key {
+  return textKey(name, id);
+}
+
+export function kekKey(kekId: string, id: VersionId): Key {
+  return textKey(kekId, id);
+}
+
+function textKey(text: string, id: AnyId): Key {
+  return Buffer.concat([Buffer.from(text, 'utf8'), Buffer.of(TERMINATOR), idToBytes(id)]);
+}
+
+/** The file id at the end of a name's key, or of its own. */
+export function fileOfKey(key: Key): FileId {
+  return idFromBytes<FileId>(key, key.length - ID_BYTES);
+}
+
+/** The version id at the end of a key id's key, or of its own. */
+export function versionOfKey(key: Key): VersionId {
+  return idFromBytes<VersionId>(key, key.length - ID_BYTES);
+}
+
+/** The keys of all versions that a key id wraps. */
+export function kekRange(kekId: string): KeyRange {
+  const text = Buffer.from(kekId, 'utf8');
+  return { lower: Buffer.concat([text, Buffer.of(TERMINATOR)]), upper: Buffer.concat([text, Buffer.of(TERMINATOR + 1)]) };
+}
+
+export function layoutKey(versionId: VersionId, page: number): Key {
+  const key = Buffer.alloc(ID_BYTES + PAGE_BYTES);
+  key.set(idToBytes(versionId));
+  key.writeUInt32BE(page, ID_BYTES);
+  return key;
+}
+
+export function versionOfLayoutKey(key: Key): VersionId {
+  return idFromBytes<VersionId>(key);
+}
+
+/** The keys of all pages of a version. */
+export function layoutRange(versionId: VersionId): KeyRange {
+  return prefixRange(idToBytes(versionId));
+}
+
+export function nodeKey(node: number): Key {
+  const key = Buffer.alloc(4);
+  key.writeUInt32BE(node);
+  return key;
+}
+
+export function nodeOfKey(key: Key): number {
+  return Buffer.from(key).readUInt32BE();
+}
+
+/** The keys of all names with a prefix; undefined if there can be none, because no name is that long or holds that byte. */
+export function nameRange(prefix: string): KeyRange | undefined {
+  const bytes = Buffer.from(prefix, 'utf8');
+  if (bytes.length > NAME_BYTES_MAX || bytes.includes(TERMINATOR)) return undefined;
+  return bytes.length === 0 ? {} : prefixRange(bytes);
+}
+
+/** All keys that begin with some bytes: up to the next greater bytes of that length or shorter, which "all 0xFF" does not have. */
+function prefixRange(prefix: Key): KeyRange {
+  const last = prefix.findLastIndex((byte) => byte < 0xff);
+  if (last < 0) return { lower: prefix };
+  const upper = Buffer.from(prefix.subarray(0, last + 1));
+  upper[last] = (upper[last] ?? 0) + 1;
+  return { lower: prefix, upper };
+}
+
+/** A cursor is the last key of a page, behind the number of its order. */
+export function encodeCursor(order: ListOrder, key: Key): Uint8Array {
+  return Buffer.concat([Buffer.of(ORDERS.indexOf(order)), key]);
+}
+
+/** The key to go on after. It need not be there any more, but it must be one that this order could have had. */
+export function decodeCursor(order: ListOrder, cursor: Uint8Array): Key {
+  const key = cursor.subarray(1);
+  const shaped = order.endsWith('name') ? isNameKey(key) : key.length === ID_BYTES;
+  if (cursor[0] !== ORDERS.indexOf(order) || !shaped)
+    throw new DomainError('invalid-cursor', 'the cursor is not one of this list');
+  return key;
+}
+
+function isNameKey(key: Key): boolean {
+  const nameBytes = key.length - ID_BYTES - 1;
+  return nameBytes >= 0 && nameBytes <= NAME_BYTES_MAX && key.indexOf(TERMINATOR) === nameBytes;
+}

@@ -1,0 +1,131 @@
+import { idFromBytes, idToBytes } from '../../common/ids.js';
+import type { ClusterId, FileId, VersionId } from '../../common/ids.js';
+import type { FileRecord, GarbageVersion, Manifest, NodeUsage } from '../metadata-store.js';
+import { ByteReader, ByteWriter } from './byte-codec.js';
+
+/** A manifest as it is kept: with the number of its layout pages, which its garbage record will need. */
+export interface VersionRow {
+  readonly manifest: Manifest;
+  readonly pages: number;
+}
+
+/** What the index says of itself. */
+export interface IndexIdentity {
+  readonly schema: number;
+  readonly clusterId: ClusterId;
+}
+
+const ID_BYTES = 16;
+
+/** Each row begins with the number of its format, so that a later format can be read beside this one. */
+const ROW_FORMAT = 1;
+
+function writeRow(): ByteWriter {
+  return new ByteWriter().number(ROW_FORMAT);
+}
+
+function readRow<Row>(bytes: Uint8Array, read: (reader: ByteReader) => Row): Row {
+  const reader = new ByteReader(bytes);
+  const format = reader.number();
+  if (format !== ROW_FORMAT) throw new Error(`a row of the index has format ${format}, which is not known`);
+  const row = read(reader);
+  reader.end();
+  return row;
+}
+
+export function encodeFile(file: FileRecord): Uint8Array {
+  return writeRow()
+    .fixed(idToBytes(file.versionId))
+    .number(file.size)
+    .number(file.createdAt)
+    .number(file.updatedAt)
+    .text(file.name)
+    .text(file.contentType)
+    .finish();
+}
+
+export function decodeFile(id: FileId, bytes: Uint8Array): FileRecord {
+  return readRow(bytes, (reader) => {
+    const versionId = idFromBytes<VersionId>(reader.fixed(ID_BYTES));
+    const [size, createdAt, updatedAt] = [reader.number(), reader.number(), reader.number()];
+    const [name, contentType] = [reader.text(), reader.text()];
+    return { id, name, contentType, size, versionId, createdAt, updatedAt };
+  });
+}
+
+export function encodeVersion({ manifest, pages }: VersionRow): Uint8Array {
+  const writer = writeRow()
+    .fixed(idToBytes(manifest.fileId))
+    .number(manifest.size)
+    .number(manifest.sealedSize)
+    .number(manifest.sliceBytes)
+    .number(manifest.k)
+    .number(manifest.m)
+    .number(manifest.createdAt)
+    .number(pages)
+    .text(manifest.seal.kekId)
+    .bytes(manifest.seal.wrappedKey)
+    .bytes(manifest.seal.header)
+    .bytes(manifest.seal.sealedDigest)
+    .number(manifest.usage.length);
+  for (const { node, shards, bytes } of manifest.usage) writer.number(node).number(shards).number(bytes);
+  return writer.finish();
+}
+
+export function decodeVersion(versionId: VersionId, bytes: Uint8Array): VersionRow {
+  return readRow(bytes, (reader) => {
+    const fileId = idFromBytes<FileId>(reader.fixed(ID_BYTES));
+    const [size, sealedSize, sliceBytes] = [reader.number(), reader.number(), reader.number()];
+    const [k, m, createdAt, pages] = [reader.number(), reader.number(), reader.number(), reader.number()];
+    const kekId = reader.text();
+    const [wrappedKey, header, sealedDigest] = [reader.bytes(), reader.bytes(), reader.bytes()];
+    const usage = readList(reader, () => ({ node: reader.number(), shards: reader.number(), bytes: reader.number() }));
+    const seal = { kekId, wrappedKey, header, sealedDigest };
+    return { manifest: { versionId, fileId, size, sealedSize, sliceBytes, k, m, seal, usage, createdAt }, pages };
+  });
+}
+
+export function encodeGarbage({ pages, nodes }: Omit<GarbageVersion, 'versionId'>): Uint8Array {
+  const writer = writeRow().number(pages).number(nodes.length);
+  for (const node of nodes) writer.number(node);
+  return writer.finish();
+}
+
+export function decodeGarbage(versionId: VersionId, bytes: Uint8Array): GarbageVersion {
+  return readRow(bytes, (reader) => {
+    const pages = reader.number();
+    return { versionId, pages, nodes: readList(reader, () => reader.number()) };
+  });
+}
+
+export function encodeUsage({ shards, bytes }: Omit<NodeUsage, 'node'>): Uint8Array {
+  return writeRow().number(shards).number(bytes).finish();
+}
+
+export function decodeUsage(node: number, bytes: Uint8Array): NodeUsage {
+  return readRow(bytes, (reader) => ({ node, shards: reader.number(), bytes: reader.number() }));
+}
+
+/** Of this row the first number is the schema of the whole index; what follows it is for that schema to say. */
+export function encodeIdentity({ schema, clusterId }: IndexIdentity): Uint8Array {
+  return new ByteWriter().number(schema).fixed(idToBytes(clusterId)).finish();
+}
+
+/** The schema alone, which every version of this program can read. */
+export function decodeSchema(bytes: Uint8Array): number {
+  return new ByteReader(bytes).number();
+}
+
+export function decodeIdentity(bytes: Uint8Array): IndexIdentity {
+  const reader = new ByteReader(bytes);
+  const schema = reader.number();
+  const clusterId = idFromBytes<ClusterId>(reader.fixed(ID_BYTES));
+  reader.end();
+  return { schema, clusterId };
+}
+
+function readList<Item>(reader: ByteReader, read: () => Item): Item[] {
+  const items: Item[] = [];
+  for (let left = reader.number(); left > 0; left--) items.push(read());
+  return items;
+}

@@ -1,0 +1,72 @@
+import type { Database, RangeOptions, RootDatabase } from 'lmdb';
+import type { Key, KeyRange } from './index-keys.js';
+
+export type Table = Database<Uint8Array, Key>;
+
+/** The sub-databases; index-keys.ts and index-rows.ts say what their keys and rows look like. */
+export interface IndexTables {
+  /** File id → record. The ids are UUIDv7, so this is also the order of creation. */
+  readonly files: Table;
+  /** Name and file id → nothing. */
+  readonly names: Table;
+  /** Id of a committed version → manifest. */
+  readonly versions: Table;
+  /** Version id and page → layout page. */
+  readonly layouts: Table;
+  /** Version id → nodes that have not confirmed yet. */
+  readonly garbage: Table;
+  /** Node → shards and bytes of committed versions. */
+  readonly usage: Table;
+  /** Id of a wrapping key and version id → nothing. */
+  readonly keks: Table;
+  /** What the index says of itself. */
+  readonly meta: Table;
+}
+
+export const BINARY = { keyEncoding: 'binary', encoding: 'binary' } as const;
+
+export function openTable(environment: RootDatabase, name: keyof IndexTables): Table {
+  return environment.openDB<Uint8Array, Key>(name, BINARY);
+}
+
+/** Opens the sub-databases, and makes those that are missing. */
+export function openTables(environment: RootDatabase): IndexTables {
+  return {
+    files: openTable(environment, 'files'),
+    names: openTable(environment, 'names'),
+    versions: openTable(environment, 'versions'),
+    layouts: openTable(environment, 'layouts'),
+    garbage: openTable(environment, 'garbage'),
+    usage: openTable(environment, 'usage'),
+    keks: openTable(environment, 'keks'),
+    meta: openTable(environment, 'meta'),
+  };
+}
+
+/** What a walk over keys needs beside its range. */
+export interface Walk {
+  readonly limit?: number;
+  readonly reverse?: boolean;
+  /** Begin strictly after this key in the direction of the walk, even if it lies outside the range or is not there. */
+  readonly after?: Key;
+}
+
+/** The options of lmdb for a walk. A reverse walk begins at the upper end, which is never part of a range. */
+export function rangeOptions({ lower, upper }: KeyRange, { limit, reverse = false, after }: Walk): RangeOptions {
+  const [first, last] = reverse ? [upper, lower] : [lower, upper];
+  const resumes = after !== undefined && (first === undefined || isBeyond(after, first, reverse));
+  const start = resumes ? after : first;
+  return {
+    ...(start === undefined ? {} : { start }),
+    ...(last === undefined ? {} : { end: last }),
+    ...(limit === undefined ? {} : { limit }),
+    exclusiveStart: resumes || reverse,
+    inclusiveEnd: reverse,
+    reverse,
+  };
+}
+
+function isBeyond(key: Key, other: Key, reverse: boolean): boolean {
+  const order = Buffer.compare(key, other);
+  return reverse ? order <= 0 : order >= 0;
+}

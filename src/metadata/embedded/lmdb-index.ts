@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open as openFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { RootDatabase } from 'lmdb';
+import { DomainError } from '../../common/errors.js';
+import type { ClusterId } from '../../common/ids.js';
+import { ProcessLock } from '../../common/process-lock.js';
+import { IndexDatabase, openEnvironment } from './index-database.js';
+import { decodeIdentity, decodeSchema, encodeIdentity } from './index-rows.js';
+import type { Table } from './index-tables.js';
+import { openTable, openTables } from './index-tables.js';
+import { requireWhole } from './index-soundness.js';
+
+export interface OpenOptions {
+  /** Directory of the index alone; made if it is missing and may be. */
+  readonly directory: string;
+  readonly clusterId: ClusterId;
+  /** False if the nodes hold data: an index that is not there has then been lost, and an empty one must not take its place. */
+  readonly mayCreate: boolean;
+}
+
+export interface OpenIndex {
+  readonly database: IndexDatabase;
+  readonly lock: ProcessLock;
+}
+
+/** Grows with each change that an older program could not read. */
+const SCHEMA = 1;
+const DATA_FILE = 'data.mdb';
+const LOCK_FILE = 'process.lock';
+const IDENTITY = Buffer.from('identity');
+
+/** Opens the index or makes an empty one. The lock is the first thing that is taken, so that nothing of another process is touched. */
+export async function openIndex({ directory, clusterId, mayCreate }: OpenOptions): Promise<OpenIndex> {
+  const dataFile = join(directory, DATA_FILE);
+  if (!mayCreate && !existsSync(dataFile)) throw missing();
+  const lock = await takeLock(directory);
+  let environment: RootDatabase | undefined;
+  try {
+    await requireWhole(dataFile);
+    environment = openEnvironment(directory);
+    // Before the other tables: in an index of a later schema nothing must be made.
+    const meta = openTable(environment, 'meta');
+    const isNew = requireIdentity(meta, clusterId, mayCreate);
+    const tables = openTables(environment);
+    if (isNew) await makeIdentity({ environment, meta, clusterId, directory });
+    return { database: new IndexDatabase(directory, { environment, tables }), lock };
+  } catch (error) {
+    await environment?.close();
+    lock.release();
+    throw toOpenError(error);
+  }
+}
+
+async function takeLock(directory: string): Promise<ProcessLock> {
+  try {
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (made !== undefined) await syncDirectories(resolve(directory), dirname(resolve(made)));
+    return ProcessLock.take(join(directory, LOCK_FILE));
+  } catch (error) {
+    throw toOpenError(error);
+  }
+}
+
+/** True if the index has no identity yet: it is new, or its making was cut short. */
+function requireIdentity(meta: Table, clusterId: ClusterId, mayCreate: boolean): boolean {
+  const row = meta.getBinary(IDENTITY);
+  if (row === undefined) {
+    if (!mayCreate) throw missing();
+    return true;
+  }
+  const schema = decodeSchema(row);
+  if (schema > SCHEMA) {
+    throw new DomainError(
+      'storage-unusable',
+      `the index has schema ${schema}; this program is older and knows schemas up to ${SCHEMA}`,
+    );
+  }
+  if (decodeIdentity(row).clusterId !== clusterId) {
+    throw new DomainError('storage-mismatch', 'the index belongs to another cluster than the nodes');
+  }
+  return false;
+}
+
+interface NewIndex extends Omit<OpenOptions, 'mayCreate'> {
+  readonly environment: RootDatabase;
+  readonly meta: Table;
+}
+
+async function makeIdentity({ environment, meta, clusterId, directory }: NewIndex): Promise<void> {
+  await environment.transaction(() => meta.putSync(IDENTITY, encodeIdentity({ schema: SCHEMA, clusterId })));
+  // LMDB syncs its file but not the entry of its file in the directory.
+  await syncDirectories(directory, directory);
+}
+
+/** Syncs a directory and those above it up to `last`, so that what was made in them is there after a power cut. */
+async function syncDirectories(directory: string, last: string): Promise<void> {
+  // Windows cannot open a directory, and needs no sync of it.
+  if (process.platform === 'win32') return;
+  const handle = await openFile(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  if (directory !== last && dirname(directory) !== directory) await syncDirectories(dirname(directory), last);
+}
+
+function missing(): DomainError {
+  return new DomainError(
+    'storage-missing',
+    'the index is missing while the nodes hold data; restore it, or rebuild it from the nodes',
+  );
+}
+
+function toOpenError(error: unknown): DomainError {
+  if (error instanceof DomainError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DomainError('storage-unusable', `the index cannot be opened: ${reason}`, { cause: error });
+}

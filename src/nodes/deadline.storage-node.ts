@@ -1,0 +1,85 @@
+import { NodeError, StorageNode, type NodeProbe, type Shard, type ShardId } from './storage-node.js';
+
+/**
+ * Gives each call to a node a time limit: what takes longer is aborted and answered `unavailable`. A disk that hangs (a dead mount, a
+ * controller that resets) hears no signal, so the call is also raced against its limit, and left behind if it loses.
+ */
+export class DeadlineStorageNode extends StorageNode {
+  constructor(
+    private readonly inner: StorageNode,
+    private readonly callMsMax: number,
+  ) {
+    super();
+  }
+
+  override get number(): number {
+    return this.inner.number;
+  }
+
+  override put(batch: readonly Shard[], signal: AbortSignal): Promise<void> {
+    return this.limited((limit) => this.inner.put(batch, limit), signal);
+  }
+
+  override get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+    return this.limited((limit) => this.inner.get(ids, limit), signal);
+  }
+
+  override delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
+    return this.limited((limit) => this.inner.delete(ids, limit), signal);
+  }
+
+  override probe(signal: AbortSignal): Promise<NodeProbe> {
+    return this.limited((limit) => this.inner.probe(limit), signal);
+  }
+
+  /** The limit is on each step, not on the walk: how long that takes is a matter of how many shards there are. */
+  override async *list(signal: AbortSignal): AsyncGenerator<ShardId, void, undefined> {
+    const walk = new AbortController();
+    const iterator = this.inner.list(walk.signal)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const step = await this.limited(() => iterator.next(), signal, walk);
+        if (step.done === true) return;
+        yield step.value;
+      }
+    } finally {
+      const ended = Promise.resolve(iterator.return?.()).catch(() => undefined);
+      // Not awaited when a step was left behind: the end of the walk waits for that step.
+      if (!walk.signal.aborted) await this.limited(() => ended, walk.signal);
+    }
+  }
+
+  override close(): Promise<void> {
+    return this.limited(() => this.inner.close(), new AbortController().signal);
+  }
+
+  /**
+   * A timer of its own and not `AbortSignal.timeout`, whose timer runs to its end even when the call took a millisecond: a busy node
+   * would have hundreds of thousands of them.
+   */
+  private async limited<Result>(
+    call: (limit: AbortSignal) => Promise<Result>,
+    signal: AbortSignal,
+    controller = new AbortController(),
+  ): Promise<Result> {
+    signal.throwIfAborted();
+    const { promise: refused, reject } = Promise.withResolvers<never>();
+    const stop = (reason: unknown): void => {
+      reject(reason); // first, so that the reason wins over whatever the aborted call makes of it
+      controller.abort(reason);
+    };
+    const onAbort = (): void => stop(signal.reason);
+    const timer = setTimeout(
+      () => stop(new NodeError('unavailable', `did not answer within ${this.callMsMax} ms`)),
+      this.callMsMax,
+    );
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      // The race listens to the loser too, so what comes back too late is no unhandled rejection.
+      return await Promise.race([refused, call(controller.signal)]);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+}

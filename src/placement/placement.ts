@@ -1,0 +1,45 @@
+/** What the choice for one stripe has to respect. */
+export interface PlacementRequest {
+  /** Shards of the stripe; each goes to a node of its own. */
+  readonly width: number;
+  /** Numbers of the nodes that take new shards now. */
+  readonly candidates: readonly number[];
+}
+
+/**
+ * The original's rule: the node with the fewest files is filled first, ties go to the lowest number. What is being written counts from
+ * the moment of the choice, so that many uploads at once spread as evenly as one after the other.
+ *
+ * Why this keeps the counts within 1 of each other while the candidates stay the same: if all counts are c or c + 1, the `width` nodes
+ * taken are first those with c, then those with c + 1 only if no c is left; either way the result is again two neighbouring counts.
+ */
+export class Placement {
+  private readonly counts = new Map<number, number>();
+
+  /** Sets what is already stored on a node: shards of committed versions. */
+  restore(node: number, files: number): void {
+    this.counts.set(node, files);
+  }
+
+  /** Files on a node, those in flight included. */
+  files(node: number): number {
+    return this.counts.get(node) ?? 0;
+  }
+
+  /** Chooses `width` distinct nodes and counts a file on each; undefined, and nothing counted, if there are too few candidates. */
+  place({ width, candidates }: PlacementRequest): readonly number[] | undefined {
+    if (candidates.length < width) return undefined;
+    const chosen = [...candidates].sort((a, b) => this.files(a) - this.files(b) || a - b).slice(0, width);
+    for (const node of chosen) this.add(node, 1);
+    return chosen;
+  }
+
+  /** Takes back files that were counted by {@link place} and were not stored, or were deleted. */
+  release(node: number, files: number): void {
+    this.add(node, -files);
+  }
+
+  private add(node: number, files: number): void {
+    this.counts.set(node, this.files(node) + files);
+  }
+}

@@ -1,0 +1,34 @@
+import { DomainError } from '../common/errors.js';
+import type { VersionId } from '../common/ids.js';
+import type { MetadataStore } from '../metadata/metadata-store.js';
+import { LayoutView, STRIPES_PER_PAGE } from './layout.js';
+
+/** Reads the layout of one version in pieces; keeps the page last used, since stripes are asked for in order. */
+export class LayoutReader {
+  private current: { readonly page: number; readonly view: Promise<LayoutView | undefined> } | undefined;
+
+  constructor(
+    private readonly metadata: MetadataStore,
+    private readonly versionId: VersionId,
+  ) {}
+
+  /** The nodes of the shards of a stripe, by index. Throws `data-damaged` if the index has lost them. */
+  async nodes(stripe: number, signal: AbortSignal): Promise<readonly number[]> {
+    const view = await this.page(Math.floor(stripe / STRIPES_PER_PAGE), signal);
+    const inPage = stripe % STRIPES_PER_PAGE;
+    if (view === undefined || inPage >= view.stripes)
+      throw new DomainError('data-damaged', `the layout of stripe ${stripe} is missing from the index`);
+    return view.nodes(inPage);
+  }
+
+  /** A page by its number; undefined behind the last one. */
+  async page(page: number, signal: AbortSignal): Promise<LayoutView | undefined> {
+    if (this.current?.page !== page) this.current = { page, view: this.load(page, signal) };
+    return this.current.view;
+  }
+
+  private async load(page: number, signal: AbortSignal): Promise<LayoutView | undefined> {
+    const bytes = await this.metadata.readLayout(this.versionId, page, signal);
+    return bytes === undefined ? undefined : new LayoutView(bytes);
+  }
+}

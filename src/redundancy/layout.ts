@@ -1,0 +1,86 @@
+import type { LayoutPage } from '../metadata/metadata-store.js';
+import type { StripeShape } from './stripe-codec.js';
+
+/** Stripes on one page of a layout; all pages but the last are full. */
+export const STRIPES_PER_PAGE = 16_384;
+
+const FORMAT = 1;
+const HEADER_BYTES = 8;
+
+/**
+ * The nodes of the stripes of one page, as compact as it can be read in place (docs/format.md):
+ * `format 1 | k 1 | m 1 | bytes of a node number 1 | stripes 4 | stripes × (k + m) node numbers`, big endian.
+ */
+export class LayoutView {
+  readonly shape: StripeShape;
+  readonly stripes: number;
+  private readonly nodeBytes: number;
+  private readonly view: DataView;
+
+  /** @throws RangeError if the bytes are no page: a damaged index, or a newer format. */
+  constructor(bytes: Uint8Array) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (bytes.length < HEADER_BYTES || this.view.getUint8(0) !== FORMAT)
+      throw new RangeError('not a layout page of a known format');
+    this.shape = { k: this.view.getUint8(1), m: this.view.getUint8(2) };
+    this.nodeBytes = this.view.getUint8(3);
+    this.stripes = this.view.getUint32(4);
+    if (bytes.length !== HEADER_BYTES + this.stripes * this.width * this.nodeBytes)
+      throw new RangeError('a layout page of the wrong length');
+  }
+
+  /** Shards of a stripe. */
+  get width(): number {
+    return this.shape.k + this.shape.m;
+  }
+
+  /** The nodes of the shards of a stripe, by their index; `stripe` counts from the beginning of the page. */
+  nodes(stripe: number): number[] {
+    if (stripe >= this.stripes) throw new RangeError(`the page has ${this.stripes} stripes, not ${stripe + 1}`);
+    const start = HEADER_BYTES + stripe * this.width * this.nodeBytes;
+    return Array.from({ length: this.width }, (_, index) => {
+      const offset = start + index * this.nodeBytes;
+      return this.nodeBytes === 1 ? this.view.getUint8(offset) : this.view.getUint16(offset);
+    });
+  }
+}
+
+/** Encodes the nodes of at most {@link STRIPES_PER_PAGE} stripes. */
+export function encodeLayout(rows: readonly (readonly number[])[], { k, m }: StripeShape): Uint8Array {
+  const nodes = rows.flat();
+  const nodeBytes = nodes.every((node) => node < 256) ? 1 : 2;
+  const bytes = new Uint8Array(HEADER_BYTES + nodes.length * nodeBytes);
+  const view = new DataView(bytes.buffer);
+  bytes.set([FORMAT, k, m, nodeBytes]);
+  view.setUint32(4, rows.length);
+  nodes.forEach((node, position) => {
+    const offset = HEADER_BYTES + position * nodeBytes;
+    if (nodeBytes === 1) view.setUint8(offset, node);
+    else view.setUint16(offset, node);
+  });
+  return bytes;
+}
+
+/** Collects the nodes of a version's stripes in their order and hands out full pages, so that memory does not grow with the file. */
+export class LayoutBuilder {
+  private rows: (readonly number[])[] = [];
+  private page = 0;
+
+  constructor(private readonly shape: StripeShape) {}
+
+  /** Adds a stripe; returns the page that this made full, if more follow. */
+  add(nodes: readonly number[]): LayoutPage | undefined {
+    const full = this.rows.length === STRIPES_PER_PAGE ? this.lastPage() : undefined;
+    if (full !== undefined) {
+      this.rows = [];
+      this.page += 1;
+    }
+    this.rows.push(nodes);
+    return full;
+  }
+
+  /** The page that is not handed out yet. */
+  lastPage(): LayoutPage {
+    return { page: this.page, bytes: encodeLayout(this.rows, this.shape) };
+  }
+}

@@ -1,0 +1,93 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { VersionId } from '../common/ids.js';
+import { AppConfig } from '../config/app-config.js';
+import { requestBytesInFlight } from '../config/limits.js';
+import type { Manifest } from '../metadata/metadata-store.js';
+import { NodeRegistry } from '../nodes/node-registry.js';
+import { Placement } from '../placement/placement.js';
+import { CollectorService } from './collector.service.js';
+import { ReplicateCodec } from './stripe-codec.js';
+import { type SliceRange, StripeReader } from './stripe-reader.js';
+import { StripeStore } from './stripe-store.js';
+import { type LayoutReport, reportLayout } from './survival.js';
+import { VersionHolds } from './version-holds.js';
+import { VersionWriter } from './version-writer.js';
+
+/** The way to the nodes for whoever has slices to keep: writes them redundantly and reads them back whatever is lost. */
+@Injectable()
+export class RedundancyService {
+  private readonly logger = new Logger(RedundancyService.name);
+  private readonly codec = new ReplicateCodec();
+  private readonly reader: StripeReader;
+  private readonly stripes: StripeStore;
+  private readonly holds: VersionHolds;
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly registry: NodeRegistry,
+    private readonly placement: Placement,
+    private readonly collector: CollectorService,
+  ) {
+    this.holds = collector.holds;
+    this.stripes = new StripeStore(registry, placement);
+    this.reader = new StripeReader({
+      registry,
+      metadata: collector.metadata,
+      codec: this.codec,
+      batchBytes: config.limits.batch_bytes,
+      onDamage: (node, shard, error) => {
+        this.logger.warn(
+          { node, versionId: shard.versionId, stripe: shard.stripe, kind: error.kind },
+          'a shard is not as it was put',
+        );
+      },
+    });
+  }
+
+  /** Begins the writing of a version. Whoever calls this ends it with `committed` or `abandon`. */
+  writer(versionId: VersionId): VersionWriter {
+    const shape = { k: 1, m: this.config.redundancy_count };
+    this.stripes.assertWritable(shape.k + shape.m); // before a byte of the body is read
+    const { metadata } = this.collector;
+    return new VersionWriter(
+      { stripes: this.stripes, placement: this.placement, metadata, collect: (strays) => this.collector.kick(strays) },
+      { versionId, shape, codec: this.codec, batchBytes: this.config.limits.batch_bytes },
+      this.holds.hold(versionId),
+    );
+  }
+
+  /** Batches of slices that one request may have under way: what its share of memory allows, one batch being filled or emptied besides. */
+  width(sliceBytes: number): number {
+    const { limits } = this.config;
+    const batch = Math.max(sliceBytes, limits.batch_bytes);
+    return Math.max(1, Math.floor(requestBytesInFlight(limits, sliceBytes) / batch) - 1);
+  }
+
+  /** See {@link StripeReader.read}. */
+  read(manifest: Manifest, span: SliceRange, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.reader.read(manifest, span, { width: this.width(manifest.sliceBytes), avoid: new Set() }, signal);
+  }
+
+  /** See {@link StripeReader.readings}. */
+  readings(manifest: Manifest, signal: AbortSignal): Iterable<(span: SliceRange) => AsyncIterable<Uint8Array>> {
+    return this.reader.readings(manifest, signal);
+  }
+
+  /** Keeps the shards of a version from being deleted until the returned function is called, even if the file is. */
+  hold(versionId: VersionId): () => void {
+    return this.holds.hold(versionId);
+  }
+
+  /** The version is nobody's any more: its shards count no longer and are deleted as soon as nobody reads them. */
+  dropped(manifest: Manifest): void {
+    for (const { node, shards } of manifest.usage) this.placement.release(node, shards);
+    this.collector.kick();
+  }
+
+  /** Where the shards of a version lie and how many more nodes it survives at this moment. */
+  report(manifest: Manifest, signal: AbortSignal): Promise<LayoutReport> {
+    const readable = new Set(this.registry.reachable());
+    const options = { isReadable: (node: number) => readable.has(node), placesMax: this.config.limits.info_stripes_max };
+    return reportLayout(this.collector.metadata, manifest, options, signal);
+  }
+}

@@ -1,0 +1,96 @@
+import { DomainError } from '../common/errors.js';
+import type { VersionId } from '../common/ids.js';
+import { NodeError, type ShardId } from '../nodes/storage-node.js';
+import type { StripeCodec, StripeShape } from './stripe-codec.js';
+
+/** What is to be read of one stripe. */
+export interface StripeTask {
+  readonly versionId: VersionId;
+  readonly stripe: number;
+  /** The nodes of its shards, by index. */
+  readonly nodes: readonly number[];
+  readonly shape: StripeShape;
+  /** Indices of the data slices that are wanted. */
+  readonly wanted: readonly number[];
+  /** Bytes that the shard of an index must have. */
+  readonly lengthOf: (index: number) => number;
+  /** Nodes that must not be asked. */
+  readonly avoid: ReadonlySet<number>;
+}
+
+/**
+ * The reading of one stripe: which shards to ask for next, given what came so far. Pure, so that every loss can be tested.
+ * The wanted data shards are asked for themselves as long as none of them fails; else any k shards will do. With k = 1 all shards are
+ * the same bytes, so the best node is asked for any of them.
+ */
+export class StripeAttempt {
+  private readonly got = new Map<number, Uint8Array>();
+  private readonly untried: Set<number>;
+  private readonly errors: NodeError[] = [];
+
+  constructor(private readonly task: StripeTask) {
+    this.untried = new Set(task.nodes.keys().filter((index) => !task.avoid.has(this.nodeOf(index))));
+  }
+
+  nodeOf(index: number): number {
+    return this.task.nodes[index] as number;
+  }
+
+  /**
+   * Shards to ask for now; empty when the stripe can be decoded.
+   * @param byRank sorts nodes, the best first
+   * @throws DomainError when too few are left to ask
+   */
+  nextAsks(byRank: (nodes: readonly number[]) => readonly number[]): readonly ShardId[] {
+    if (this.isComplete()) return [];
+    const { shape, wanted, versionId, stripe } = this.task;
+    const missing = wanted.filter((index) => !this.got.has(index));
+    const canAskDirectly = shape.k > 1 && missing.every((index) => this.untried.has(index));
+    const indices = canAskDirectly ? missing : this.best(shape.k - this.got.size, byRank);
+    for (const index of indices) this.untried.delete(index);
+    return indices.map((index) => ({ versionId, stripe, index }));
+  }
+
+  /** Takes the answer for a shard; returns the error if it is not usable. */
+  answer(index: number, answer: Uint8Array | NodeError | undefined): NodeError | undefined {
+    if (answer instanceof Uint8Array && answer.length === this.task.lengthOf(index)) {
+      this.got.set(index, answer);
+      return undefined;
+    }
+    const error =
+      answer instanceof NodeError ? answer : new NodeError('corrupt', 'the shard has another length than it was written with');
+    this.errors.push(error);
+    return error;
+  }
+
+  /** The wanted slices, in order. */
+  decode(codec: StripeCodec): readonly Uint8Array[] {
+    const { shape, wanted } = this.task;
+    if (shape.k > 1 && wanted.every((index) => this.got.has(index)))
+      return wanted.map((index) => this.got.get(index) as Uint8Array);
+    const data = codec.decode(this.got, shape);
+    return wanted.map((index) => (data[index] as Uint8Array).subarray(0, this.task.lengthOf(index)));
+  }
+
+  private isComplete(): boolean {
+    const { shape, wanted } = this.task;
+    return this.got.size >= shape.k || wanted.every((index) => this.got.has(index));
+  }
+
+  private best(count: number, byRank: (nodes: readonly number[]) => readonly number[]): readonly number[] {
+    if (this.untried.size < count) throw this.lost();
+    const { nodes } = this.task;
+    const ranked = byRank([...this.untried].map((index) => this.nodeOf(index)));
+    return ranked.slice(0, count).map((node) => nodes.indexOf(node));
+  }
+
+  /** Too few shards are left; what was wrong with the others tells whether waiting may help. */
+  private lost(): DomainError {
+    const { stripe } = this.task;
+    const options = { cause: this.errors.at(-1) };
+    const mayReturn = this.errors.some(({ kind }) => kind === 'unavailable' || kind === 'rejected');
+    return mayReturn
+      ? new DomainError('data-unavailable', `too few nodes that hold stripe ${stripe} can be read now`, options)
+      : new DomainError('data-damaged', `too few intact shards of stripe ${stripe} are left`, options);
+  }
+}

@@ -1,0 +1,159 @@
+import { mapOrdered } from '../common/map-ordered.js';
+import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import type { NodeRegistry } from '../nodes/node-registry.js';
+import { NodeError, type ShardId } from '../nodes/storage-node.js';
+import { LayoutReader } from './layout-reader.js';
+import type { StripeCodec } from './stripe-codec.js';
+import { StripeAttempt } from './stripe-attempt.js';
+
+/** Told of each shard that is not what was put: missing or damaged. */
+export type DamageListener = (node: number, shard: ShardId, error: NodeError) => void;
+
+/** The slices `first` to `end` of a version, `end` not included. */
+export interface SliceRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** What a reader works with; one set for the whole process. */
+export interface ReaderParts {
+  readonly registry: NodeRegistry;
+  readonly metadata: MetadataStore;
+  readonly codec: StripeCodec;
+  readonly onDamage: DamageListener;
+  /** About how many bytes of data are asked for at once. */
+  readonly batchBytes: number;
+}
+
+export interface ReadOptions {
+  /** Batches under way at once. */
+  readonly width: number;
+  /** Nodes that must not be asked. */
+  readonly avoid: ReadonlySet<number>;
+}
+
+/** Sets of nodes to leave out, at the most, when one is looked for that explains bytes which do not authenticate. */
+const EXCLUSIONS_MAX = 2000;
+
+/** Reads slices of a version from whichever nodes have them: any k shards of each stripe will do. */
+export class StripeReader {
+  constructor(private readonly parts: ReaderParts) {}
+
+  /**
+   * The slices `first` to `end` of a version, in order; each is asked for once, from the node that serves best, and falls over to another
+   * copy by itself. Throws `data-unavailable` or `data-damaged` when too few shards of a stripe are left.
+   */
+  async *read(
+    manifest: Manifest,
+    span: SliceRange,
+    options: ReadOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const layout = new LayoutReader(this.parts.metadata, manifest.versionId);
+    const batches = mapOrdered(this.batches(manifest, span), options.width, async (stripes) => {
+      const attempts: StripeAttempt[] = [];
+      for (const stripe of stripes)
+        attempts.push(this.attempt(manifest, { span, stripe, nodes: await layout.nodes(stripe, signal) }, options));
+      await this.fetch(attempts, signal);
+      return attempts.flatMap((attempt) => attempt.decode(this.parts.codec));
+    });
+    for await (const slices of batches) yield* slices;
+  }
+
+  /**
+   * Other ways to read the same slices, for bytes that came without an error and yet do not authenticate: some node lies, or a checksum fits
+   * by chance. Each way leaves out another set of nodes, the smallest sets first; since at most m nodes may be bad, one of them has only
+   * good shards.
+   */
+  *readings(
+    manifest: Manifest,
+    signal: AbortSignal,
+  ): Generator<(span: SliceRange) => AsyncIterable<Uint8Array>, void, undefined> {
+    const involved = manifest.usage.map(({ node }) => node);
+    let tried = 0;
+    for (const avoid of subsets(involved, manifest.m)) {
+      if ((tried += 1) > EXCLUSIONS_MAX) return;
+      yield (span) => this.read(manifest, span, { width: 1, avoid }, signal);
+    }
+  }
+
+  private *batches(manifest: Manifest, span: SliceRange): Generator<readonly number[], void, undefined> {
+    const perBatch = Math.max(1, Math.floor(this.parts.batchBytes / (manifest.sliceBytes * manifest.k)));
+    let batch: number[] = [];
+    for (const stripe of stripesOf(manifest, span)) {
+      batch.push(stripe);
+      if (batch.length < perBatch) continue;
+      yield batch;
+      batch = [];
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  private attempt(
+    manifest: Manifest,
+    { span, stripe, nodes }: { readonly span: SliceRange; readonly stripe: number; readonly nodes: readonly number[] },
+    { avoid }: ReadOptions,
+  ): StripeAttempt {
+    const { k, m, versionId, sealedSize, sliceBytes } = manifest;
+    const lengthOf = (index: number): number => {
+      const slice = stripe * k + (index < k ? index : 0); // what is not data is as long as the first slice
+      return Math.max(0, Math.min(sliceBytes, sealedSize - slice * sliceBytes));
+    };
+    const wanted = Array.from({ length: k }, (_, index) => index).filter(
+      (index) => stripe * k + index >= span.first && stripe * k + index < span.end,
+    );
+    return new StripeAttempt({ versionId, stripe, nodes, shape: { k, m }, wanted, lengthOf, avoid });
+  }
+
+  /** Asks nodes, in rounds, until each stripe can be decoded. */
+  private async fetch(attempts: readonly StripeAttempt[], signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const asks = attempts.flatMap((attempt) =>
+        attempt.nextAsks((nodes) => this.parts.registry.byReadRank(nodes)).map((id) => ({ attempt, id })),
+      );
+      if (asks.length === 0) return;
+      const byNode = Map.groupBy(asks, ({ attempt, id }) => attempt.nodeOf(id.index));
+      await Promise.all(
+        [...byNode].map(async ([number, group]) => {
+          const answers = await this.ask(
+            number,
+            group.map(({ id }) => id),
+            signal,
+          );
+          group.forEach(({ attempt, id }, at) => {
+            const error = attempt.answer(id.index, answers[at]);
+            if (error !== undefined && (error.kind === 'corrupt' || error.kind === 'not-found'))
+              this.parts.onDamage(number, id, error);
+          });
+        }),
+      );
+    }
+  }
+
+  private async ask(number: number, ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+    try {
+      return await this.parts.registry.call(number, (node) => node.get(ids, signal));
+    } catch (error) {
+      if (error instanceof NodeError) return ids.map(() => error);
+      throw error;
+    }
+  }
+}
+
+function* stripesOf({ k }: Manifest, { first, end }: SliceRange): Generator<number, void, undefined> {
+  for (let stripe = Math.floor(first / k); stripe * k < end; stripe += 1) yield stripe;
+}
+
+/** All subsets of 1 to `sizeMax` of the items, the small ones first. */
+function* subsets(items: readonly number[], sizeMax: number): Generator<ReadonlySet<number>, void, undefined> {
+  for (let size = 1; size <= Math.min(sizeMax, items.length); size += 1) yield* combinations(items, size);
+}
+
+function* combinations(items: readonly number[], size: number): Generator<ReadonlySet<number>, void, undefined> {
+  if (size === 0) yield new Set();
+  else {
+    for (const [at, item] of items.entries()) {
+      for (const rest of combinations(items.slice(at + 1), size - 1)) yield new Set([item, ...rest]);
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import { LayoutReader } from './layout-reader.js';
+
+/** Where the shards of one stripe lie. */
+export interface StripePlace {
+  readonly stripe: number;
+  /** Node numbers by the index of the shard in the stripe. */
+  readonly nodes: readonly number[];
+}
+
+/** What the layout of a version says at this moment. */
+export interface LayoutReport {
+  /** Stripes of the version. */
+  readonly stripes: number;
+  /** How many more nodes may be lost without losing a byte; -1 if too few shards of some stripe can be read already now. */
+  readonly survives: number;
+  /** The first stripes, spelled out. */
+  readonly places: readonly StripePlace[];
+}
+
+/**
+ * Walks over the layout of a version, in pieces. The shards of a stripe lie on distinct nodes, so losing a node costs a stripe one shard at
+ * the most, and the weakest stripe decides.
+ * @param isReadable whether a node can be read from now
+ * @param placesMax stripes to spell out
+ */
+export async function reportLayout(
+  metadata: MetadataStore,
+  manifest: Manifest,
+  { isReadable, placesMax }: { readonly isReadable: (node: number) => boolean; readonly placesMax: number },
+  signal: AbortSignal,
+): Promise<LayoutReport> {
+  const layout = new LayoutReader(metadata, manifest.versionId);
+  const places: StripePlace[] = [];
+  let survives = manifest.m;
+  let stripes = 0;
+  for (let page = 0; ; page += 1) {
+    const view = await layout.page(page, signal);
+    if (view === undefined) return { stripes, survives, places };
+    for (let inPage = 0; inPage < view.stripes; inPage += 1, stripes += 1) {
+      const nodes = view.nodes(inPage);
+      const alive = nodes.filter(isReadable).length;
+      survives = Math.max(-1, Math.min(survives, alive - view.shape.k));
+      if (places.length < placesMax) places.push({ stripe: stripes, nodes });
+    }
+  }
+}

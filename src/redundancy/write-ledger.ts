@@ -1,0 +1,49 @@
+import type { NodeUsage } from '../metadata/metadata-store.js';
+import type { Shard } from '../nodes/storage-node.js';
+
+/** A shard that may have reached a node which was then given up for it. */
+export interface Stray {
+  readonly node: number;
+  readonly shard: Shard;
+}
+
+/**
+ * What one upload has put where, from the moment at which a node is chosen: so that whatever happens next, everything that may lie on
+ * a node can be named and taken back.
+ */
+export class WriteLedger {
+  private readonly rows: number[][] = [];
+  private readonly totals = new Map<number, { shards: number; bytes: number }>();
+  readonly strays: Stray[] = [];
+
+  /** Notes the nodes of a stripe's shards, by index. The row is the ledger's from now on. */
+  placed(row: number[], shards: readonly Shard[]): void {
+    this.rows.push(row);
+    for (const shard of shards) this.count(row[shard.index] as number, shard, 1);
+  }
+
+  /** Notes that a shard goes to another node than at first. */
+  moved(row: number[], shard: Shard, to: number): void {
+    const from = row[shard.index] as number;
+    this.strays.push({ node: from, shard: { ...shard, bytes: shard.bytes.subarray(0, 0) } }); // the id counts, not the bytes
+    this.count(from, shard, -1);
+    this.count(to, shard, 1);
+    row[shard.index] = to;
+  }
+
+  /** Takes the rows of the first `stripes` stripes that were not taken yet, in the order of the stripes. */
+  take(stripes = this.rows.length): readonly (readonly number[])[] {
+    return this.rows.splice(0, stripes);
+  }
+
+  usage(): readonly NodeUsage[] {
+    return [...this.totals].filter(([, { shards }]) => shards > 0).map(([node, total]) => ({ node, ...total }));
+  }
+
+  private count(node: number, shard: Shard, change: 1 | -1): void {
+    const total = this.totals.get(node) ?? { shards: 0, bytes: 0 };
+    total.shards += change;
+    total.bytes += change * shard.bytes.length;
+    this.totals.set(node, total);
+  }
+}

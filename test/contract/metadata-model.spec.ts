@@ -1,0 +1,161 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { newId } from '../../src/common/ids.js';
+import type { ClusterId } from '../../src/common/ids.js';
+import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
+import type { MetadataStore, NodeUsage, StoredFile } from '../../src/metadata/metadata-store.js';
+import { NEVER, collect, compareByName, createFile, makeManifest } from '../support/metadata-fixtures.js';
+
+const LAST_PAGE = { page: 0, bytes: Uint8Array.of(1) };
+const node = fc.integer({ min: 0, max: 3 });
+const usage = fc.uniqueArray(fc.record({ node, shards: fc.integer({ min: 1, max: 9 }), bytes: fc.nat() }), {
+  selector: (part) => part.node,
+  maxLength: 3,
+});
+const name = fc.oneof(
+  fc.constantFrom('a', 'b', 'ab'),
+  fc.string({ unit: 'grapheme', minLength: 1, maxLength: 5 }).filter((text) => !/\p{Cc}/u.test(text)),
+);
+const pick = fc.nat();
+
+const command = fc.oneof(
+  fc.record({ does: fc.constant('create' as const), name, usage, kekId: fc.constantFrom('k1', 'k2') }),
+  fc.record({ does: fc.constant('replace' as const), pick, usage }),
+  fc.record({ does: fc.constant('rename' as const), pick, name }),
+  fc.record({ does: fc.constant('remove' as const), pick }),
+  fc.record({ does: fc.constant('clear' as const), pick, node }),
+  fc.record({ does: fc.constant('rewrap' as const), pick, kekId: fc.constantFrom('k1', 'k2') }),
+  fc.record({ does: fc.constant('reopen' as const) }),
+);
+type Command = typeof command extends fc.Arbitrary<infer Value> ? Value : never;
+
+/** The index as anyone would write it if it had to be neither durable nor fast. */
+class Model {
+  readonly files = new Map<string, StoredFile>();
+  readonly garbage = new Map<string, number[]>();
+
+  at(index: number): StoredFile | undefined {
+    return [...this.files.values()][index % Math.max(1, this.files.size)];
+  }
+
+  retire({ manifest }: StoredFile): void {
+    if (manifest.usage.length > 0)
+      this.garbage.set(
+        manifest.versionId,
+        manifest.usage.map((part) => part.node),
+      );
+  }
+
+  usage(): NodeUsage[] {
+    const parts = [...this.files.values()].flatMap(({ manifest }) => manifest.usage);
+    return [0, 1, 2, 3]
+      .map((number) => parts.filter((part) => part.node === number))
+      .filter((group) => group.length > 0)
+      .map((group) => ({
+        node: group[0]!.node,
+        shards: sum(group.map(({ shards }) => shards)),
+        bytes: sum(group.map(({ bytes }) => bytes)),
+      }));
+  }
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, next) => total + next, 0);
+
+async function run(step: Command, model: Model, store: MetadataStore): Promise<void> {
+  if (step.does === 'reopen') return;
+  if (step.does === 'create') {
+    const { file, manifest } = await createFile(store, step.name, step);
+    model.files.set(file.id, { file, manifest });
+    return;
+  }
+  if (step.does === 'clear') {
+    const [versionId, nodes] = [...model.garbage][step.pick % Math.max(1, model.garbage.size)] ?? [];
+    if (versionId === undefined) return;
+    await store.clearGarbage(versionId as never, step.node, NEVER);
+    const left = nodes!.filter((other) => other !== step.node);
+    if (left.length > 0) model.garbage.set(versionId, left);
+    else model.garbage.delete(versionId);
+    return;
+  }
+  const current = model.at(step.pick);
+  if (current !== undefined) await runOnFile(step, current, { model, store });
+}
+
+type FileCommand = Extract<Command, { does: 'replace' | 'rename' | 'remove' | 'rewrap' }>;
+
+async function runOnFile(
+  step: FileCommand,
+  current: StoredFile,
+  { model, store }: { model: Model; store: MetadataStore },
+): Promise<void> {
+  const { file, manifest } = current;
+  if (step.does === 'remove') {
+    await store.remove(file.id, file.versionId, NEVER);
+    model.files.delete(file.id);
+    model.retire(current);
+  } else if (step.does === 'rename') {
+    model.files.set(file.id, {
+      manifest,
+      file: await store.update(file.id, { name: step.name, updatedAt: 5 }, file.versionId, NEVER),
+    });
+    expect(model.files.get(file.id)!.file.name).toBe(step.name);
+  } else if (step.does === 'replace') {
+    const next = makeManifest(file.id, step);
+    await store.commit(
+      { kind: 'replace', fileId: file.id, manifest: next, lastPage: LAST_PAGE, updatedAt: 6, expected: file.versionId },
+      NEVER,
+    );
+    model.files.set(file.id, { manifest: next, file: { ...file, versionId: next.versionId, size: next.size, updatedAt: 6 } });
+    model.retire(current);
+  } else {
+    const wrappedKey = new Uint8Array(61).fill(step.pick);
+    const { kekId: from } = manifest.seal;
+    expect(await store.rewrap(manifest.versionId, { from, kekId: step.kekId, wrappedKey }, NEVER)).toBe(true);
+    model.files.set(file.id, { file, manifest: { ...manifest, seal: { ...manifest.seal, kekId: step.kekId, wrappedKey } } });
+  }
+}
+
+async function expectSame(model: Model, store: MetadataStore): Promise<void> {
+  const stored = [...model.files.values()];
+  const files = stored.map(({ file }) => file).sort(compareByName);
+  expect((await store.list({ order: 'name', prefix: '', limit: 1000 }, NEVER)).files).toEqual(files);
+  expect((await store.list({ order: '-name', prefix: 'a', limit: 1000 }, NEVER)).files).toEqual(
+    files.filter((file) => file.name.startsWith('a')).toReversed(),
+  );
+  for (const one of stored) expect(await store.find(one.file.id, NEVER)).toEqual(one);
+  expect(await store.usage(NEVER)).toEqual(model.usage());
+  expect(new Map((await collect(store.garbage(NEVER))).map(({ versionId, nodes }) => [versionId, nodes]))).toEqual(model.garbage);
+  for (const kekId of ['k1', 'k2']) {
+    const wrapped = stored.map(({ manifest }) => manifest).filter(({ seal }) => seal.kekId === kekId);
+    expect(new Set(await store.wrappedBy(kekId, 1000, NEVER))).toEqual(new Set(wrapped));
+  }
+}
+
+it('does what a simple model does, through any sequence of commands', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40 }), async (steps) => {
+      const directory = await mkdtemp(join(tmpdir(), 'metadata-model-'));
+      const options = { directory, clusterId: newId<ClusterId>(), mayCreate: true };
+      let store = await LmdbMetadataStore.open(options);
+      try {
+        const model = new Model();
+        for (const step of steps) {
+          await run(step, model, store);
+          if (step.does === 'reopen') {
+            await store.close();
+            store = await LmdbMetadataStore.open({ ...options, mayCreate: false });
+          }
+        }
+        await expectSame(model, store);
+        expect(await store.sweepStaged(() => false, NEVER)).toBe(0);
+      } finally {
+        await store.close();
+        await rm(directory, { recursive: true });
+      }
+    }),
+    { numRuns: 40 },
+  );
+});

@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from '../support/client.js';
+import { TestServer } from '../support/server.js';
+
+let server: TestServer;
+let client: Client;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+  client = new Client(server.url);
+});
+
+afterAll(async () => {
+  await server.remove();
+});
+
+describe('the server', () => {
+  it('gives back what it was given', async () => {
+    const file = await client.put('hello.txt', 'hello');
+    expect((await client.bytes(file.id)).toString()).toBe('hello');
+  });
+
+  it('ends with exit code 0 when it is told to stop', async () => {
+    expect(await server.stop()).toBe(0);
+  });
+});

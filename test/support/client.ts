@@ -1,0 +1,65 @@
+/** A file's record as the API answers it. */
+export interface FileJson {
+  readonly id: string;
+  readonly name: string;
+  readonly size: number;
+  readonly contentType: string;
+  readonly versionId: string;
+  readonly etag: string;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export interface PageJson {
+  readonly items: readonly FileJson[];
+  readonly nextCursor: string | null;
+}
+
+/** The few calls that most tests make, over a real connection. Anything unusual a test does with `fetch` or a socket itself. */
+export class Client {
+  constructor(readonly url: string) {}
+
+  async put(name: string, body: BodyInit, headers: Record<string, string> = {}): Promise<FileJson> {
+    const response = await this.tryPut(name, body, headers);
+    if (response.status !== 201) throw new Error(`PUT answered ${response.status}: ${await response.text()}`);
+    return (await response.json()) as FileJson;
+  }
+
+  tryPut(name: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(`${this.url}/files?name=${encodeURIComponent(name)}`, { method: 'PUT', body, headers, duplex: 'half' } as RequestInit);
+  }
+
+  replace(id: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(`${this.url}/files/${id}`, { method: 'PUT', body, headers, duplex: 'half' } as RequestInit);
+  }
+
+  get(id: string, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(`${this.url}/files/${id}`, { headers });
+  }
+
+  async bytes(id: string, headers: Record<string, string> = {}): Promise<Buffer> {
+    const response = await this.get(id, headers);
+    if (!response.ok) throw new Error(`GET answered ${response.status}: ${await response.text()}`);
+    return Buffer.from(await response.arrayBuffer());
+  }
+
+  remove(id: string, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(`${this.url}/files/${id}`, { method: 'DELETE', headers });
+  }
+
+  async list(query = ''): Promise<PageJson> {
+    return (await (await fetch(`${this.url}/files/list${query}`)).json()) as PageJson;
+  }
+
+  /** All files, page by page. */
+  async listAll(): Promise<readonly FileJson[]> {
+    const files: FileJson[] = [];
+    let cursor = '';
+    for (;;) {
+      const page = await this.list(`?limit=1000${cursor}`);
+      files.push(...page.items);
+      if (page.nextCursor === null) return files;
+      cursor = `&cursor=${page.nextCursor}`;
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '../../src/common/ids.js';
+import type { FileId, VersionId } from '../../src/common/ids.js';
+import type { Commit, FileRecord, Manifest, MetadataStore, NodeUsage } from '../../src/metadata/metadata-store.js';
+
+export const NEVER = new AbortController().signal;
+
+export interface ManifestSketch {
+  readonly size?: number;
+  readonly kekId?: string;
+  readonly usage?: readonly NodeUsage[];
+}
+
+export const USAGE: readonly NodeUsage[] = [
+  { node: 1, shards: 3, bytes: 3_000 },
+  { node: 4, shards: 2, bytes: 2_000 },
+];
+
+export function makeManifest(fileId: FileId, sketch: ManifestSketch = {}): Manifest {
+  const size = sketch.size ?? 1_000;
+  return {
+    versionId: newId<VersionId>(),
+    fileId,
+    size,
+    sealedSize: size + 90,
+    sliceBytes: 1_048_576,
+    k: 1,
+    m: 1,
+    seal: {
+      kekId: sketch.kekId ?? 'key-1',
+      wrappedKey: Uint8Array.from(randomBytes(61)),
+      header: Uint8Array.from(randomBytes(74)),
+      sealedDigest: Uint8Array.from(randomBytes(60)),
+    },
+    usage: sketch.usage ?? USAGE,
+    createdAt: 1_700_000_000_000,
+  };
+}
+
+export type Creation = Extract<Commit, { kind: 'create' }>;
+
+export function makeCreation(name: string, sketch: ManifestSketch = {}): Creation {
+  const id = newId<FileId>();
+  const manifest = makeManifest(id, sketch);
+  const file: FileRecord = {
+    id,
+    name,
+    contentType: 'text/plain',
+    size: manifest.size,
+    versionId: manifest.versionId,
+    createdAt: manifest.createdAt,
+    updatedAt: manifest.createdAt,
+  };
+  return { kind: 'create', file, manifest, lastPage: { page: 0, bytes: Uint8Array.of(1, 2, 3) } };
+}
+
+export async function createFile(store: MetadataStore, name: string, sketch: ManifestSketch = {}): Promise<Creation> {
+  const creation = makeCreation(name, sketch);
+  await store.commit(creation, NEVER);
+  return creation;
+}
+
+export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const collected: Item[] = [];
+  for await (const item of items) collected.push(item);
+  return collected;
+}
+
+export function compareUtf8(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+}
+
+/** The order of the index by name: the bytes of the name, then the id. */
+export function compareByName(left: FileRecord, right: FileRecord): number {
+  return compareUtf8(left.name, right.name) || compareUtf8(left.id, right.id);
+}

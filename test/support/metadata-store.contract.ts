@@ -1,0 +1,583 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { errorCode } from '../../src/common/errors.js';
+import { newId } from '../../src/common/ids.js';
+import type { FileId, VersionId } from '../../src/common/ids.js';
+import type { FileRecord, ListOrder, ListQuery, MetadataStore, NodeUsage } from '../../src/metadata/metadata-store.js';
+import {
+  NEVER,
+  USAGE,
+  collect,
+  compareByName,
+  compareUtf8,
+  createFile,
+  makeCreation,
+  makeManifest,
+} from './metadata-fixtures.js';
+
+export interface MetadataHarness {
+  /** Opens the store, or opens it again after it was closed: with everything that was in it. */
+  open(): Promise<MetadataStore>;
+  dispose(): Promise<void>;
+}
+
+const PAGE = { page: 0, bytes: Uint8Array.of(9) };
+
+async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
+  const [result] = await Promise.allSettled([work]);
+  if (result.status === 'fulfilled') return 'none';
+  return errorCode(result.reason) ?? String(result.reason);
+}
+
+async function listAll(store: MetadataStore, query: ListQuery): Promise<FileRecord[]> {
+  const files: FileRecord[] = [];
+  for (let cursor: Uint8Array | undefined; ;) {
+    const page = await store.list({ ...query, ...(cursor && { cursor }) }, NEVER);
+    expect(page.files.length).toBeLessThanOrEqual(query.limit);
+    files.push(...page.files);
+    if (page.nextCursor === undefined) return files;
+    expect(page.files).toHaveLength(query.limit);
+    cursor = page.nextCursor;
+  }
+}
+
+const names = (files: readonly FileRecord[]): string[] => files.map(({ name }) => name);
+
+/** What every adapter of MetadataStore must keep. The factory makes an empty store's place; each case has its own. */
+export function describeMetadataStore(title: string, makeHarness: () => Promise<MetadataHarness>): void {
+  describe(`${title} keeps the contract of MetadataStore`, () => {
+    let harness: MetadataHarness;
+    let store: MetadataStore;
+
+    beforeEach(async () => {
+      harness = await makeHarness();
+      store = await harness.open();
+    });
+
+    afterEach(async () => {
+      await store.close();
+      await harness.dispose();
+    });
+
+    describe('files', () => {
+      it('finds what it committed, and nothing else', async () => {
+        const { file, manifest } = await createFile(store, 'a.txt', { size: 2 ** 53 - 1000 });
+        expect(await store.find(file.id, NEVER)).toEqual({ file, manifest });
+        expect(await store.find(newId<FileId>(), NEVER)).toBeUndefined();
+        expect(await store.isCommitted(manifest.versionId, NEVER)).toBe(true);
+        expect(await store.isCommitted(newId<VersionId>(), NEVER)).toBe(false);
+      });
+
+      it('gives a file new content and makes the old version garbage', async () => {
+        const { file, manifest: old } = await createFile(store, 'a');
+        const manifest = makeManifest(file.id, { size: 5, usage: [{ node: 2, shards: 1, bytes: 95 }] });
+        const { file: replaced, replaced: before } = await store.commit(
+          { kind: 'replace', fileId: file.id, manifest, lastPage: PAGE, updatedAt: 7, expected: old.versionId },
+          NEVER,
+        );
+        expect(before).toEqual(old);
+        expect(replaced).toEqual({ ...file, size: 5, versionId: manifest.versionId, updatedAt: 7 });
+        expect(await store.find(file.id, NEVER)).toEqual({ file: replaced, manifest });
+        expect(await store.isCommitted(old.versionId, NEVER)).toBe(false);
+        expect(await collect(store.garbage(NEVER))).toEqual([{ versionId: old.versionId, nodes: [1, 4], pages: 1 }]);
+      });
+
+      it('renames with new content in the same step', async () => {
+        const { file } = await createFile(store, 'old');
+        const manifest = makeManifest(file.id);
+        await store.commit(
+          { kind: 'replace', fileId: file.id, manifest, lastPage: PAGE, updatedAt: 7, name: 'new', contentType: 'image/png' },
+          NEVER,
+        );
+        const { files } = await store.list({ order: 'name', prefix: '', limit: 10 }, NEVER);
+        expect(files).toEqual([{ ...file, name: 'new', contentType: 'image/png', versionId: manifest.versionId, updatedAt: 7 }]);
+      });
+
+      it('renames, and lists only the new name', async () => {
+        const { file, manifest } = await createFile(store, 'old');
+        const updated = await store.update(file.id, { name: 'new', updatedAt: 9 }, manifest.versionId, NEVER);
+        expect(updated).toEqual({ ...file, name: 'new', updatedAt: 9 });
+        expect(await listAll(store, { order: 'name', prefix: '', limit: 2 })).toEqual([updated]);
+        const typed = await store.update(file.id, { contentType: 'a/b', updatedAt: 10 }, undefined, NEVER);
+        expect(await listAll(store, { order: 'name', prefix: 'new', limit: 2 })).toEqual([typed]);
+      });
+
+      it('forgets a removed file at once and for ever', async () => {
+        const { file, manifest } = await createFile(store, 'a');
+        expect(await store.remove(file.id, manifest.versionId, NEVER)).toEqual({ file, manifest });
+        expect(await store.find(file.id, NEVER)).toBeUndefined();
+        expect(await store.isCommitted(manifest.versionId, NEVER)).toBe(false);
+        expect(await store.wrappedBy('key-1', 10, NEVER)).toEqual([]);
+        for (const order of ['name', 'createdAt'] as const)
+          expect(await listAll(store, { order, prefix: '', limit: 2 })).toEqual([]);
+        expect(await codeOf(store.remove(file.id, undefined, NEVER))).toBe('file-not-found');
+      });
+
+      it('refuses what is not there or not current, and changes nothing', async () => {
+        const { file, manifest } = await createFile(store, 'a');
+        const replacement = makeManifest(file.id);
+        const wrong = newId<VersionId>();
+        const replace = {
+          kind: 'replace',
+          fileId: file.id,
+          manifest: replacement,
+          lastPage: PAGE,
+          updatedAt: 1,
+          name: 'b',
+        } as const;
+        expect(await codeOf(store.commit({ ...replace, expected: wrong }, NEVER))).toBe('precondition-failed');
+        expect(await codeOf(store.update(file.id, { name: 'b', updatedAt: 1 }, wrong, NEVER))).toBe('precondition-failed');
+        expect(await codeOf(store.remove(file.id, wrong, NEVER))).toBe('precondition-failed');
+        const absent = newId<FileId>();
+        expect(
+          await codeOf(store.commit({ ...replace, fileId: absent, manifest: { ...replacement, fileId: absent } }, NEVER)),
+        ).toBe('file-not-found');
+        expect(await codeOf(store.update(absent, { updatedAt: 1 }, undefined, NEVER))).toBe('file-not-found');
+        expect(await store.find(file.id, NEVER)).toEqual({ file, manifest });
+        expect(await store.isCommitted(replacement.versionId, NEVER)).toBe(false);
+        expect(await store.readLayout(replacement.versionId, 0, NEVER)).toBeUndefined();
+        expect(await store.usage(NEVER)).toEqual(USAGE);
+        expect(await collect(store.garbage(NEVER))).toEqual([]);
+      });
+
+      it('lets one of many win that all expect the same version', async () => {
+        const { file, manifest } = await createFile(store, 'a');
+        const rivals = Array.from({ length: 30 }, (_, index) =>
+          makeManifest(file.id, { usage: [{ node: index, shards: 1, bytes: 1 }] }),
+        );
+        const results = await Promise.allSettled(
+          rivals.map((rival) =>
+            store.commit(
+              { kind: 'replace', fileId: file.id, manifest: rival, lastPage: PAGE, updatedAt: 2, expected: manifest.versionId },
+              NEVER,
+            ),
+          ),
+        );
+        expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+        const found = await store.find(file.id, NEVER);
+        const winner = rivals.find(({ versionId }) => versionId === found!.file.versionId)!;
+        expect(await store.usage(NEVER)).toEqual(winner.usage);
+        expect(await collect(store.garbage(NEVER))).toHaveLength(1);
+      });
+
+      it('lets a removal and a replacement race without a trace of the loser', async () => {
+        for (let round = 0; round < 20; round++) {
+          const { file, manifest } = await createFile(store, 'a', { usage: [] });
+          const rival = makeManifest(file.id, { usage: [] });
+          const expected = manifest.versionId;
+          const replace = store.commit(
+            { kind: 'replace', fileId: file.id, manifest: rival, lastPage: PAGE, updatedAt: 2, expected },
+            NEVER,
+          );
+          const codes = await Promise.all([codeOf(store.remove(file.id, expected, NEVER)), codeOf(replace)]);
+          expect(codes.filter((code) => code === 'none')).toHaveLength(1);
+          expect((await store.find(file.id, NEVER)) === undefined).toBe(codes[0] === 'none');
+        }
+      });
+
+      it('refuses to make a file or a version twice', async () => {
+        const creation = await createFile(store, 'a');
+        expect(await codeOf(store.commit(creation, NEVER))).not.toBe('none');
+        const other = makeCreation('b');
+        const reused = { ...other, manifest: { ...other.manifest, versionId: creation.manifest.versionId } };
+        expect(
+          await codeOf(store.commit({ ...reused, file: { ...other.file, versionId: creation.manifest.versionId } }, NEVER)),
+        ).not.toBe('none');
+        expect(names(await listAll(store, { order: 'name', prefix: '', limit: 5 }))).toEqual(['a']);
+      });
+    });
+
+    describe('lists', () => {
+      const ORDERS: readonly ListOrder[] = ['name', '-name', 'createdAt', '-createdAt'];
+      const NAMES = [
+        'a',
+        'a',
+        'a',
+        'ab',
+        'a!',
+        'b',
+        'Z',
+        'ä',
+        'é',
+        'z',
+        '\u{1F600}',
+        '\uFF5E',
+        '日本',
+        'ÿ',
+        'a b',
+        '~',
+        'x'.repeat(1024),
+        '€'.repeat(341),
+      ];
+
+      it('pages through every order at every page size like a sorted array', async () => {
+        const files = (await Promise.all(NAMES.map((name) => createFile(store, name)))).map(({ file }) => file);
+        const byName = files.toSorted(compareByName);
+        const byId = files.toSorted((left, right) => compareUtf8(left.id, right.id));
+        const model = { name: byName, '-name': byName.toReversed(), createdAt: byId, '-createdAt': byId.toReversed() };
+        for (const order of ORDERS) {
+          for (const limit of [1, 2, 3, NAMES.length - 1, NAMES.length, 100]) {
+            expect(await listAll(store, { order, prefix: '', limit })).toEqual(model[order]);
+          }
+        }
+      });
+
+      it.each([
+        '',
+        'a',
+        'ab',
+        'a!',
+        'ä',
+        '€',
+        '\u{1F600}',
+        'ÿ',
+        'zz',
+        'x'.repeat(1024),
+        'x'.repeat(1025),
+        'x'.repeat(5000),
+        '\u{10FFFF}',
+        'a\u0000',
+      ])('lists the names that begin with %p, forwards and backwards', async (prefix) => {
+        const made = await Promise.all([...NAMES, '\u{10FFFF}', '\u{10FFFF}a'].map((name) => createFile(store, name)));
+        const expected = made
+          .map(({ file }) => file)
+          .filter(({ name }) => name.startsWith(prefix))
+          .sort(compareByName);
+        for (const limit of [1, 2, 50]) {
+          expect(await listAll(store, { order: 'name', prefix, limit })).toEqual(expected);
+          expect(await listAll(store, { order: '-name', prefix, limit })).toEqual(expected.toReversed());
+        }
+      });
+
+      it.each(ORDERS)('goes on after the same place in order %s, though the files there are gone', async (order) => {
+        const made = await Promise.all(['a', 'b', 'b', 'c', 'd', 'e'].map((name) => createFile(store, name)));
+        const all = await listAll(store, { order, prefix: '', limit: 10 });
+        const first = await store.list({ order, prefix: '', limit: 3 }, NEVER);
+        await store.remove(all[2]!.id, undefined, NEVER);
+        await store.remove(all[3]!.id, undefined, NEVER);
+        const second = await store.list({ order, prefix: '', limit: 3, cursor: first.nextCursor! }, NEVER);
+        expect(second.files).toEqual(all.slice(4));
+        expect(second.nextCursor).toBeUndefined();
+        for (const { file } of made) await store.remove(file.id, undefined, NEVER).catch(() => undefined);
+        expect(await store.list({ order, prefix: '', limit: 3, cursor: first.nextCursor! }, NEVER)).toEqual({ files: [] });
+      });
+
+      it('gives no cursor with a page that is the last and full', async () => {
+        await createFile(store, 'a');
+        expect((await store.list({ order: 'name', prefix: '', limit: 1 }, NEVER)).nextCursor).toBeUndefined();
+        expect(await store.list({ order: 'name', prefix: 'q', limit: 1 }, NEVER)).toEqual({ files: [] });
+      });
+
+      it('refuses cursors that it never gave', async () => {
+        await Promise.all(['a', 'b', 'c'].map((name) => createFile(store, name)));
+        const { nextCursor } = await store.list({ order: 'name', prefix: '', limit: 1 }, NEVER);
+        const cursor = nextCursor!;
+        const hostile = [
+          new Uint8Array(0),
+          Uint8Array.of(0),
+          Buffer.alloc(17),
+          Buffer.alloc(5000, 1),
+          cursor.subarray(1),
+          cursor.subarray(0, -1),
+          Buffer.concat([cursor, cursor]),
+        ];
+        for (const order of ORDERS) {
+          for (const bytes of hostile) {
+            // 17 bytes of zeros may be the cursor of an id in one order; then it must at least do no harm.
+            const code = await codeOf(store.list({ order, prefix: '', limit: 1, cursor: bytes }, NEVER));
+            if (bytes.length !== 17) expect([order, code]).toEqual([order, 'invalid-cursor']);
+          }
+          if (order !== 'name')
+            expect(await codeOf(store.list({ order, prefix: '', limit: 1, cursor }, NEVER))).toBe('invalid-cursor');
+        }
+      });
+    });
+
+    describe('layouts and garbage', () => {
+      it('keeps the layout of 20,000 stripes that was staged in pieces', async () => {
+        const creation = makeCreation('big');
+        const { versionId } = creation.manifest;
+        const pages = Array.from({ length: 20 }, (_, page) => ({ page, bytes: new Uint8Array(1000 * 6).fill(page + 1) }));
+        await Promise.all(
+          pages
+            .slice(0, -1)
+            .toReversed()
+            .map((page) => store.stageLayout(versionId, page, NEVER)),
+        );
+        expect(await store.isCommitted(versionId, NEVER)).toBe(false);
+        await store.commit({ ...creation, lastPage: pages.at(-1)! }, NEVER);
+        for (const { page, bytes } of pages)
+          expect(Buffer.compare((await store.readLayout(versionId, page, NEVER))!, bytes)).toBe(0);
+        expect(await store.readLayout(versionId, 20, NEVER)).toBeUndefined();
+        expect(await store.readLayout(newId<VersionId>(), 0, NEVER)).toBeUndefined();
+        await store.remove(creation.file.id, undefined, NEVER);
+        expect(await collect(store.garbage(NEVER))).toEqual([{ versionId, nodes: [1, 4], pages: 20 }]);
+        expect(await store.readLayout(versionId, 19, NEVER)).toHaveLength(6000);
+        await store.clearGarbage(versionId, 4, NEVER);
+        await store.clearGarbage(versionId, 4, NEVER);
+        await store.clearGarbage(versionId, 77, NEVER);
+        expect(await collect(store.garbage(NEVER))).toEqual([{ versionId, nodes: [1], pages: 20 }]);
+        expect(await store.readLayout(versionId, 0, NEVER)).toHaveLength(6000);
+        await store.clearGarbage(versionId, 1, NEVER);
+        expect(await collect(store.garbage(NEVER))).toEqual([]);
+        for (const { page } of pages) expect(await store.readLayout(versionId, page, NEVER)).toBeUndefined();
+      });
+
+      it('does not commit a version of which a layout page is missing', async () => {
+        const creation = makeCreation('a');
+        await store.stageLayout(creation.manifest.versionId, { page: 0, bytes: Uint8Array.of(1) }, NEVER);
+        expect(await codeOf(store.commit({ ...creation, lastPage: { page: 2, bytes: Uint8Array.of(1) } }, NEVER))).not.toBe(
+          'none',
+        );
+        expect(await store.find(creation.file.id, NEVER)).toBeUndefined();
+      });
+
+      it('keeps an empty page, and gives bytes that are the caller’s own', async () => {
+        const creation = makeCreation('empty', { usage: [], size: 0 });
+        await store.commit({ ...creation, lastPage: { page: 0, bytes: new Uint8Array(0) } }, NEVER);
+        expect(await store.readLayout(creation.manifest.versionId, 0, NEVER)).toHaveLength(0);
+        const { manifest } = await createFile(store, 'a');
+        const page = (await store.readLayout(manifest.versionId, 0, NEVER))!;
+        page.fill(0);
+        expect([...(await store.readLayout(manifest.versionId, 0, NEVER))!]).toEqual([1, 2, 3]);
+      });
+
+      it('makes no garbage of a version that lies on no node', async () => {
+        const { file, manifest } = await createFile(store, 'empty', { usage: [] });
+        await store.remove(file.id, undefined, NEVER);
+        expect(await collect(store.garbage(NEVER))).toEqual([]);
+        expect(await store.readLayout(manifest.versionId, 0, NEVER)).toBeUndefined();
+      });
+
+      it('makes an abandoned upload garbage, which can never be committed', async () => {
+        const creation = makeCreation('a');
+        const { versionId } = creation.manifest;
+        await store.stageLayout(versionId, { page: 0, bytes: Uint8Array.of(5) }, NEVER);
+        await store.abandon({ versionId, nodes: [3, 3, 2] }, { page: 1, bytes: Uint8Array.of(6) }, NEVER);
+        const [garbage] = await collect(store.garbage(NEVER));
+        expect({ ...garbage!, nodes: garbage!.nodes.toSorted() }).toEqual({ versionId, nodes: [2, 3], pages: 2 });
+        expect([...(await store.readLayout(versionId, 1, NEVER))!]).toEqual([6]);
+        expect(await codeOf(store.commit(creation, NEVER))).not.toBe('none');
+        expect(await store.find(creation.file.id, NEVER)).toBeUndefined();
+        expect(await store.usage(NEVER)).toEqual([]);
+        const committed = await createFile(store, 'b');
+        expect(await codeOf(store.abandon({ versionId: committed.manifest.versionId, nodes: [1] }, PAGE, NEVER))).not.toBe(
+          'none',
+        );
+      });
+
+      it('tells all garbage, while it is being cleared', async () => {
+        const versions = Array.from({ length: 700 }, () => newId<VersionId>());
+        await Promise.all(versions.map((versionId) => store.abandon({ versionId, nodes: [1] }, PAGE, NEVER)));
+        const seen = new Set<VersionId>();
+        for await (const { versionId } of store.garbage(NEVER)) {
+          seen.add(versionId);
+          if (seen.size % 3 === 0) await store.clearGarbage(versionId, 1, NEVER);
+        }
+        expect(seen).toEqual(new Set(versions));
+        expect(await collect(store.garbage(NEVER))).toHaveLength(700 - 233);
+        for await (const garbage of store.garbage(NEVER)) if (garbage.nodes.length === 1) break;
+        await Promise.all(versions.map((versionId) => store.clearGarbage(versionId, 1, NEVER)));
+        expect(await collect(store.garbage(NEVER))).toEqual([]);
+      });
+
+      it('sweeps the pages of dead uploads and no others', async () => {
+        const committed = await createFile(store, 'a');
+        const [abandoned, live, dead] = [newId<VersionId>(), newId<VersionId>(), newId<VersionId>()];
+        await store.abandon({ versionId: abandoned, nodes: [1] }, PAGE, NEVER);
+        await store.stageLayout(live, PAGE, NEVER);
+        const many = Array.from({ length: 600 }, () => newId<VersionId>());
+        await Promise.all(many.map((versionId) => store.stageLayout(versionId, PAGE, NEVER)));
+        for (const page of [0, 1, 2]) await store.stageLayout(dead, { page, bytes: Uint8Array.of(1) }, NEVER);
+        expect(await store.sweepStaged((versionId) => versionId === live, NEVER)).toBe(603);
+        for (const page of [0, 1, 2]) expect(await store.readLayout(dead, page, NEVER)).toBeUndefined();
+        for (const versionId of [committed.manifest.versionId, abandoned, live])
+          expect(await store.readLayout(versionId, 0, NEVER)).toBeDefined();
+        expect(await store.sweepStaged(() => false, NEVER)).toBe(1);
+        expect(await store.sweepStaged(() => false, NEVER)).toBe(0);
+      });
+
+      it('never sweeps the pages of a version that is committed meanwhile, though it is said to be dead', async () => {
+        const creations = Array.from({ length: 50 }, (_, index) => makeCreation(`f${index}`));
+        await Promise.all(creations.map(({ manifest }) => store.stageLayout(manifest.versionId, PAGE, NEVER)));
+        const commits = creations.map((creation) =>
+          codeOf(store.commit({ ...creation, lastPage: { page: 1, bytes: Uint8Array.of(1) } }, NEVER)),
+        );
+        const [removed, ...codes] = await Promise.all([store.sweepStaged(() => false, NEVER), ...commits]);
+        expect(removed).toBe(codes.filter((code) => code !== 'none').length);
+        for (const [index, { manifest }] of creations.entries()) {
+          expect((await store.readLayout(manifest.versionId, 0, NEVER)) !== undefined).toBe(codes[index] === 'none');
+        }
+      });
+    });
+
+    describe('keys and counters', () => {
+      it('tells which versions a key wraps, and only by its whole id', async () => {
+        const made = await Promise.all(['k', 'k', 'k', 'k2', 'kk'].map((kekId) => createFile(store, 'a', { kekId })));
+        const ofKey = made.slice(0, 3).map(({ manifest }) => manifest);
+        expect(new Set(await store.wrappedBy('k', 10, NEVER))).toEqual(new Set(ofKey));
+        expect(await store.wrappedBy('k', 2, NEVER)).toHaveLength(2);
+        expect(await store.wrappedBy('', 10, NEVER)).toEqual([]);
+      });
+
+      it('rewraps a version once, and never one that is gone', async () => {
+        const { file, manifest } = await createFile(store, 'a');
+        const { versionId } = manifest;
+        const change = (kekId: string, fill: number) => ({ from: 'key-1', kekId, wrappedKey: new Uint8Array(61).fill(fill) });
+        const results = await Promise.all(
+          [1, 2, 3].map((fill) => store.rewrap(versionId, change(`key-${fill + 1}`, fill), NEVER)),
+        );
+        expect(results.filter(Boolean)).toHaveLength(1);
+        const fill = results.indexOf(true) + 1;
+        const seal = { ...manifest.seal, kekId: `key-${fill + 1}`, wrappedKey: new Uint8Array(61).fill(fill) };
+        expect(await store.find(file.id, NEVER)).toEqual({ file, manifest: { ...manifest, seal } });
+        expect(await store.wrappedBy('key-1', 10, NEVER)).toEqual([]);
+        expect(await store.wrappedBy(seal.kekId, 10, NEVER)).toEqual([{ ...manifest, seal }]);
+        await store.remove(file.id, undefined, NEVER);
+        expect(await store.rewrap(versionId, { ...change('key-9', 9), from: seal.kekId }, NEVER)).toBe(false);
+        expect(await store.wrappedBy(seal.kekId, 10, NEVER)).toEqual([]);
+        expect(await store.wrappedBy('key-9', 10, NEVER)).toEqual([]);
+      });
+
+      it('rewraps to the same key id', async () => {
+        const { manifest } = await createFile(store, 'a');
+        expect(
+          await store.rewrap(manifest.versionId, { from: 'key-1', kekId: 'key-1', wrappedKey: new Uint8Array(61) }, NEVER),
+        ).toBe(true);
+        expect(await store.wrappedBy('key-1', 10, NEVER)).toHaveLength(1);
+      });
+
+      it('counts what each node holds, exactly, through any mix of concurrent changes', async () => {
+        const usageOf = (seed: number): NodeUsage[] => [
+          { node: seed % 5, shards: 1 + (seed % 3), bytes: seed * 2 ** 30 },
+          { node: 5 + (seed % 70_000), shards: 2, bytes: seed },
+        ];
+        const made = await Promise.all(
+          Array.from({ length: 120 }, (_, index) => createFile(store, 'a', { usage: usageOf(index) })),
+        );
+        const current = new Map(made.map(({ file, manifest }) => [file.id, manifest.usage]));
+        await Promise.all(
+          made.map(async ({ file }, index) => {
+            if (index % 3 === 0) {
+              await store.remove(file.id, undefined, NEVER);
+              current.delete(file.id);
+            } else if (index % 3 === 1) {
+              const manifest = makeManifest(file.id, { usage: usageOf(index * 7) });
+              await store.commit({ kind: 'replace', fileId: file.id, manifest, lastPage: PAGE, updatedAt: 1 }, NEVER);
+              current.set(file.id, manifest.usage);
+            }
+          }),
+        );
+        const model = new Map<number, NodeUsage>();
+        for (const { node, shards, bytes } of [...current.values()].flat()) {
+          const before = model.get(node) ?? { node, shards: 0, bytes: 0 };
+          model.set(node, { node, shards: before.shards + shards, bytes: before.bytes + bytes });
+        }
+        const byNode = (left: NodeUsage, right: NodeUsage): number => left.node - right.node;
+        expect((await store.usage(NEVER)).toSorted(byNode)).toEqual([...model.values()].sort(byNode));
+        await Promise.all([...current.keys()].map((id) => store.remove(id, undefined, NEVER)));
+        expect(await store.usage(NEVER)).toEqual([]);
+      });
+    });
+
+    describe('life', () => {
+      it('takes 1,000 concurrent commits and shows each as soon as it resolved', async () => {
+        const creations = Array.from({ length: 1000 }, (_, index) => makeCreation(`file-${String(index).padStart(4, '0')}`));
+        await Promise.all(
+          creations.map(async (creation) => {
+            await store.commit(creation, NEVER);
+            expect((await store.find(creation.file.id, NEVER))?.file).toEqual(creation.file);
+          }),
+        );
+        const listed = await listAll(store, { order: 'name', prefix: '', limit: 300 });
+        expect(listed).toEqual(creations.map(({ file }) => file));
+        expect(await store.usage(NEVER)).toEqual(
+          USAGE.map(({ node, shards, bytes }) => ({ node, shards: 1000 * shards, bytes: 1000 * bytes })),
+        );
+      });
+
+      it('has everything after it was closed and opened again', async () => {
+        const kept = await createFile(store, 'kept');
+        const removed = await createFile(store, 'removed');
+        await store.remove(removed.file.id, undefined, NEVER);
+        const before = [
+          await listAll(store, { order: 'name', prefix: '', limit: 5 }),
+          await collect(store.garbage(NEVER)),
+          await store.usage(NEVER),
+        ];
+        await store.close();
+        store = await harness.open();
+        const after = [
+          await listAll(store, { order: 'name', prefix: '', limit: 5 }),
+          await collect(store.garbage(NEVER)),
+          await store.usage(NEVER),
+        ];
+        expect(after).toEqual(before);
+        expect(await store.find(kept.file.id, NEVER)).toEqual({ file: kept.file, manifest: kept.manifest });
+        expect(await store.wrappedBy('key-1', 5, NEVER)).toEqual([kept.manifest]);
+        expect([...(await store.readLayout(kept.manifest.versionId, 0, NEVER))!]).toEqual([1, 2, 3]);
+        await store.probe(NEVER);
+      });
+
+      it('finishes what is under way when it is closed', async () => {
+        const creations = Array.from({ length: 2000 }, (_, index) => makeCreation(`f${index}`));
+        const commits = creations.map((creation) => store.commit(creation, NEVER));
+        const closing = store.close();
+        await Promise.all(commits);
+        await closing;
+        store = await harness.open();
+        expect(await listAll(store, { order: 'name', prefix: '', limit: 1000 })).toHaveLength(2000);
+      });
+
+      const calls = (signal: AbortSignal): Record<string, () => Promise<unknown>> => {
+        const versionId = newId<VersionId>();
+        const fileId = newId<FileId>();
+        return {
+          stageLayout: () => store.stageLayout(versionId, PAGE, signal),
+          readLayout: () => store.readLayout(versionId, 0, signal),
+          commit: () => store.commit(makeCreation('a'), signal),
+          find: () => store.find(fileId, signal),
+          update: () => store.update(fileId, { updatedAt: 1 }, undefined, signal),
+          remove: () => store.remove(fileId, undefined, signal),
+          list: () => store.list({ order: 'name', prefix: '', limit: 1 }, signal),
+          isCommitted: () => store.isCommitted(versionId, signal),
+          abandon: () => store.abandon({ versionId, nodes: [1] }, PAGE, signal),
+          garbage: () => collect(store.garbage(signal)),
+          clearGarbage: () => store.clearGarbage(versionId, 1, signal),
+          sweepStaged: () => store.sweepStaged(() => false, signal),
+          wrappedBy: () => store.wrappedBy('k', 1, signal),
+          rewrap: () => store.rewrap(versionId, { from: 'a', kekId: 'b', wrappedKey: new Uint8Array(61) }, signal),
+          usage: () => store.usage(signal),
+          probe: () => store.probe(signal),
+        };
+      };
+
+      it('does nothing for a caller that has left', async () => {
+        const reason = new Error('the caller has left');
+        for (const [call, start] of Object.entries(calls(AbortSignal.abort(reason)))) {
+          const [result] = await Promise.allSettled([start()]);
+          expect([call, result]).toEqual([call, { status: 'rejected', reason }]);
+        }
+        expect(await listAll(store, { order: 'name', prefix: '', limit: 5 })).toEqual([]);
+        expect(await collect(store.garbage(NEVER))).toEqual([]);
+      });
+
+      it('stops telling garbage when its caller leaves', async () => {
+        await Promise.all(
+          Array.from({ length: 600 }, () => store.abandon({ versionId: newId<VersionId>(), nodes: [1] }, PAGE, NEVER)),
+        );
+        const controller = new AbortController();
+        const walk = async (): Promise<void> => {
+          for await (const garbage of store.garbage(controller.signal)) if (garbage.pages === 1) controller.abort();
+        };
+        expect(await codeOf(walk())).not.toBe('none');
+      });
+
+      it('may be closed twice and refuses every call afterwards', async () => {
+        await Promise.all([store.close(), store.close()]);
+        await store.close();
+        for (const [call, start] of Object.entries(calls(NEVER)))
+          expect([call, await codeOf(start())]).toEqual([call, 'index-unavailable']);
+      });
+    });
+  });
+}
