@@ -1,3 +1,6 @@
+/** What `fetch` takes as a body. */
+export type Body = NonNullable<RequestInit['body']>;
+
 /** A file's record as the API answers it. */
 export interface FileJson {
   readonly id: string;
@@ -19,17 +22,17 @@ export interface PageJson {
 export class Client {
   constructor(readonly url: string) {}
 
-  async put(name: string, body: BodyInit, headers: Record<string, string> = {}): Promise<FileJson> {
+  async put(name: string, body: Body, headers: Record<string, string> = {}): Promise<FileJson> {
     const response = await this.tryPut(name, body, headers);
     if (response.status !== 201) throw new Error(`PUT answered ${response.status}: ${await response.text()}`);
     return (await response.json()) as FileJson;
   }
 
-  tryPut(name: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Response> {
+  tryPut(name: string, body: Body, headers: Record<string, string> = {}): Promise<Response> {
     return fetch(`${this.url}/files?name=${encodeURIComponent(name)}`, { method: 'PUT', body, headers, duplex: 'half' } as RequestInit);
   }
 
-  replace(id: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Response> {
+  replace(id: string, body: Body, headers: Record<string, string> = {}): Promise<Response> {
     return fetch(`${this.url}/files/${id}`, { method: 'PUT', body, headers, duplex: 'half' } as RequestInit);
   }
 
