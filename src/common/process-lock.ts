@@ -11,15 +11,16 @@ export class ProcessLock {
   /**
    * Takes the lock at `path`, a file that is made if missing and holds nothing.
    * @param waitMs how long to wait for another holder. Synchronous: more than 0 is for the command line, not for a server at work.
-   * @throws DomainError `storage-locked` if another process has it.
+   * @throws DomainError `storage-locked` if another process has it, `storage-unusable` if the file cannot be opened or written.
    */
   static take(path: string, waitMs = 0): ProcessLock {
-    const database = new DatabaseSync(path, { timeout: waitMs });
+    const database = open(path, waitMs);
     try {
-      database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+      // The journal in memory: one on disk could not be made on a full disk, where the lock is needed just the same.
+      database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     } catch (cause) {
       database.close();
-      throw new DomainError('storage-locked', `${path} is held by another process`, { cause });
+      throw lockError(path, cause);
     }
     return new ProcessLock(database);
   }
@@ -28,4 +29,22 @@ export class ProcessLock {
   release(): void {
     if (this.database.isOpen) this.database.close();
   }
+}
+
+function open(path: string, waitMs: number): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: waitMs });
+  } catch (cause) {
+    throw lockError(path, cause);
+  }
+}
+
+/** SQLite's primary result code for "another connection holds it" (sqlite.org/rescode.html). */
+const SQLITE_BUSY = 5;
+
+function lockError(path: string, cause: unknown): DomainError {
+  const code = typeof cause === 'object' && cause !== null && 'errcode' in cause ? Number(cause.errcode) & 0xff : undefined;
+  return code === SQLITE_BUSY
+    ? new DomainError('storage-locked', `${path} is held by another process`, { cause })
+    : new DomainError('storage-unusable', `the lock ${path} cannot be taken`, { cause });
 }

@@ -68,7 +68,8 @@ export class DeadlineStorageNode extends StorageNode {
       reject(reason); // first, so that the reason wins over whatever the aborted call makes of it
       controller.abort(reason);
     };
-    const onAbort = (): void => stop(signal.reason);
+    // Only passed on and not raced: what the call has under way must have ended when the caller cleans up after it.
+    const onAbort = (): void => controller.abort(signal.reason);
     const timer = setTimeout(
       () => stop(new NodeError('unavailable', `did not answer within ${this.callMsMax} ms`)),
       this.callMsMax,

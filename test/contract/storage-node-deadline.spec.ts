@@ -53,12 +53,19 @@ describe('A DeadlineStorageNode', () => {
     faulty.release();
   });
 
-  it('passes on the reason of the caller at once, though the node hears nothing', async () => {
-    faulty.inject({ on: 'get', effect: { hang: true } });
+  it('does not return before what the node has under way has ended, when the caller leaves', async () => {
+    const inner = new MemoryStorageNode(1);
+    const landed: string[] = [];
+    inner.put = async (_batch, signal) => {
+      await new Promise((resolve) => setTimeout(resolve, LIMIT_MS / 2));
+      landed.push('written');
+      signal.throwIfAborted();
+    };
     const controller = new AbortController();
     const reason = new Error('the client left');
     setTimeout(() => controller.abort(reason), 5);
-    await expect(node.get([shard], controller.signal)).rejects.toBe(reason);
+    await expect(new DeadlineStorageNode(inner, LIMIT_MS).put([shard], controller.signal)).rejects.toBe(reason);
+    expect(landed).toEqual(['written']); // else a shard would arrive after the caller has cleaned up
   });
 
   it('aborts the signal of a call that is too late', async () => {

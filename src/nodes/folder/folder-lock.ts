@@ -1,12 +1,11 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DomainError, errorCode } from '../../common/errors.js';
+import { errorCode } from '../../common/errors.js';
 import { ProcessLock } from '../../common/process-lock.js';
 import { NodeError, type NodeErrorKind } from '../storage-node.js';
 
 export const LOCK_FILE = 'node.lock';
 
-const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 
@@ -72,13 +71,9 @@ function takeProcessLock(path: string): ProcessLock {
   try {
     return ProcessLock.take(path);
   } catch (error) {
-    const code = sqliteCode(error) ?? sqliteCode((error as Error).cause);
-    if (code === undefined) throw error;
-    if (code === SQLITE_BUSY)
-      throw error instanceof DomainError
-        ? error
-        : new DomainError('storage-locked', 'another process holds a node', { cause: error });
-    throw new NodeError(KINDS.get(code) ?? 'unavailable', `its folder cannot be locked (SQLite ${code})`, { cause: error });
+    if (errorCode(error) === 'storage-locked') throw error;
+    const code = sqliteCode((error as Error).cause);
+    throw new NodeError(KINDS.get(code ?? 0) ?? 'unavailable', `its folder cannot be locked (SQLite ${String(code)})`, { cause: error });
   }
 }
 
