@@ -1,5 +1,6 @@
-import { ValidationPipe } from '@nestjs/common';
+import { type NestApplicationOptions, ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
@@ -8,7 +9,7 @@ import type { AppConfig } from './config/app-config.js';
 import { GuardedExpressAdapter } from './http/guarded-express.adapter.js';
 import { MetadataStore } from './metadata/metadata-store.js';
 import { NodeRegistry } from './nodes/node-registry.js';
-import { serveDocument } from './openapi.js';
+import { createDocument, serveDocument } from './openapi.js';
 
 /** A running server. */
 export interface RunningApp {
@@ -23,15 +24,7 @@ export interface RunningApp {
  * @throws DomainError with one of the codes of a start that fails
  */
 export async function startApp(config: AppConfig): Promise<RunningApp> {
-  const app = await NestFactory.create<NestExpressApplication>(
-    AppModule.forRoot(config),
-    new GuardedExpressAdapter(config.limits),
-    {
-      bodyParser: false, // the upload routes take any body as it is
-      bufferLogs: true,
-      abortOnError: false,
-    },
-  );
+  const app = await createNest(config, { bufferLogs: true });
   try {
     app.useLogger(app.get(Logger));
     app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
@@ -42,6 +35,19 @@ export async function startApp(config: AppConfig): Promise<RunningApp> {
     await closeApp(app, config);
     throw addressError(error, config) ?? error;
   }
+}
+
+/** The API document of the program, which is put together for that but opens nothing: no storage, no keys, no port. */
+export async function describeApi(config: AppConfig): Promise<OpenAPIObject> {
+  return createDocument(await createNest(config, { preview: true, logger: false }));
+}
+
+function createNest(config: AppConfig, options: NestApplicationOptions): Promise<NestExpressApplication> {
+  return NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), new GuardedExpressAdapter(config.limits), {
+    bodyParser: false, // the upload routes take any body as it is
+    abortOnError: false,
+    ...options,
+  });
 }
 
 async function closeApp(app: NestExpressApplication, config: AppConfig): Promise<void> {

@@ -2,6 +2,21 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { version } from './version.js';
 
+/** The first thing that is read at `/docs`. */
+const DESCRIPTION = `Files in, the same bytes out, with nodes missing: each file is encrypted, cut into slices and stored on several nodes.
+
+**Try it here:** every call below can be made from this page.
+
+1. *Store a file*: choose a file, press **Execute**, and take the \`id\` from the answer.
+2. *List files* shows it at once; *Get the bytes of a file* with that \`id\` gives it back.
+3. *All storage nodes* shows where the bytes lie. Stop a node, or move its folder away, and get the file again.
+
+Errors are RFC 9457 problems (\`application/problem+json\`); programs look at their \`code\`, which is stable.
+Clients in many languages can be generated from this document: [openapi.yaml](/openapi.yaml), [openapi.json](/openapi.json).`;
+
+/** The operation at an address that is a second one for the same thing needs an id of its own. */
+const SECOND_ADDRESSES = [{ path: '/files', operationId: 'getFiles', summary: 'List files (short address of `/files/list`)' }];
+
 const FORM_SCHEMA = {
   type: 'object',
   required: ['file'],
@@ -11,21 +26,20 @@ const FORM_SCHEMA = {
 /** The API document of a program, which need not run for that. */
 export function createDocument(app: INestApplication): OpenAPIObject {
   const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.0.3') // what most client generators know best
     .setTitle('DistributedCloud')
-    .setDescription(
-      'Encrypted, sliced and redundant storage on your own machines. Errors are RFC 9457 problems with a stable `code`.',
-    )
+    .setDescription(DESCRIPTION)
     .setVersion(version())
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer('http://127.0.0.1:5000', 'A server with the default configuration')
-    .addTag('files', 'Store and retrieve files')
-    .addTag('nodes', 'Where the files lie')
-    .addTag('health', 'Whether the server can do its work')
+    .addTag('files', 'Store files, find them and get them back')
+    .addTag('nodes', 'Where the bytes lie, and whether each place can be reached')
+    .addTag('health', 'Whether the server can do its work; for supervisors and load balancers')
     .build();
-  const document = SwaggerModule.createDocument(app, config, {
-    operationIdFactory: (controller, method) => `${method}${controller.replace(/Controller$/, '')}`,
-  });
+  const document = SwaggerModule.createDocument(app, config);
+  document.security = []; // stated, so that nobody looks for it: who can reach the server may do anything
   describeForms(document);
+  nameSecondAddresses(document);
   return document;
 }
 
@@ -39,17 +53,25 @@ function describeForms(document: OpenAPIObject): void {
   }
 }
 
+function nameSecondAddresses(document: OpenAPIObject): void {
+  for (const { path, operationId, summary } of SECOND_ADDRESSES) {
+    const operation = document.paths[path]?.get;
+    if (operation === undefined) throw new TypeError(`the document has no GET ${path}`);
+    Object.assign(operation, { operationId, summary });
+  }
+}
+
 /** Swagger UI at `/docs`, the document at `/openapi.json` and `/openapi.yaml`. */
 export function serveDocument(app: INestApplication): void {
   SwaggerModule.setup('docs', app, () => sameOrigin(createDocument(app)), {
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',
     customSiteTitle: 'DistributedCloud API',
-    swaggerOptions: { tryItOutEnabled: true, displayRequestDuration: true },
+    swaggerOptions: { tryItOutEnabled: true, displayRequestDuration: true, defaultModelsExpandDepth: 0 },
   });
 }
 
 /** Calls made from the page go to the server that served it, whatever its port is. */
 function sameOrigin(document: OpenAPIObject): OpenAPIObject {
-  return { ...document, servers: [{ url: '/' }] };
+  return { ...document, servers: [{ url: '/', description: 'This server' }] };
 }

@@ -11,13 +11,13 @@ export class FileDto {
   @ApiProperty({ format: 'uuid', example: EXAMPLE_ID, description: 'UUIDv7 that never changes' })
   readonly id: string;
 
-  @ApiProperty({ example: 'holiday.jpg' })
+  @ApiProperty({ example: 'holiday.jpg', description: 'Any Unicode, at most 1,024 bytes; several files may have the same' })
   readonly name: string;
 
   @ApiProperty({ type: 'integer', format: 'int64', example: 48213, description: 'Bytes' })
   readonly size: number;
 
-  @ApiProperty({ example: 'image/jpeg' })
+  @ApiProperty({ example: 'image/jpeg', description: 'As it came with the upload' })
   readonly contentType: string;
 
   @ApiProperty({ format: 'uuid', example: EXAMPLE_VERSION, description: 'Changes with the content' })
@@ -26,10 +26,14 @@ export class FileDto {
   @ApiProperty({ example: `"${EXAMPLE_VERSION}"`, description: 'For If-Match and If-None-Match' })
   readonly etag: string;
 
-  @ApiProperty({ format: 'date-time', example: '2026-11-22T12:00:00.000Z' })
+  @ApiProperty({ format: 'date-time', example: '2026-11-22T12:00:00.000Z', description: 'When it was first stored' })
   readonly createdAt: string;
 
-  @ApiProperty({ format: 'date-time', example: '2026-11-22T12:00:00.000Z' })
+  @ApiProperty({
+    format: 'date-time',
+    example: '2026-11-22T12:00:00.000Z',
+    description: 'When content, name or type last changed',
+  })
   readonly updatedAt: string;
 
   constructor(file: FileRecord) {
@@ -46,13 +50,13 @@ export class FileDto {
 
 /** One page of files. */
 export class FilePageDto {
-  @ApiProperty({ type: () => [FileDto] })
+  @ApiProperty({ type: () => [FileDto], description: 'In the order that was asked for' })
   readonly items: readonly FileDto[];
 
   @ApiProperty({
     type: 'string',
     nullable: true,
-    example: null,
+    example: 'aG9saWRheS5qcGc',
     description: 'Give it as `cursor` to get the next page; null on the last one',
   })
   readonly nextCursor: string | null;
@@ -65,10 +69,10 @@ export class FilePageDto {
 
 /** How much of a file lies on one node. */
 export class NodeShareDto {
-  @ApiProperty({ example: 1 })
+  @ApiProperty({ type: 'integer', example: 1, description: 'Its number' })
   readonly node!: number;
 
-  @ApiProperty({ type: 'integer', format: 'int64', example: 1 })
+  @ApiProperty({ type: 'integer', format: 'int64', example: 1, description: 'How many of the file lie there' })
   readonly shards!: number;
 
   @ApiProperty({ type: 'integer', format: 'int64', example: 48245, description: 'Sealed bytes' })
@@ -77,10 +81,15 @@ export class NodeShareDto {
 
 /** The nodes of one stripe. */
 export class StripePlaceDto {
-  @ApiProperty({ type: 'integer', format: 'int64', example: 0 })
+  @ApiProperty({ type: 'integer', format: 'int64', example: 0, description: 'Its place in the file, from 0' })
   readonly stripe!: number;
 
-  @ApiProperty({ type: [Number], example: [1, 2], description: 'By the index of the shard in the stripe' })
+  @ApiProperty({
+    type: 'array',
+    items: { type: 'integer' },
+    example: [1, 2],
+    description: 'By the index of the shard in the stripe',
+  })
   readonly nodes!: readonly number[];
 }
 
@@ -89,10 +98,10 @@ export class LayoutDto {
   @ApiProperty({ enum: ['replicate'], example: 'replicate' })
   readonly scheme: string;
 
-  @ApiProperty({ example: 1, description: 'Data shards of each stripe' })
+  @ApiProperty({ type: 'integer', example: 1, description: 'Data shards of each stripe' })
   readonly k: number;
 
-  @ApiProperty({ example: 1, description: 'Further shards of each stripe: nodes that may be lost' })
+  @ApiProperty({ type: 'integer', example: 1, description: 'Further shards of each stripe: nodes that may be lost' })
   readonly m: number;
 
   @ApiProperty({
@@ -103,13 +112,13 @@ export class LayoutDto {
   })
   readonly sealedSize: number;
 
-  @ApiProperty({ example: 1048576, description: 'Bytes of a slice; the last one may be shorter' })
+  @ApiProperty({ type: 'integer', example: 1048576, description: 'Bytes of a slice; the last one may be shorter' })
   readonly sizePerSlice: number;
 
-  @ApiProperty({ type: 'integer', format: 'int64', example: 1 })
+  @ApiProperty({ type: 'integer', format: 'int64', example: 1, description: 'How many; each is stored on k + m nodes' })
   readonly stripes: number;
 
-  @ApiProperty({ type: () => [NodeShareDto] })
+  @ApiProperty({ type: () => [NodeShareDto], description: 'How much lies where' })
   readonly nodes: readonly NodeShareDto[];
 
   @ApiProperty({ type: () => [StripePlaceDto], description: 'The first 1,000 stripes' })
@@ -129,10 +138,14 @@ export class LayoutDto {
 
 /** A file's record with where it lies and what it survives. */
 export class FileInfoDto extends FileDto {
-  @ApiProperty({ type: () => LayoutDto })
+  @ApiProperty({ type: () => LayoutDto, description: 'Where it lies' })
   readonly layout: LayoutDto;
 
-  @ApiProperty({ example: 1, description: 'How many more nodes may be lost at this moment; -1: it cannot be read now' })
+  @ApiProperty({
+    type: 'integer',
+    example: 1,
+    description: 'How many more nodes may be lost at this moment; -1: it cannot be read now',
+  })
   readonly survives: number;
 
   constructor(stored: StoredFile, report: LayoutReport) {

@@ -17,6 +17,7 @@ const IF_MATCH = ApiHeader({
   required: false,
   description: 'Only if the file is at this version (its `etag`)',
 });
+const INDEX_PROBLEM = { 503: 'The index cannot be read or written now' };
 const BINARY = { type: 'string', format: 'binary' } as const;
 
 const UPLOAD_PROBLEMS = {
@@ -26,15 +27,42 @@ const UPLOAD_PROBLEMS = {
   503: 'Fewer nodes are up than each file must be stored on, or the server is too busy',
 };
 
+/** A header of an answer. */
+function text(description: string, example: string) {
+  return { description, schema: { type: 'string', example } } as const;
+}
+
+const ETAG = { ETag: text('The version, for If-Match and If-None-Match', '"01920000-0000-7000-8000-000000000002"') };
+const DOWNLOAD_HEADERS = {
+  ...ETAG,
+  'Accept-Ranges': text('Parts can be asked for', 'bytes'),
+  'Content-Disposition': text('The name, as RFC 8187 encodes it', 'attachment; filename="holiday.jpg"'),
+  'Last-Modified': text('When it was stored', 'Sun, 22 Nov 2026 12:00:00 GMT'),
+  'Repr-Digest': text('SHA-256 of the whole file (RFC 9530)', 'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:'),
+};
+
 /** Both ways to send a file. The form's schema is put in by the document builder, since one operation has two here. */
 const UPLOAD_BODY = applyDecorators(
   ApiConsumes('application/octet-stream', 'multipart/form-data'),
-  ApiBody({ required: true, description: 'The bytes, as they are or as the one part `file` of a form', schema: BINARY }),
+  ApiBody({
+    required: true,
+    description:
+      'The bytes as they are, with any content type, which is kept; or as the one part `file` of a form, which tells the name as well',
+    schema: BINARY,
+  }),
+  ApiHeader({
+    name: 'Repr-Digest',
+    required: false,
+    description: 'SHA-256 of the bytes, like `sha-256=:<base64>:`; an upload that does not match is refused',
+  }),
 );
 
 const RANGE_HEADERS = applyDecorators(
   ApiHeader({ name: 'Range', required: false, description: 'One range, like `bytes=0-1023` or `bytes=-500`' }),
+  ApiHeader({ name: 'If-Range', required: false, description: 'The range only if the file is still at this version' }),
   ApiHeader({ name: 'If-None-Match', required: false, description: '304 if the file is still at this version' }),
+  ApiHeader({ name: 'If-Modified-Since', required: false, description: '304 if it has not changed since, an HTTP date' }),
+  IF_MATCH,
 );
 
 export function DescribeUpload(): MethodDecorator {
@@ -42,14 +70,15 @@ export function DescribeUpload(): MethodDecorator {
     ApiOperation({
       operationId: 'uploadFile',
       summary: 'Store a file',
-      description: 'Answers when the file is durable on redundancy_count + 1 nodes and in the index.',
+      description:
+        'Answers when the file is durable on redundancy_count + 1 nodes and in the index.\n\nTake the `id` from the answer for all that follows.',
     }),
     UPLOAD_BODY,
     ApiResponse({
       status: 201,
       type: FileDto,
       description: 'Stored',
-      headers: { Location: { description: 'Address of the file', schema: { type: 'string' } } },
+      headers: { Location: text('Address of the file', '/files/01920000-0000-7000-8000-000000000001'), ...ETAG },
     }),
     ApiProblems(UPLOAD_PROBLEMS),
   );
@@ -65,47 +94,58 @@ export function DescribeReplace(): MethodDecorator {
     FILE_ID,
     IF_MATCH,
     UPLOAD_BODY,
-    ApiResponse({ status: 200, type: FileDto, description: 'Replaced' }),
+    ApiResponse({ status: 200, type: FileDto, description: 'Replaced', headers: ETAG }),
     ApiProblems({ ...UPLOAD_PROBLEMS, 404: 'No such file', 412: 'The file is at another version' }),
   );
 }
 
 export function DescribeList(): MethodDecorator {
   return applyDecorators(
-    ApiOperation({ summary: 'List files', description: 'A file is listed as soon as its upload is acknowledged.' }),
+    ApiOperation({
+      operationId: 'listFiles',
+      summary: 'List files',
+      description:
+        'A file is listed as soon as its upload is acknowledged. Page by page: `nextCursor` of one is `cursor` of the next.',
+    }),
     ApiResponse({ status: 200, type: FilePageDto, description: 'A page' }),
-    ApiProblems({ 400: 'The query is not as it must be' }),
+    ApiProblems({ 400: 'The query is not as it must be', ...INDEX_PROBLEM }),
   );
 }
 
 export function DescribeInfo(): MethodDecorator {
   return applyDecorators(
-    ApiOperation({ operationId: 'getFileInfo', summary: 'A file’s record, where it lies and what it survives' }),
+    ApiOperation({ operationId: 'getFileInfo', summary: 'Get a file’s record, where it lies and what it survives' }),
     FILE_ID,
     ApiResponse({ status: 200, type: FileInfoDto, description: 'The record' }),
-    ApiProblems({ 400: 'The id is no UUID', 404: 'No such file' }),
+    ApiProblems({ 400: 'The id is no UUID', 404: 'No such file', ...INDEX_PROBLEM }),
   );
 }
 
 export function DescribeDownload(method: 'GET' | 'HEAD'): MethodDecorator {
   const isGet = method === 'GET';
+  const body = isGet ? { schema: BINARY } : {};
   return applyDecorators(
     ApiOperation({
       operationId: isGet ? 'downloadFile' : 'headFile',
-      summary: isGet ? 'The bytes of a file' : 'The headers of a download',
+      summary: isGet ? 'Get the bytes of a file' : 'Get the headers of a download',
     }),
     FILE_ID,
     RANGE_HEADERS,
     ...(isGet ? [ApiProduces('application/octet-stream')] : []),
-    ApiResponse({ status: 200, description: isGet ? 'The bytes' : 'The headers', ...(isGet ? { schema: BINARY } : {}) }),
-    ...(isGet ? [ApiResponse({ status: 206, description: 'A part of them', schema: BINARY })] : []),
-    ApiResponse({ status: 304, description: 'Not changed' }),
+    ApiResponse({ status: 200, description: isGet ? 'The bytes' : 'The headers', headers: DOWNLOAD_HEADERS, ...body }),
+    ApiResponse({
+      status: 206,
+      description: isGet ? 'A part of the bytes' : 'The headers of a part',
+      headers: { ...DOWNLOAD_HEADERS, 'Content-Range': text('Which part it is, and of how many bytes', 'bytes 0-1023/48213') },
+      ...body,
+    }),
+    ApiResponse({ status: 304, description: 'Not changed', headers: ETAG }),
     ApiProblems({
       400: 'The id is no UUID',
       404: 'No such file',
       412: 'The file is at another version',
       416: 'The range lies outside the file',
-      503: 'Too few nodes can be read',
+      503: 'Too few nodes can be read, or the server is too busy',
     }),
   );
 }
@@ -116,12 +156,14 @@ export function DescribePatch(): MethodDecorator {
     FILE_ID,
     IF_MATCH,
     ApiBody({ type: UpdateFileDto }),
-    ApiResponse({ status: 200, type: FileDto, description: 'Changed' }),
+    ApiResponse({ status: 200, type: FileDto, description: 'Changed', headers: ETAG }),
     ApiProblems({
       400: 'The body is not as it must be',
       404: 'No such file',
       412: 'The file is at another version',
+      413: 'The body is too large',
       415: 'The body must be JSON',
+      ...INDEX_PROBLEM,
     }),
   );
 }
@@ -132,6 +174,6 @@ export function DescribeDelete(): MethodDecorator {
     FILE_ID,
     IF_MATCH,
     ApiResponse({ status: 204, description: 'Deleted' }),
-    ApiProblems({ 400: 'The id is no UUID', 404: 'No such file', 412: 'The file is at another version' }),
+    ApiProblems({ 400: 'The id is no UUID', 404: 'No such file', 412: 'The file is at another version', ...INDEX_PROBLEM }),
   );
 }

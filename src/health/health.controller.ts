@@ -1,6 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
+import { HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
+import { DescribeHealth } from './health.openapi.js';
 import { ReadinessService } from './readiness.service.js';
 
 /** For load balancers and supervisors: `live` is "do not restart me", `ready` is "send me requests". */
@@ -12,23 +13,23 @@ export class HealthController {
     private readonly readiness: ReadinessService,
   ) {}
 
-  /** The same as `/health/ready`. */
+  /** Whether files can be stored now: the same as `/health/ready` */
   @Get()
-  @HealthCheck()
+  @DescribeHealth('getHealth')
   health(): Promise<HealthCheckResult> {
     return this.ready();
   }
 
-  /** 200 as long as the process answers. */
+  /** 200 as long as the process answers */
   @Get('live')
-  @HealthCheck()
+  @DescribeHealth('getLiveness')
   live(): Promise<HealthCheckResult> {
     return this.checks.check([]);
   }
 
-  /** 200 if files can be stored: the index can be written and at least redundancy_count + 1 nodes are up. */
+  /** 200 if files can be stored: the index can be written and at least redundancy_count + 1 nodes are up */
   @Get('ready')
-  @HealthCheck()
+  @DescribeHealth('getReadiness')
   ready(): Promise<HealthCheckResult> {
     return this.checks.check([() => this.readiness.index(), () => this.readiness.nodes()]);
   }

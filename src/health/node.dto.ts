@@ -6,13 +6,13 @@ const STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full
 
 /** A storage node as it is at this moment. */
 export class NodeDto {
-  @ApiProperty({ example: 1 })
+  @ApiProperty({ type: 'integer', example: 1, description: 'Its number, from 1' })
   readonly node: number;
 
-  @ApiProperty({ example: 'node_1' })
+  @ApiProperty({ example: 'node_1', description: 'That of its folder' })
   readonly name: string;
 
-  @ApiProperty({ enum: STATES, example: 'up' })
+  @ApiProperty({ enum: STATES, example: 'up', description: 'Only a node that is up takes new files' })
   readonly state: NodeState;
 
   @ApiProperty({ format: 'date-time', example: '2026-11-22T12:00:00.000Z', description: 'When it came into this state' })
@@ -33,7 +33,7 @@ export class NodeDto {
   })
   readonly bytesFree: number | null;
 
-  @ApiProperty({ type: 'integer', format: 'int64', nullable: true, example: 2000000000 })
+  @ApiProperty({ type: 'integer', format: 'int64', nullable: true, example: 2000000000, description: 'Size of its disk' })
   readonly bytesTotal: number | null;
 
   @ApiProperty({
@@ -44,7 +44,7 @@ export class NodeDto {
   })
   readonly latencyMs: number | null;
 
-  @ApiProperty({ type: 'string', nullable: true, example: null, description: 'Why it was last not up' })
+  @ApiProperty({ type: 'string', nullable: true, example: 'the folder is missing', description: 'Why it was last not up' })
   readonly lastError: string | null;
 
   constructor(status: NodeStatus, usage: NodeUsage | undefined) {
@@ -63,7 +63,7 @@ export class NodeDto {
 
 /** All storage nodes. */
 export class NodesDto {
-  @ApiProperty({ type: () => [NodeDto] })
+  @ApiProperty({ type: () => [NodeDto], description: 'By number' })
   readonly nodes: readonly NodeDto[];
 
   constructor(nodes: readonly NodeDto[]) {

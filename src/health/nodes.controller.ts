@@ -1,11 +1,11 @@
 import { Controller, Get, Param, Req, Res } from '@nestjs/common';
-import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { DomainError } from '../common/errors.js';
-import { ApiProblems } from '../http/api-problems.js';
 import { requestSignal } from '../http/request-signal.js';
 import { MetadataStore } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
+import { DescribeNode, DescribeNodes } from './health.openapi.js';
 import { NodeDto, NodesDto } from './node.dto.js';
 
 /** What the nodes are doing. */
@@ -18,17 +18,13 @@ export class NodesController {
   ) {}
 
   @Get()
-  @ApiOperation({ operationId: 'listNodes', summary: 'All storage nodes, their states and loads' })
-  @ApiResponse({ status: 200, type: NodesDto, description: 'The nodes' })
+  @DescribeNodes()
   async list(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<NodesDto> {
     return new NodesDto(await this.describe(requestSignal(request, response)));
   }
 
   @Get(':node')
-  @ApiOperation({ operationId: 'getNode', summary: 'One storage node' })
-  @ApiParam({ name: 'node', type: 'integer', example: 1, description: 'Its number, from 1' })
-  @ApiResponse({ status: 200, type: NodeDto, description: 'The node' })
-  @ApiProblems({ 404: 'There is no such node' })
+  @DescribeNode()
   async get(
     @Param('node') number: string,
     @Req() request: Request,

@@ -32,9 +32,11 @@ export async function readMultipart(request: IncomingMessage, signal: AbortSigna
   let files = 0;
   parser.on('file', (field: string, stream: Readable, name: string | undefined, _encoding: string, contentType: string) => {
     files += 1;
+    // Whatever becomes of this part: an error of it that nobody hears would end the whole process.
+    stream.on('error', (error: unknown) => refuse(invalid('it cannot be parsed', error)));
     if (files > 1) return refuse(invalid('more than one file'));
     if (field !== PART_NAME) return refuse(invalid(`the file part must be named "${PART_NAME}"`));
-    begin({ name: name === '' ? undefined : name, contentType, body: untilComplete(stream, end, () => failure) });
+    begin({ name: nameOf(name), contentType, body: untilComplete(stream, end, () => failure) });
   });
   parser.on('field', () => refuse(invalid('a field beside the file')));
   parser.once('finish', () => (files === 0 ? refuse(invalid('no file')) : finish(undefined)));
@@ -43,6 +45,11 @@ export async function readMultipart(request: IncomingMessage, signal: AbortSigna
   signal.addEventListener('abort', () => refuse(signal.reason as Error), { once: true });
   request.pipe(parser);
   return part;
+}
+
+/** Browsers and curl write a quote in a name as `%22` (HTML, "multipart form data"), and nothing else of it in another way. */
+function nameOf(name: string | undefined): string | undefined {
+  return name === '' ? undefined : name?.replaceAll('%22', '"');
 }
 
 function createParser(request: IncomingMessage): BusboyInstance {

@@ -3,13 +3,13 @@ import { ERRORS } from '../common/errors.js';
 
 /** An error (RFC 9457). */
 export class ProblemDto {
-  @ApiProperty({ format: 'uri-reference', example: 'urn:dcloud:problem:file-not-found' })
+  @ApiProperty({ format: 'uri-reference', example: 'urn:dcloud:problem:file-not-found', description: 'The kind of error' })
   readonly type!: string;
 
   @ApiProperty({ example: ERRORS['file-not-found'].title })
   readonly title!: string;
 
-  @ApiProperty({ example: 404 })
+  @ApiProperty({ type: 'integer', example: 404 })
   readonly status!: number;
 
   @ApiProperty({
@@ -21,6 +21,6 @@ export class ProblemDto {
   })
   readonly code!: string;
 
-  @ApiProperty({ example: 'no file has this id' })
+  @ApiProperty({ example: 'no file has this id', description: 'What was wrong this time, for people' })
   readonly detail!: string;
 }

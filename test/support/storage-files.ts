@@ -1,0 +1,60 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** A shard's file, by what its name tells (docs/format.md). */
+export interface ShardFile {
+  readonly path: string;
+  readonly versionId: string;
+  readonly stripe: number;
+  readonly index: number;
+}
+
+/** All files under a directory; those that vanish while it is walked are left out. */
+export async function filesUnder(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** Every file in the shard directories of all nodes under a storage directory: shards, and temporary files of shards. */
+export async function shardPaths(storage: string): Promise<readonly string[]> {
+  return (await filesUnder(storage)).filter((path) => /\/node_\d+\/shards\//.test(path));
+}
+
+/** The shards of one version on all nodes. */
+export async function shardsOf(storage: string, versionId: string): Promise<readonly ShardFile[]> {
+  const found: ShardFile[] = [];
+  for (const path of await shardPaths(storage)) {
+    const [, version, stripe, index] = /\/([0-9a-f]{32})-([0-9a-f]+)-(\d+)$/.exec(path) ?? [];
+    if (version !== versionId.replaceAll('-', '')) continue;
+    found.push({ path, versionId, stripe: Number.parseInt(stripe ?? '', 16), index: Number(index) });
+  }
+  return found;
+}
+
+/** The forms in which a text could lie in a file without being sealed; base64 in each of its three alignments. */
+function formsOf(text: string): readonly Buffer[] {
+  const raw = Buffer.from(text, 'utf8');
+  const base64 = [0, 1, 2].map((shift) => {
+    const encoded = Buffer.concat([Buffer.alloc(shift), raw]).toString('base64');
+    // The first and last characters depend on the neighbours too.
+    return encoded.slice(shift === 0 ? 0 : 4, Math.floor((shift + raw.length) / 3) * 4);
+  });
+  const texts = [raw.toString('hex'), raw.toString('hex').toUpperCase(), ...base64, ...base64.map(toUrlAlphabet)];
+  const utf16 = Buffer.from(text, 'utf16le');
+  return [raw, utf16, Buffer.from(utf16).swap16(), ...texts.map((form) => Buffer.from(form))];
+}
+
+function toUrlAlphabet(base64: string): string {
+  return base64.replaceAll('+', '-').replaceAll('/', '_');
+}
+
+/** Files under a directory that hold a text in any of its plain forms, or have it in their path. */
+export async function filesHolding(directory: string, text: string): Promise<readonly string[]> {
+  const forms = formsOf(text);
+  const found: string[] = [];
+  for (const path of await filesUnder(directory)) {
+    const bytes = Buffer.concat([Buffer.from(path), Buffer.alloc(1), await readFile(path)]);
+    if (forms.some((form) => bytes.includes(form))) found.push(path);
+  }
+  return found;
+}
