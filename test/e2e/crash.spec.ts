@@ -61,12 +61,21 @@ describe('kill -9 in the middle of 32 uploads', () => {
     for (const { id } of listed) {
       const sum = sha256(await after.bytes(id));
       expect(sent.has(sum)).toBe(true); // whole: either version, if a replace was under way
-      const info = (await (await fetch(`${server.url}/files/${id}/info`)).json()) as { survives: number; layout: { nodes: { shards: number }[] } };
+      const info = (await (await fetch(`${server.url}/files/${id}/info`)).json()) as {
+        survives: number;
+        layout: { nodes: { shards: number }[] };
+      };
       expect(info.survives).toBe(1);
       shards += info.layout.nodes.reduce((sum2, { shards: count }) => sum2 + count, 0);
     }
     // What was not acknowledged is not only invisible: it is gone from the nodes.
-    expect(await eventually(() => shardCount(server, 4), (count) => count === shards, 15_000)).toBe(shards);
+    expect(
+      await eventually(
+        () => shardCount(server, 4),
+        (count) => count === shards,
+        15_000,
+      ),
+    ).toBe(shards);
     await first.remove();
   });
 });

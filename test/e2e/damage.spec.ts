@@ -58,7 +58,9 @@ describe('a reader never sees', () => {
       const body = randomBytes(1_500_000);
       const { id } = await client.put('x', body);
       for (const node of [1, 2, 3]) {
-        const before = await Promise.all((await shardFiles(server.nodeFolder(node))).map(async (path) => [path, await readFile(path)] as const));
+        const before = await Promise.all(
+          (await shardFiles(server.nodeFolder(node))).map(async (path) => [path, await readFile(path)] as const),
+        );
         expect(await damage(node, change)).toBeGreaterThan(0);
         expect((await client.bytes(id)).equals(body)).toBe(true);
         expect((await client.bytes(id, { range: 'bytes=70000-140000' })).equals(body.subarray(70_000, 140_001))).toBe(true);

@@ -47,7 +47,11 @@ describe('real files', () => {
     const file = await client.put('node', bytes);
     expect((await client.bytes(file.id)).equals(bytes)).toBe(true);
     const middle = Math.floor(bytes.length / 2);
-    expect((await client.bytes(file.id, { range: `bytes=${middle}-${middle + 99_999}` })).equals(bytes.subarray(middle, middle + 100_000))).toBe(true);
+    expect(
+      (await client.bytes(file.id, { range: `bytes=${middle}-${middle + 99_999}` })).equals(
+        bytes.subarray(middle, middle + 100_000),
+      ),
+    ).toBe(true);
     await client.remove(file.id);
   });
 
@@ -61,11 +65,21 @@ describe('real files', () => {
       .slice(0, 1000);
     expect(paths).toHaveLength(1000);
     const files = await mapWide(paths, 32, async (path) => client.put(path.slice(root.length + 1), await readFile(path)));
-    expect((await client.listAll()).map(({ name }) => name)).toEqual(paths.map((path) => path.slice(root.length + 1)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
-    await mapWide(files, 32, async ({ id, name }) => expect((await client.bytes(id)).equals(await readFile(join(root, name)))).toBe(true));
+    expect((await client.listAll()).map(({ name }) => name)).toEqual(
+      paths.map((path) => path.slice(root.length + 1)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+    );
+    await mapWide(files, 32, async ({ id, name }) =>
+      expect((await client.bytes(id)).equals(await readFile(join(root, name)))).toBe(true),
+    );
     await mapWide(files, 32, async ({ id }) => expect((await client.remove(id)).status).toBe(204));
     expect(await client.listAll()).toEqual([]);
-    expect(await eventually(() => shardCount(server, 4), (count) => count === 0, 10_000)).toBe(0);
+    expect(
+      await eventually(
+        () => shardCount(server, 4),
+        (count) => count === 0,
+        10_000,
+      ),
+    ).toBe(0);
   });
 
   it('a sparse file of 3 GiB from a generator, in bounded memory', async () => {

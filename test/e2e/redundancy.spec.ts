@@ -20,7 +20,8 @@ const RANGES: readonly (readonly [number, number])[] = [
 
 function* choices(count: number, size: number, from = 1): Generator<readonly number[], void, undefined> {
   if (size === 0) yield [];
-  for (let node = from; size > 0 && node <= count; node += 1) for (const rest of choices(count, size - 1, node + 1)) yield [node, ...rest];
+  for (let node = from; size > 0 && node <= count; node += 1)
+    for (const rest of choices(count, size - 1, node + 1)) yield [node, ...rest];
 }
 
 async function expectAllReadable(client: Client, files: readonly FileJson[]): Promise<void> {
@@ -39,7 +40,11 @@ async function store(client: Client): Promise<FileJson[]> {
 }
 
 /** What must hold while these nodes are away. */
-async function expectService(client: Client, files: FileJson[], { up, redundancy }: { up: number; redundancy: number }): Promise<void> {
+async function expectService(
+  client: Client,
+  files: FileJson[],
+  { up, redundancy }: { up: number; redundancy: number },
+): Promise<void> {
   await expectAllReadable(client, files);
   if (up > redundancy) {
     const added = await store(client);

@@ -29,7 +29,12 @@ export class Client {
   }
 
   tryPut(name: string, body: Body, headers: Record<string, string> = {}): Promise<Response> {
-    return fetch(`${this.url}/files?name=${encodeURIComponent(name)}`, { method: 'PUT', body, headers, duplex: 'half' } as RequestInit);
+    return fetch(`${this.url}/files?name=${encodeURIComponent(name)}`, {
+      method: 'PUT',
+      body,
+      headers,
+      duplex: 'half',
+    } as RequestInit);
   }
 
   replace(id: string, body: Body, headers: Record<string, string> = {}): Promise<Response> {

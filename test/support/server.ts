@@ -31,7 +31,10 @@ export class TestServer {
     const home = directory ?? (await mkdtemp(join(tmpdir(), 'dcloud-e2e-')));
     const file = join(home, 'config.json');
     await writeFile(file, JSON.stringify({ storage_directory: join(home, 'data'), port: 0, log_level: 'info', ...config }));
-    const child = spawn(process.execPath, [BIN, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment() });
+    const child = spawn(process.execPath, [BIN, 'serve', '--config', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: cleanEnvironment(),
+    });
     let output = '';
     const url = await new Promise<string>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`the server did not start:\n${output}`)), START_MS_MAX);
@@ -97,5 +100,7 @@ export class TestServer {
 
 /** The variables of this process less those that would configure the server. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('DCLOUD_') && name !== 'NODE_OPTIONS'));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('DCLOUD_') && name !== 'NODE_OPTIONS'),
+  );
 }

@@ -10,12 +10,18 @@ export async function shardFiles(nodeFolder: string): Promise<readonly string[]>
 
 /** Shard files on all nodes together. */
 export async function shardCount(server: { nodeFolder(number: number): string }, nodes: number): Promise<number> {
-  const counts = await Promise.all(Array.from({ length: nodes }, async (_, at) => (await shardFiles(server.nodeFolder(at + 1))).length));
+  const counts = await Promise.all(
+    Array.from({ length: nodes }, async (_, at) => (await shardFiles(server.nodeFolder(at + 1))).length),
+  );
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** Asks until the answer is as expected; the last answer if it never is. */
-export async function eventually<Value>(ask: () => Promise<Value>, accepts: (value: Value) => boolean, msMax: number): Promise<Value> {
+export async function eventually<Value>(
+  ask: () => Promise<Value>,
+  accepts: (value: Value) => boolean,
+  msMax: number,
+): Promise<Value> {
   const deadline = Date.now() + msMax;
   for (;;) {
     const value = await ask();

@@ -73,7 +73,9 @@ function takeProcessLock(path: string): ProcessLock {
   } catch (error) {
     if (errorCode(error) === 'storage-locked') throw error;
     const code = sqliteCode((error as Error).cause);
-    throw new NodeError(KINDS.get(code ?? 0) ?? 'unavailable', `its folder cannot be locked (SQLite ${String(code)})`, { cause: error });
+    throw new NodeError(KINDS.get(code ?? 0) ?? 'unavailable', `its folder cannot be locked (SQLite ${String(code)})`, {
+      cause: error,
+    });
   }
 }
 
