@@ -17,8 +17,8 @@ export async function serve(config: AppConfig): Promise<void> {
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once, as ever. */
 async function stopSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  process.once('SIGTERM', () => resolve());
-  process.once('SIGINT', () => resolve());
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  process.once('SIGTERM', () => resolve(undefined));
+  process.once('SIGINT', () => resolve(undefined));
   await promise;
 }

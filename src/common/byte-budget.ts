@@ -36,9 +36,9 @@ export class ByteBudget {
   }
 
   private async wait(bytes: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
     const { promise: refused, reject } = Promise.withResolvers<never>();
-    const waiter: Waiter = { bytes, admit: resolve };
+    const waiter: Waiter = { bytes, admit: () => resolve(undefined) };
     this.waiters.push(waiter);
     const onAbort = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', onAbort, { once: true });

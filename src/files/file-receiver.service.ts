@@ -4,7 +4,7 @@ import type { FileId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { FileRecord } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
-import { incomingFile } from './incoming-file.js';
+import { announced, incomingFile } from './incoming-file.js';
 import { RecordsService } from './records.service.js';
 import { UploadService } from './upload.service.js';
 
@@ -28,10 +28,10 @@ export class FileReceiver {
 
   /** What must fail is refused before a byte of the body is read. */
   async receive(request: IncomingMessage, { name, replaces }: Destination, signal: AbortSignal): Promise<FileRecord> {
-    const { 'content-length': length, 'if-match': ifMatch } = request.headers;
+    const { 'if-match': ifMatch } = request.headers;
     if (replaces !== undefined) await this.records.find(replaces, signal);
     const expected = replaces === undefined ? undefined : await this.records.expectedVersion(replaces, ifMatch, signal);
-    const release = await this.admission.admit(length === undefined ? undefined : Number(length), signal);
+    const release = await this.admission.admit(announced(request.headers), signal);
     try {
       const upload = await incomingFile(request, name, this.config.limits, signal);
       return await (replaces === undefined

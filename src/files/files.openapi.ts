@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiParam, ApiProduces, ApiResponse } from '@nestjs/swagger';
-import { ApiProblems } from '../http/api-problems.js';
+import type { ErrorCode } from '../common/errors.js';
+import { ApiBodilessProblems, ApiProblems } from '../http/api-problems.js';
 import { FileDto, FileInfoDto, FilePageDto } from './file.dto.js';
 import { UpdateFileDto } from './file-requests.dto.js';
 
@@ -9,23 +10,40 @@ import { UpdateFileDto } from './file-requests.dto.js';
 const FILE_ID = ApiParam({
   name: 'id',
   format: 'uuid',
-  description: 'The id of the file',
-  example: '01920000-0000-7000-8000-000000000001',
+  description: 'The id of the file, which its upload answered', // no example: the page at /docs would fill it in
 });
 const IF_MATCH = ApiHeader({
   name: 'If-Match',
   required: false,
   description: 'Only if the file is at this version (its `etag`)',
 });
-const INDEX_PROBLEM = { 503: 'The index cannot be read or written now' };
 const BINARY = { type: 'string', format: 'binary' } as const;
 
-const UPLOAD_PROBLEMS = {
-  400: 'The name, the form, the digest or the length is not as it must be',
-  413: 'The file is larger than allowed',
-  415: 'Content-Encoding is not supported',
-  503: 'Fewer nodes are up than each file must be stored on, or the server is too busy',
-};
+const UPLOAD_PROBLEMS: readonly ErrorCode[] = [
+  'invalid-request',
+  'invalid-name',
+  'invalid-content-type',
+  'invalid-multipart',
+  'invalid-digest',
+  'incomplete-body',
+  'partial-upload',
+  'body-too-large',
+  'unsupported-encoding',
+  'not-enough-nodes',
+  'index-unavailable',
+  'too-busy',
+];
+const CHANGE_PROBLEMS: readonly ErrorCode[] = ['invalid-id', 'file-not-found', 'precondition-failed', 'index-unavailable'];
+const DOWNLOAD_PROBLEMS: readonly ErrorCode[] = [
+  'invalid-id',
+  'file-not-found',
+  'precondition-failed',
+  'range-not-satisfiable',
+  'data-damaged',
+  'data-unavailable',
+  'index-unavailable',
+  'too-busy',
+];
 
 /** A header of an answer. */
 function text(description: string, example: string) {
@@ -80,7 +98,7 @@ export function DescribeUpload(): MethodDecorator {
       description: 'Stored',
       headers: { Location: text('Address of the file', '/files/01920000-0000-7000-8000-000000000001'), ...ETAG },
     }),
-    ApiProblems(UPLOAD_PROBLEMS),
+    ApiProblems(...UPLOAD_PROBLEMS),
   );
 }
 
@@ -95,7 +113,7 @@ export function DescribeReplace(): MethodDecorator {
     IF_MATCH,
     UPLOAD_BODY,
     ApiResponse({ status: 200, type: FileDto, description: 'Replaced', headers: ETAG }),
-    ApiProblems({ ...UPLOAD_PROBLEMS, 404: 'No such file', 412: 'The file is at another version' }),
+    ApiProblems(...new Set([...UPLOAD_PROBLEMS, ...CHANGE_PROBLEMS])),
   );
 }
 
@@ -108,7 +126,7 @@ export function DescribeList(): MethodDecorator {
         'A file is listed as soon as its upload is acknowledged. Page by page: `nextCursor` of one is `cursor` of the next.',
     }),
     ApiResponse({ status: 200, type: FilePageDto, description: 'A page' }),
-    ApiProblems({ 400: 'The query is not as it must be', ...INDEX_PROBLEM }),
+    ApiProblems('invalid-request', 'invalid-cursor', 'index-unavailable'),
   );
 }
 
@@ -117,7 +135,7 @@ export function DescribeInfo(): MethodDecorator {
     ApiOperation({ operationId: 'getFileInfo', summary: 'Get a file’s record, where it lies and what it survives' }),
     FILE_ID,
     ApiResponse({ status: 200, type: FileInfoDto, description: 'The record' }),
-    ApiProblems({ 400: 'The id is no UUID', 404: 'No such file', ...INDEX_PROBLEM }),
+    ApiProblems('invalid-id', 'file-not-found', 'index-unavailable'),
   );
 }
 
@@ -140,13 +158,7 @@ export function DescribeDownload(method: 'GET' | 'HEAD'): MethodDecorator {
       ...body,
     }),
     ApiResponse({ status: 304, description: 'Not changed', headers: ETAG }),
-    ApiProblems({
-      400: 'The id is no UUID',
-      404: 'No such file',
-      412: 'The file is at another version',
-      416: 'The range lies outside the file',
-      503: 'Too few nodes can be read, or the server is too busy',
-    }),
+    (isGet ? ApiProblems : ApiBodilessProblems)(...DOWNLOAD_PROBLEMS),
   );
 }
 
@@ -157,14 +169,15 @@ export function DescribePatch(): MethodDecorator {
     IF_MATCH,
     ApiBody({ type: UpdateFileDto }),
     ApiResponse({ status: 200, type: FileDto, description: 'Changed', headers: ETAG }),
-    ApiProblems({
-      400: 'The body is not as it must be',
-      404: 'No such file',
-      412: 'The file is at another version',
-      413: 'The body is too large',
-      415: 'The body must be JSON',
-      ...INDEX_PROBLEM,
-    }),
+    ApiProblems(
+      'invalid-request',
+      'invalid-json',
+      'invalid-name',
+      'invalid-content-type',
+      'body-too-large',
+      'unsupported-media-type',
+      ...CHANGE_PROBLEMS,
+    ),
   );
 }
 
@@ -174,6 +187,6 @@ export function DescribeDelete(): MethodDecorator {
     FILE_ID,
     IF_MATCH,
     ApiResponse({ status: 204, description: 'Deleted' }),
-    ApiProblems({ 400: 'The id is no UUID', 404: 'No such file', 412: 'The file is at another version', ...INDEX_PROBLEM }),
+    ApiProblems(...CHANGE_PROBLEMS),
   );
 }

@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { DomainError } from '../common/errors.js';
 import type { Limits } from '../config/limits.js';
 import { nameInDisposition } from '../http/disposition.js';
-import { readMultipart } from '../http/multipart.js';
+import { type IncomingFile, readMultipart } from '../http/multipart.js';
 import { checkContentType, checkName } from './file-name.js';
 
 /** An upload as the service takes it: checked, and its body not read yet. */
@@ -10,8 +10,6 @@ export interface Upload {
   readonly name: string | undefined;
   readonly contentType: string | undefined;
   readonly body: AsyncIterable<Uint8Array>;
-  /** What the client says that the body's length is; undefined if it does not. */
-  readonly announcedBytes: number | undefined;
   /** SHA-256 that the client expects of the body (RFC 9530). */
   readonly expectedDigest: Buffer | undefined;
 }
@@ -23,41 +21,51 @@ export async function incomingFile(
   limits: Limits,
   signal: AbortSignal,
 ): Promise<Upload> {
-  const { headers } = request;
-  if (headers['content-range'] !== undefined)
-    throw new DomainError('partial-upload', 'send the whole file, without Content-Range');
-  const coding = headers['content-encoding'];
-  if (coding !== undefined && coding !== 'identity')
-    throw new DomainError('unsupported-encoding', 'send the file as it is to be stored, without Content-Encoding');
-  const announcedBytes = headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
+  refuseUnsupported(request.headers);
   const { body_bytes_max: bytesMax } = limits;
-  if (bytesMax > 0 && (announcedBytes ?? 0) > bytesMax)
-    throw new DomainError('body-too-large', `a file may have at most ${bytesMax} bytes`);
-
-  const isForm = /^multipart\/form-data\b/i.test(headers['content-type'] ?? '');
-  const { name, contentType, body } = isForm
-    ? await readMultipart(request, signal)
-    : {
-        name: nameInDisposition(headers['content-disposition']),
-        contentType: headers['content-type'],
-        // Leaving the loop early must not destroy the socket: the answer that says why still has to go through it.
-        body: request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>,
-      };
+  if (bytesMax > 0 && (announced(request.headers) ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  const isForm = /^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '');
+  const { name, contentType, body } = isForm ? await readMultipart(request, signal) : rawFile(request);
   const chosenName = nameInQuery ?? name;
   return {
     name: chosenName === undefined ? undefined : checkName(chosenName, limits.name_bytes_max),
     contentType: contentType === undefined ? undefined : checkContentType(contentType, limits.content_type_bytes_max),
     body: bytesMax > 0 ? limited(body, bytesMax) : body,
-    announcedBytes,
-    expectedDigest: isForm ? undefined : digestOf(headers['repr-digest'] ?? headers['content-digest']),
+    expectedDigest: isForm ? undefined : digestOf(request.headers['repr-digest'] ?? request.headers['content-digest']),
   };
+}
+
+/** What a request says of the length of its body; undefined if it does not. */
+export function announced(headers: IncomingHttpHeaders): number | undefined {
+  return headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
+}
+
+function refuseUnsupported(headers: IncomingHttpHeaders): void {
+  if (headers['content-range'] !== undefined)
+    throw new DomainError('partial-upload', 'send the whole file, without Content-Range');
+  const coding = headers['content-encoding'];
+  if (coding === undefined || coding === 'identity') return;
+  throw new DomainError('unsupported-encoding', 'send the file as it is to be stored, without Content-Encoding');
+}
+
+function rawFile(request: IncomingMessage): IncomingFile {
+  return {
+    name: nameInDisposition(request.headers['content-disposition']),
+    contentType: request.headers['content-type'],
+    // Leaving the loop early must not destroy the socket: the answer that says why still has to go through it.
+    body: request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>,
+  };
+}
+
+function tooLarge(bytesMax: number): DomainError {
+  return new DomainError('body-too-large', `a file may have at most ${bytesMax} bytes`);
 }
 
 async function* limited(body: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > bytesMax) throw new DomainError('body-too-large', `a file may have at most ${bytesMax} bytes`);
+    if (bytes > bytesMax) throw tooLarge(bytesMax);
     yield chunk;
   }
 }

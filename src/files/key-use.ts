@@ -18,8 +18,8 @@ export class KeyUse {
   /** Resolves when no commit that uses the key is under way. */
   async idle(kekId: string): Promise<void> {
     if (!this.commits.has(kekId)) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.waiters.push({ kekId, resolve });
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.waiters.push({ kekId, resolve: () => resolve(undefined) });
     await promise;
   }
 

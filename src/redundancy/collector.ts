@@ -1,8 +1,9 @@
+import type { VersionId } from '../common/ids.js';
 import type { GarbageVersion, MetadataStore } from '../metadata/metadata-store.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
 import { NodeError, type ShardId } from '../nodes/storage-node.js';
 import { LayoutReader } from './layout-reader.js';
-import { STRIPES_PER_PAGE } from './layout.js';
+import { type LayoutView, STRIPES_PER_PAGE } from './layout.js';
 import type { VersionHolds } from './version-holds.js';
 import type { Stray } from './write-ledger.js';
 
@@ -105,18 +106,13 @@ export class Collector {
   }
 
   private async collectFrom(number: number, garbage: GarbageVersion, signal: AbortSignal): Promise<boolean> {
-    if (this.parts.registry.has(number)) {
-      if (!this.parts.registry.reachable().includes(number)) return false;
-      const layout = new LayoutReader(this.parts.metadata, garbage.versionId);
-      for (let page = 0; page < garbage.pages; page += 1) {
-        const view = await layout.page(page, signal);
-        const ids: ShardId[] = [];
-        for (let stripe = 0; stripe < (view?.stripes ?? 0); stripe += 1) {
-          const index = view?.nodes(stripe).indexOf(number) ?? -1;
-          if (index >= 0) ids.push({ versionId: garbage.versionId, stripe: page * STRIPES_PER_PAGE + stripe, index });
-        }
-        if (!(await this.deleteFrom(number, ids, signal))) return false;
-      }
+    const isKnown = this.parts.registry.has(number);
+    if (isKnown && !this.parts.registry.reachable().includes(number)) return false;
+    const layout = new LayoutReader(this.parts.metadata, garbage.versionId);
+    for (let page = 0; isKnown && page < garbage.pages; page += 1) {
+      const view = await layout.page(page, signal);
+      const ids = view === undefined ? [] : shardsOn(number, view, { versionId: garbage.versionId, page });
+      if (!(await this.deleteFrom(number, ids, signal))) return false;
     }
     await this.parts.metadata.clearGarbage(garbage.versionId, number, signal);
     return true;
@@ -136,4 +132,18 @@ export class Collector {
       throw error;
     }
   }
+}
+
+/** The shards of one page of a layout that lie on a node: one of each stripe at the most. */
+function shardsOn(
+  number: number,
+  view: LayoutView,
+  { versionId, page }: { readonly versionId: VersionId; readonly page: number },
+): ShardId[] {
+  const ids: ShardId[] = [];
+  for (let stripe = 0; stripe < view.stripes; stripe += 1) {
+    const index = view.nodes(stripe).indexOf(number);
+    if (index >= 0) ids.push({ versionId, stripe: page * STRIPES_PER_PAGE + stripe, index });
+  }
+  return ids;
 }

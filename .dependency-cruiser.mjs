@@ -1,0 +1,70 @@
+/**
+ * The import table of the design (docs/architecture.md), so that it fails the build instead of being forgotten.
+ * Every module may import common, config and http; what else it may is listed here.
+ */
+const MAY_IMPORT = {
+  common: [],
+  config: ['common'],
+  http: ['common', 'config'],
+  files: ['chunking', 'crypto', 'redundancy', 'metadata'],
+  chunking: [],
+  crypto: [],
+  redundancy: ['placement', 'nodes', 'metadata'],
+  placement: [],
+  nodes: [],
+  metadata: [],
+  health: ['placement', 'nodes', 'metadata'],
+  // The command line starts the program, so it sees the composition root; and the key ring, for `dcloud keys`.
+  cli: ['crypto'],
+};
+const BASIC = ['common', 'config', 'http'];
+const ROOT = ['create-app', 'version', 'openapi', 'app\\.module', 'main'];
+
+const rules = Object.entries(MAY_IMPORT).map(([module, others]) => {
+  const allowed = [module, ...others, ...(BASIC.includes(module) ? [] : BASIC)];
+  const root = module === 'cli' ? `|src/(?:${ROOT.join('|')})\\.ts$` : '';
+  return {
+    name: `${module}-imports`,
+    comment: `${module} knows nothing but ${allowed.slice(1).join(', ') || 'itself'}: who needs more of it, asks it through the one who conducts`,
+    severity: 'error',
+    from: { path: `^src/${module}/`, pathNot: '\\.spec\\.ts$' },
+    to: { path: '^src/', pathNot: `^src/(?:${allowed.join('|')})/${root}` },
+  };
+});
+
+export default {
+  forbidden: [
+    ...rules,
+    {
+      name: 'no-cycles',
+      comment: 'under ESM a cycle of classes dies at import, whatever forwardRef does',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-tests-in-production',
+      comment: 'what ships does not know its tests',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^test/|\\.spec\\.ts$' },
+    },
+    {
+      name: 'declared-dependencies',
+      comment: 'a package that only happens to be installed is not there on the next machine',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.spec\\.ts$' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev', 'unknown', 'undetermined'], pathNot: '^node:' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.json'],
+    },
+  },
+};

@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** Clock ticks of a second in /proc (`getconf CLK_TCK`). */
+const TICKS_PER_SECOND = 100;
+
+/** A server that is measured: ours, or a floor. */
+export interface Subject {
+  readonly port: number;
+  /** Seconds of processor time that it has used so far. */
+  readonly cpuSeconds: () => number;
+  /** Highest resident memory so far, in MiB. */
+  readonly peakMiB: () => number;
+  readonly end: () => Promise<void>;
+}
+
+export async function startProduct(base: string, config: Readonly<Record<string, unknown>> = {}): Promise<Subject> {
+  const directory = await mkdtemp(join(base, 'dcloud-bench-'));
+  const file = join(directory, 'config.json');
+  await writeFile(file, JSON.stringify({ storage_directory: join(directory, 'data'), port: 0, log_level: 'warn', ...config }));
+  const child = spawn(process.execPath, [join(ROOT, 'bin/dcloud.mjs'), 'serve', '--config', file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  return subject(child, child.stderr, /listens on http:\/\/127\.0\.0\.1:(\d+)/, directory);
+}
+
+export async function startFloor(base: string, mode: 'durable' | 'memory'): Promise<Subject> {
+  const directory = await mkdtemp(join(base, 'dcloud-floor-'));
+  const args = [join(ROOT, 'bench/floor/bare-server.ts'), mode, directory];
+  const env = { ...process.env, UV_THREADPOOL_SIZE: '32' }; // as the product has it
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
+  return subject(child, child.stdout, /(\d+)/, directory);
+}
+
+async function subject(child: ChildProcess, output: Readable, pattern: RegExp, directory: string): Promise<Subject> {
+  let text = '';
+  let port: string | undefined;
+  for await (const chunk of output.iterator({
+    destroyOnReturn: false,
+  }) as AsyncIterable<Buffer>) {
+    text += chunk.toString();
+    port = pattern.exec(text)?.[1];
+    if (port !== undefined) break;
+  }
+  if (port === undefined) throw new Error(`a server did not start: ${text}`);
+  const process_ = (file: string): string => readFileSync(`/proc/${String(child.pid)}/${file}`, 'utf8');
+  return {
+    port: Number(port),
+    cpuSeconds: () => {
+      const fields = process_('stat').split(') ')[1]?.split(' ') ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    },
+    peakMiB: () => Number(/VmHWM:\s+(\d+)/.exec(process_('status'))?.[1]) / 1024,
+    end: async () => {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
