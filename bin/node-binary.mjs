@@ -23,9 +23,13 @@ export function nodeBinary() {
   if (isRecentNode()) return process.execPath;
   const platform = `${process.platform}-${process.arch}`;
   const name = PACKAGES[platform];
-  const binary = name && fileURLToPath(new URL(`../node_modules/${name}/bin/node${process.platform === 'win32' ? '.exe' : ''}`, import.meta.url));
+  const binary =
+    name &&
+    fileURLToPath(new URL(`../node_modules/${name}/bin/node${process.platform === 'win32' ? '.exe' : ''}`, import.meta.url));
   if (binary && existsSync(binary)) return binary;
-  const remedy = name ? `run "npm ci" (it brings ${name})` : `install Node.js ${NODE_MIN.join('.')} or newer, no package brings one for ${platform}`;
+  const remedy = name
+    ? `run "npm ci" (it brings ${name})`
+    : `install Node.js ${NODE_MIN.join('.')} or newer, no package brings one for ${platform}`;
   console.error(`dcloud needs Node.js ${NODE_MIN.join('.')} or newer and this is ${process.versions.node}: ${remedy}.`);
   process.exit(1);
 }

@@ -24,9 +24,11 @@ export interface RunningApp {
  * @throws DomainError with one of the codes of a start that fails
  */
 export async function startApp(config: AppConfig): Promise<RunningApp> {
-  const app = await createNest(config, { bufferLogs: true });
+  // Without the flush by itself: Nest would print an error of ours with its stack, where the command line says it in one line.
+  const app = await createNest(config, { bufferLogs: true, autoFlushLogs: false });
   try {
     app.useLogger(app.get(Logger));
+    app.flushLogs();
     app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
     serveDocument(app);
     await app.listen(config.port, config.listen);

@@ -9,13 +9,16 @@ const DESCRIPTION = `Files in, the same bytes out, with nodes missing: each file
 
 1. *Store a file*: choose a file, press **Execute**, and take the \`id\` from the answer.
 2. *List files* shows it at once; *Get the bytes of a file* with that \`id\` gives it back.
-3. *All storage nodes* shows where the bytes lie. Stop a node, or move its folder away, and get the file again.
+3. *All storage nodes* shows where the bytes lie. Move the folder of one away, and get the file again.
 
 Errors are RFC 9457 problems (\`application/problem+json\`); programs look at their \`code\`, which is stable.
 Clients in many languages can be generated from this document: [openapi.yaml](/openapi.yaml), [openapi.json](/openapi.json).`;
 
 /** The operation at an address that is a second one for the same thing needs an id of its own. */
-const SECOND_ADDRESSES = [{ path: '/files', operationId: 'getFiles', summary: 'List files (short address of `/files/list`)' }];
+const SECOND_ADDRESSES = [{ path: '/files', operationId: 'getFiles', summary: 'List files (short address of /files/list)' }];
+
+/** The order of the operations of a path. */
+const METHODS = ['put', 'get', 'head', 'patch', 'delete'];
 
 const FORM_SCHEMA = {
   type: 'object',
@@ -38,9 +41,20 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .build();
   const document = SwaggerModule.createDocument(app, config);
   document.security = []; // stated, so that nobody looks for it: who can reach the server may do anything
+  document.paths = inOrder(document.paths);
   describeForms(document);
   nameSecondAddresses(document);
   return document;
+}
+
+/** As a reader wants it, and the same at any time: paths by name, which puts `/files/list` before `/files/{id}`, and HEAD behind GET. */
+function inOrder(paths: OpenAPIObject['paths']): OpenAPIObject['paths'] {
+  const byName = ([one]: [string, unknown], [other]: [string, unknown]): number => (one < other ? -1 : 1);
+  const rank = ([method]: [string, unknown]): number => METHODS.indexOf(method);
+  const sorted = Object.entries(paths).sort(byName);
+  return Object.fromEntries(
+    sorted.map(([path, item]) => [path, Object.fromEntries(Object.entries(item).sort((one, other) => rank(one) - rank(other)))]),
+  );
 }
 
 /** An upload is the bytes themselves or a form around them; the decorators can give one schema only. */

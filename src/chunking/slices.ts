@@ -22,7 +22,8 @@ export function slicesCovering({ from, to }: ByteRange, sliceBytes: number): Sli
  * buffer of its own, which the consumer owns. An empty stream has no slice.
  */
 export async function* slice(source: AsyncIterable<Uint8Array>, sliceBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
-  // A new slice begins at the size of what arrives and grows to the full size: many small files must not take a full slice each.
+  // The first slice begins at the size of what arrives and grows to the full size: many small files must not take a full slice each.
+  // Where one slice was filled more will be.
   let current = new Uint8Array(0);
   let length = 0;
   for await (const chunk of source) {
@@ -35,7 +36,7 @@ export async function* slice(source: AsyncIterable<Uint8Array>, sliceBytes: numb
       taken += count;
       if (length < sliceBytes) continue;
       yield current;
-      current = new Uint8Array(0);
+      current = Buffer.allocUnsafeSlow(sliceBytes);
       length = 0;
     }
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DomainError, errorCode } from '../common/errors.js';
 import { writeFileDurably } from '../common/durable-file.js';
@@ -111,7 +111,11 @@ function parse(text: string): Contents | undefined {
 }
 
 function create(directory: string): Contents {
-  const strangers = readdirSync(directory).filter((name) => /^(node_\d+|index|key-ring\.json)$/.test(name));
+  // An empty node_1 is no stranger: it may be the mount point of a disk that was made ready for us.
+  const strangers = readdirSync(directory).filter(
+    (name) =>
+      /^(index|key-ring\.json)$/.test(name) || (/^node_\d+$/.test(name) && existsSync(join(directory, name, 'node.json'))),
+  );
   if (strangers.length > 0) {
     throw new DomainError(
       'storage-missing',

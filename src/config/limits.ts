@@ -35,7 +35,7 @@ export const LIMITS = {
   /** Time that one call to a node may take. */
   node_call_ms_max: 10_000,
   probe_interval_ms: 1000,
-  probe_ms_max: 1000,
+  probe_ms_max: 750,
   /** A node with less free space than this takes no new shards. */
   node_bytes_free_min: 64 * MiB,
   /** Pause between two walks over the nodes for shards that belong to nothing. */
@@ -46,6 +46,9 @@ export const LIMITS = {
 
 export type Limits = { readonly [Key in keyof typeof LIMITS]: number };
 
+/** A frozen node is down after the pause until the next probe and two probes without an answer, and that within 3 s. */
+const FROZEN_MS_MAX = 2800;
+
 /** The relations between limits that must hold; returns the first broken one in words. */
 export function brokenLimit(limits: Limits, sliceBytes: number): string | undefined {
   for (const [key, value] of Object.entries(limits)) {
@@ -55,9 +58,9 @@ export function brokenLimit(limits: Limits, sliceBytes: number): string | undefi
   }
   if (limits.page_files_default > limits.page_files_max) return 'limits.page_files_default must not exceed limits.page_files_max';
   if (limits.name_bytes_max > 1024) return 'limits.name_bytes_max must not exceed 1024: a name is part of a key of the index';
-  if (limits.probe_ms_max > 1500) return 'limits.probe_ms_max must not exceed 1500: a frozen node must be seen within 3 s';
-  if (limits.probe_interval_ms > 1500)
-    return 'limits.probe_interval_ms must not exceed 1500: a frozen node must be seen within 3 s';
+  if (limits.probe_interval_ms + 2 * limits.probe_ms_max > FROZEN_MS_MAX) {
+    return `limits.probe_interval_ms plus twice limits.probe_ms_max must not exceed ${FROZEN_MS_MAX}: a frozen node must be seen within 3 s`;
+  }
   const least = requestBytesInFlight(limits, sliceBytes);
   if (limits.process_bytes_in_flight < least)
     return `limits.process_bytes_in_flight must be at least ${least}: what one request holds`;

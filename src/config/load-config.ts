@@ -84,7 +84,7 @@ function fromEnvironment(environment: ConfigSources['environment'], defaults: Js
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || RESERVED.has(name) || text === undefined) continue;
     const key = name.slice(PREFIX.length).toLowerCase();
-    if (!(key in defaults)) refuse(`the environment variable ${name} overrides no key: there is no ${key}`);
+    if (!Object.hasOwn(defaults, key)) refuse(`the environment variable ${name} overrides no key: there is no ${key}`);
     const isText = typeof defaults[key] === 'string' || defaults[key] === null;
     found[key] = isText ? text : parseVariable(name, text);
   }
@@ -101,7 +101,7 @@ function parseVariable(name: string, text: string): unknown {
 
 function mergeLimits(given: unknown): Json {
   if (!isObject(given)) return refuse('limits must be an object');
-  for (const key of Object.keys(given)) if (!(key in LIMITS)) refuse(`limits.${key} is unknown`);
+  for (const key of Object.keys(given)) if (!Object.hasOwn(LIMITS, key)) refuse(`limits.${key} is unknown`);
   return { ...LIMITS, ...given };
 }
 

@@ -16,7 +16,6 @@ export interface WrappingKey {
 }
 
 export const VERSION_KEY_BYTES = 32;
-export const WRAPPED_KEY_BYTES = SMALL_SEAL_OVERHEAD_BYTES + VERSION_KEY_BYTES;
 export const DIGEST_BYTES = 32;
 
 /** Seals a version's key, bound to the file, to the version and to the id of the wrapping key: 61 bytes. */

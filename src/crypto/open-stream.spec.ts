@@ -149,7 +149,7 @@ describe('openSegments', () => {
       },
     };
     await expect(opened(streamOf(body), broken, whole)).rejects.toThrow('a bug');
-    // eslint-disable-next-line @typescript-eslint/require-await -- what a node that cannot be reached does
+
     const recover = async function* (): AsyncGenerator<Uint8Array> {
       throw new RangeError('unreachable');
     };

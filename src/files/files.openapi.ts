@@ -89,7 +89,8 @@ export function DescribeUpload(): MethodDecorator {
       operationId: 'uploadFile',
       summary: 'Store a file',
       description:
-        'Answers when the file is durable on redundancy_count + 1 nodes and in the index.\n\nTake the `id` from the answer for all that follows.',
+        'Answers when the file is durable on redundancy_count + 1 nodes and in the index.\n\nRaw bytes have the name that is given here; a form (`multipart/form-data`) tells name and type of its file. ' +
+        'Take the `id` from the answer for all that follows.',
     }),
     UPLOAD_BODY,
     ApiResponse({

@@ -7,8 +7,6 @@ import { NodeDto, NodesDto } from './node.dto.js';
 
 /** Descriptions of the operations of `/health` and `/nodes` for the API document. */
 
-const INDEX_PROBLEM = { 503: 'The index cannot be read now' };
-
 /** Terminus' own description would repeat one nameless schema in each answer, of which generated clients make a class each. */
 export function DescribeHealth(operationId: string): MethodDecorator {
   return applyDecorators(
@@ -24,7 +22,7 @@ export function DescribeNodes(): MethodDecorator {
   return applyDecorators(
     ApiOperation({ operationId: 'listNodes', summary: 'All storage nodes, their states and loads' }),
     ApiResponse({ status: 200, type: NodesDto, description: 'The nodes' }),
-    ApiProblems(INDEX_PROBLEM),
+    ApiProblems('index-unavailable'),
   );
 }
 
@@ -33,6 +31,6 @@ export function DescribeNode(): MethodDecorator {
     ApiOperation({ operationId: 'getNode', summary: 'One storage node' }),
     ApiParam({ name: 'node', schema: { type: 'integer', minimum: 1 }, example: 1, description: 'Its number, from 1' }),
     ApiResponse({ status: 200, type: NodeDto, description: 'The node' }),
-    ApiProblems({ 404: 'There is no such node', ...INDEX_PROBLEM }),
+    ApiProblems('node-not-found', 'index-unavailable'),
   );
 }

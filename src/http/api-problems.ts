@@ -1,18 +1,32 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { ERRORS, type ErrorCode } from '../common/errors.js';
+import { problem } from './problem.js';
 import { ProblemDto } from './problem.dto.js';
 
-/** What any operation may answer. */
-const ANYWHERE = { 500: 'The server met an error that it does not know' };
+/** Documents the errors that an operation may answer, by status, with an example of each. Any operation may also answer `internal`. */
+export function ApiProblems(...codes: readonly ErrorCode[]): MethodDecorator {
+  return describe(codes, (ofStatus) => ({
+    content: {
+      'application/problem+json': {
+        schema: { $ref: getSchemaPath(ProblemDto) },
+        examples: Object.fromEntries(ofStatus.map((code) => [code, { value: problem(code, ERRORS[code].title) }])),
+      },
+    },
+  }));
+}
 
-/** Documents the errors that an operation may answer, by their status. */
-export function ApiProblems(problems: Readonly<Record<number, string>>): MethodDecorator {
-  const responses = Object.entries({ ...ANYWHERE, ...problems }).map(([status, description]) =>
-    ApiResponse({
-      status: Number(status),
-      description,
-      content: { 'application/problem+json': { schema: { $ref: getSchemaPath(ProblemDto) } } },
-    }),
-  );
+/** The same for HEAD, whose answers have no body. */
+export function ApiBodilessProblems(...codes: readonly ErrorCode[]): MethodDecorator {
+  return describe(codes, () => ({}));
+}
+
+function describe(codes: readonly ErrorCode[], bodyOf: (codes: readonly ErrorCode[]) => object): MethodDecorator {
+  const byStatus = Map.groupBy<number | null, ErrorCode>([...codes, 'internal'], (code) => ERRORS[code].status);
+  const responses = [...byStatus].map(([status, ofStatus]) => {
+    if (status === null) throw new TypeError(`${ofStatus.join()}: an error of the start is no answer`);
+    const description = ofStatus.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join('  \n');
+    return ApiResponse({ status, description, ...bodyOf(ofStatus) });
+  });
   return applyDecorators(ApiExtraModels(ProblemDto), ...responses);
 }

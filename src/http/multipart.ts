@@ -13,6 +13,9 @@ export interface IncomingFile {
 
 const PART_NAME = 'file';
 
+/** What the parser tells of a file part when it begins. */
+type FilePart = [field: string, stream: Readable, name: string | undefined, encoding: string, contentType: string];
+
 /**
  * Reads a `multipart/form-data` request with exactly one part named `file`. Resolves when the part begins.
  * @throws DomainError `invalid-multipart` for anything else, now or, if it comes to light later, at the end of the body
@@ -30,13 +33,13 @@ export async function readMultipart(request: IncomingMessage, signal: AbortSigna
     parser.destroy();
   };
   let files = 0;
-  parser.on('file', (field: string, stream: Readable, name: string | undefined, _encoding: string, contentType: string) => {
+  parser.on('file', (...[field, stream, name, , contentType]: FilePart) => {
     files += 1;
     // Whatever becomes of this part: an error of it that nobody hears would end the whole process.
     stream.on('error', (error: unknown) => refuse(invalid('it cannot be parsed', error)));
-    if (files > 1) return refuse(invalid('more than one file'));
-    if (field !== PART_NAME) return refuse(invalid(`the file part must be named "${PART_NAME}"`));
-    begin({ name: nameOf(name), contentType, body: untilComplete(stream, end, () => failure) });
+    if (files > 1) refuse(invalid('more than one file'));
+    else if (field !== PART_NAME) refuse(invalid(`the file part must be named "${PART_NAME}"`));
+    else begin({ name: nameOf(name), contentType, body: untilComplete(stream, end, () => failure) });
   });
   parser.on('field', () => refuse(invalid('a field beside the file')));
   parser.once('finish', () => (files === 0 ? refuse(invalid('no file')) : finish(undefined)));
