@@ -13,6 +13,8 @@ import { RedundancyService } from '../redundancy/redundancy.service.js';
 export interface OpenFile {
   readonly file: FileRecord;
   readonly manifest: Manifest;
+  /** Unwraps its key; once, when it is first needed. */
+  readonly unseal: () => VersionOpening;
   readonly release: () => void;
 }
 
@@ -34,22 +36,27 @@ export class DownloadService {
       const { versionId } = stored.manifest;
       const release = this.redundancy.hold(versionId);
       // Replaced between the finding and the holding: its shards may be gone already.
-      if (await this.metadata.isCommitted(versionId, signal)) return { ...stored, release };
+      if (await this.metadata.isCommitted(versionId, signal))
+        return { ...stored, unseal: once(() => this.unseal(stored.manifest)), release };
       release();
     }
   }
 
   /** SHA-256 of the whole content. */
-  digest({ manifest }: OpenFile): Uint8Array {
-    return this.unseal(manifest).digest();
+  digest({ unseal }: OpenFile): Uint8Array {
+    return unseal().digest();
   }
 
   /** The bytes of a range, each of them authenticated before it is yielded. Only the slices that it needs are read. */
-  async *read({ manifest }: OpenFile, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  async *read(
+    { manifest, unseal }: OpenFile,
+    range: ByteRange,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     if (range.to <= range.from) return;
     const segments = segmentsOf(range);
     const sealed = sealedRangeOf(segments, manifest.sealedSize);
-    const plain = openSegments(this.sealedBytes(manifest, sealed, signal), this.unseal(manifest).opener, {
+    const plain = openSegments(this.sealedBytes(manifest, sealed, signal), unseal().opener, {
       sealedSize: manifest.sealedSize,
       firstSegment: segments.first,
       lastSegment: segments.last,
@@ -80,4 +87,9 @@ export class DownloadService {
   private unseal({ fileId, versionId, seal }: Manifest): VersionOpening {
     return this.crypto.open({ fileId, versionId }, seal);
   }
+}
+
+function once<Value extends object>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => (made ??= make());
 }

@@ -73,8 +73,14 @@ export class FileSender {
     try {
       const pieces = this.downloads.read(open, range, signal);
       const first = await pieces.next();
+      const bytes = first.done === true ? new Uint8Array(0) : first.value;
+      if (bytes.length === range.to - range.from) {
+        await pieces.return(); // all of it: most files are that small, and need no stream
+        response.end(bytes);
+        return;
+      }
       // A failure in the middle destroys the connection: the client sees that the body is not complete.
-      await pipeline(first.done === true ? [] : startingWith(first.value, pieces), response, { signal });
+      await pipeline(startingWith(bytes, pieces), response, { signal });
     } finally {
       release();
     }
