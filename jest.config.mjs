@@ -1,4 +1,4 @@
-/** Jest runs on CommonJS that swc makes of our code and of the packages that are ESM only; see docs/adr/0001. */
+/** Jest runs on CommonJS that swc makes of our code and of the packages that are ESM only; see docs/adr/0002. */
 const transform = {
   '^.+\\.(ts|mjs|js)$': [
     '@swc/jest',

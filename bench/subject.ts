@@ -33,7 +33,7 @@ export async function startProduct(base: string, config: Readonly<Record<string,
 export async function startFloor(base: string, mode: 'durable' | 'memory'): Promise<Subject> {
   const directory = await mkdtemp(join(base, 'dcloud-floor-'));
   const args = [join(ROOT, 'bench/floor/bare-server.ts'), mode, directory];
-  const env = { ...process.env, UV_THREADPOOL_SIZE: '32' }; // as the product has it
+  const env = { ...process.env, UV_THREADPOOL_SIZE: '128' }; // as the product has it
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
   return subject(child, child.stdout, /(\d+)/, directory);
 }

@@ -19,13 +19,16 @@ export class Chunker {
   }
 
   /**
-   * The bytes of a range of a sealed body, of whose slices only those are read that hold a part of it.
+   * The slices that hold a range of a sealed body: no more than needed.
    * @param sliceBytes the size to which this body was cut
-   * @param read yields the slices of a span, in order
    */
-  join(range: ByteRange, sliceBytes: number, read: (span: SliceSpan) => AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-    const span = slicesCovering(range, sliceBytes);
-    return join(read(span), { skip: span.skip, length: range.to - range.from });
+  covering(range: ByteRange, sliceBytes: number): SliceSpan {
+    return slicesCovering(range, sliceBytes);
+  }
+
+  /** The bytes of a range, out of the slices that {@link covering} named, in their order. */
+  join(slices: AsyncIterable<Uint8Array>, span: SliceSpan, range: ByteRange): AsyncIterable<Uint8Array> {
+    return join(slices, { skip: span.skip, length: range.to - range.from });
   }
 
   /** The bytes of a range of a stream that begins at `start`. */

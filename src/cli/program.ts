@@ -3,7 +3,6 @@ import { DomainError, ERRORS } from '../common/errors.js';
 import { version } from '../version.js';
 import { readConfig, type ConfigFlags } from './config-flags.js';
 import { rotateKeys, showKeys } from './keys.command.js';
-import { serve } from './serve.command.js';
 
 /** Exit code for what the user can put right: the configuration, the storage, the address (`EX_CONFIG` of sysexits.h). */
 const EXIT_CONFIG = 78;
@@ -17,7 +16,14 @@ export function createProgram(): Command {
     .option('--config <file>', 'configuration file (else DCLOUD_CONFIG, else the defaults)')
     .option('--port <number>', 'port to listen on; 0 lets the system choose', wholeNumber)
     .option('--node <number>', 'which of the configured peers this process is', wholeNumber)
-    .action(withErrors(async (flags: ConfigFlags) => serve(readConfig(flags))));
+    .action(
+      withErrors(async (flags: ConfigFlags) => {
+        const config = readConfig(flags);
+        // Loaded when it is needed: the server's modules take most of the time that any other command would take.
+        const { serve } = await import('./serve.command.js');
+        await serve(config);
+      }),
+    );
 
   const keys = program.command('keys').description('look after the key ring');
   keys

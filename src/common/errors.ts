@@ -25,6 +25,7 @@ export const ERRORS = {
   'range-not-satisfiable': { status: 416, title: 'The range lies outside the file' },
   'headers-too-large': { status: 431, title: 'The request headers are too large' },
   internal: { status: 500, title: 'The server met an error that it does not know' },
+  'key-missing': { status: 500, title: 'The key ring does not have the key of this file' },
   'data-damaged': { status: 500, title: 'No copy of a part of this file is intact' },
   'data-unavailable': { status: 503, title: 'A part of this file lies only on nodes that cannot be reached now' },
   'not-enough-nodes': { status: 503, title: 'Fewer nodes are up than each file must be stored on' },

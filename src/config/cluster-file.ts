@@ -34,15 +34,17 @@ export class ClusterFile {
     try {
       mkdirSync(directory, { recursive: true });
       const found = read(path) ?? create(directory);
-      if (found.nodes.length > nodeCount) {
+      // Entries of nodes that never came to be may go again; one that did may hold files.
+      if (found.nodes.slice(nodeCount).some(({ ready }) => ready)) {
         throw new DomainError(
           'storage-mismatch',
           `node_count is ${nodeCount} and ${path} knows ${found.nodes.length} nodes: none may just be left out`,
         );
       }
-      const added = Array.from({ length: nodeCount - found.nodes.length }, () => ({ nodeId: newId<NodeId>(), ready: false }));
+      const kept = found.nodes.slice(0, nodeCount);
+      const added = Array.from({ length: nodeCount - kept.length }, () => ({ nodeId: newId<NodeId>(), ready: false }));
       const cluster = new ClusterFile(path, found);
-      if (added.length > 0) cluster.write({ ...found, nodes: [...found.nodes, ...added] });
+      if (added.length > 0 || kept.length < found.nodes.length) cluster.write({ ...found, nodes: [...kept, ...added] });
       return cluster;
     } catch (cause) {
       if (cause instanceof DomainError) throw cause;

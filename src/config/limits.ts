@@ -46,20 +46,36 @@ export const LIMITS = {
 
 export type Limits = { readonly [Key in keyof typeof LIMITS]: number };
 
+/** What a timer of Node.js can hold; a longer one would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** A frozen node is down after the pause until the next probe and two probes without an answer, and that within 3 s. */
 const FROZEN_MS_MAX = 2800;
 
-/** The relations between limits that must hold; returns the first broken one in words. */
+/** What is wrong with the limits, in words: the first value out of bounds, or the first relation between them that does not hold. */
 export function brokenLimit(limits: Limits, sliceBytes: number): string | undefined {
+  return brokenValue(limits) ?? brokenRelation(limits, sliceBytes);
+}
+
+function brokenValue(limits: Limits): string | undefined {
   for (const [key, value] of Object.entries(limits)) {
     const least = key === 'body_bytes_max' || key === 'node_bytes_free_min' ? 0 : 1;
-    if (!Number.isSafeInteger(value) || value < least)
-      return `limits.${key} is ${value}: it must be a whole number of at least ${least}`;
+    const most = key.includes('_ms') ? TIMER_MS_MAX : Number.MAX_SAFE_INTEGER;
+    if (!Number.isSafeInteger(value) || value < least || value > most) {
+      return `limits.${key} is ${value}: it must be a whole number from ${least} to ${most}`;
+    }
   }
+  return undefined;
+}
+
+function brokenRelation(limits: Limits, sliceBytes: number): string | undefined {
   if (limits.page_files_default > limits.page_files_max) return 'limits.page_files_default must not exceed limits.page_files_max';
   if (limits.name_bytes_max > 1024) return 'limits.name_bytes_max must not exceed 1024: a name is part of a key of the index';
   if (limits.probe_interval_ms + 2 * limits.probe_ms_max > FROZEN_MS_MAX) {
     return `limits.probe_interval_ms plus twice limits.probe_ms_max must not exceed ${FROZEN_MS_MAX}: a frozen node must be seen within 3 s`;
+  }
+  if (2 * limits.batch_bytes > limits.request_bytes_in_flight) {
+    return 'limits.batch_bytes must not exceed half of limits.request_bytes_in_flight: one batch fills while another is on its way';
   }
   const least = requestBytesInFlight(limits, sliceBytes);
   if (limits.process_bytes_in_flight < least)

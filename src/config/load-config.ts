@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
 import { DomainError } from '../common/errors.js';
@@ -35,9 +35,8 @@ const SECRET = new Set(['cluster_secret']);
 export function loadConfig(sources: ConfigSources): AppConfig {
   const defaults = readJson(sources.defaultsFile);
   const file = sources.file === undefined ? {} : readJson(sources.file);
-  // A relative directory in a file is meant from that file's place; one from the environment or a flag, from where we were started.
-  const base = sources.file === undefined ? process.cwd() : dirname(resolve(sources.file));
-  const given = { ...file, ...fromEnvironment(sources.environment, defaults), ...withoutUndefined(sources.flags) };
+  const overrides = { ...fromEnvironment(sources.environment, defaults), ...withoutUndefined(sources.flags) };
+  const given = { ...file, ...overrides };
   const merged: Json = { ...defaults, ...given };
   if (isObject(given['metadata'])) merged['metadata'] = { ...(defaults['metadata'] as Json), ...given['metadata'] };
   merged['limits'] = mergeLimits(merged['limits']);
@@ -45,7 +44,10 @@ export function loadConfig(sources: ConfigSources): AppConfig {
   const config = plainToInstance(AppConfig, merged);
   refuseFirst(validateSync(config, { whitelist: true, forbidNonWhitelisted: true, stopAtFirstError: true }));
   checkRelations(config);
-  const complete = Object.assign(config, resolvePaths(config, 'storage_directory' in file ? base : process.cwd(), base), {
+  // A relative path in a file is meant from that file's place; one from the environment or a flag, from where we were started.
+  const fileBase = sources.file === undefined ? process.cwd() : dirname(resolve(sources.file));
+  const baseOf = (key: string): string => (key in file && !(key in overrides) ? fileBase : process.cwd());
+  const complete = Object.assign(config, resolvePaths(config, baseOf), {
     port: portOf(config, sources, 'port' in given),
   });
   return deepFreeze(complete);
@@ -164,18 +166,14 @@ function portOf(config: AppConfig, sources: ConfigSources, isGiven: boolean): nu
 
 function resolvePaths(
   config: AppConfig,
-  storageBase: string,
-  base: string,
+  baseOf: (key: string) => string,
 ): Pick<AppConfig, 'storage_directory' | 'key_ring' | 'metadata'> {
-  const storage = resolve(storageBase, config.storage_directory);
-  const within = (path: string | null, fallback: string): string => {
-    if (path === null) return join(storage, fallback);
-    return isAbsolute(path) ? path : resolve(base, path);
-  };
+  const storage = resolve(baseOf('storage_directory'), config.storage_directory);
+  const { driver, directory } = config.metadata;
   return {
     storage_directory: storage,
-    key_ring: within(config.key_ring, 'key-ring.json'),
-    metadata: { driver: config.metadata.driver, directory: within(config.metadata.directory, 'index') },
+    key_ring: config.key_ring === null ? join(storage, 'key-ring.json') : resolve(baseOf('key_ring'), config.key_ring),
+    metadata: { driver, directory: directory === null ? join(storage, 'index') : resolve(baseOf('metadata'), directory) },
   };
 }
 

@@ -1,7 +1,7 @@
 /** How the key of one version is kept: sealed under a key of the key ring (CRYPTO.md, "At rest"). Pure. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { FileId, VersionId } from '../common/ids.js';
-import { SMALL_SEAL_OVERHEAD_BYTES, smallOpen, smallSeal, subkey } from './small-seal.js';
+import { smallOpen, smallSeal, subkey } from './small-seal.js';
 import { tuple } from './tuple.js';
 
 export interface VersionIds {

@@ -47,7 +47,7 @@ describe('KeyRing', () => {
   it('drops retired keys but not the active one', () => {
     expect(ring.without('k1').keys.map(({ id }) => id)).toEqual(['k2']);
     expect(() => ring.without('k2')).toThrow(expect.objectContaining({ code: 'invalid-request' }));
-    expect(() => ring.without('k9')).toThrow(expect.objectContaining({ code: 'storage-mismatch' }));
+    expect(() => ring.without('k9')).toThrow(expect.objectContaining({ code: 'key-missing' }));
   });
 
   it('does not change', () => {
@@ -56,7 +56,7 @@ describe('KeyRing', () => {
 
   it('tells which key it lacks', () => {
     expect(() => ring.key('k9')).toThrow(
-      expect.objectContaining({ code: 'storage-mismatch', detail: expect.stringContaining('k9') as unknown }),
+      expect.objectContaining({ code: 'key-missing', detail: expect.stringContaining('k9') as unknown }),
     );
   });
 

@@ -74,11 +74,11 @@ export class KeyRing {
     return this.key(this.active);
   }
 
-  /** @throws DomainError `storage-mismatch` if it does not hold a key of this id. */
+  /** @throws DomainError `key-missing` if it does not hold a key of this id. */
   key(id: string): RingKey {
     const found = this.keys.find((key) => key.id === id);
     if (found === undefined)
-      throw new DomainError('storage-mismatch', `the key ring does not hold the key ${JSON.stringify(id)}`);
+      throw new DomainError('key-missing', `the key ring does not hold the key ${JSON.stringify(id)}`);
     return found;
   }
 

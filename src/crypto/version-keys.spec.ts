@@ -61,7 +61,7 @@ describe('VersionCrypto', () => {
     ring.now = ring.now.without('k1');
     const { opener } = crypto.open(ids, { ...seal, ...wrapped });
     expect(Buffer.from(opener.openSegment(body, 0, true))).toEqual(plain);
-    expect(() => crypto.open(ids, seal)).toThrow(expect.objectContaining({ code: 'storage-mismatch' }));
+    expect(() => crypto.open(ids, seal)).toThrow(expect.objectContaining({ code: 'key-missing' }));
   });
 
   it('does not open for another file or version, or with swapped parts', () => {

@@ -64,7 +64,7 @@ export class VersionCrypto {
 
   /**
    * @throws DomainError `data-damaged` if the seal is not that of this version
-   * @throws DomainError `storage-mismatch` if the key ring does not hold the key that it names
+   * @throws DomainError `key-missing` if the key ring does not hold the key that it names
    */
   open(ids: VersionIds, seal: VersionSeal): VersionOpening {
     return asDamage('the sealed key of this version does not open', () => {

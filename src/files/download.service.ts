@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Chunker } from '../chunking/chunker.js';
 import type { ByteRange } from '../common/byte-range.js';
 import { DomainError } from '../common/errors.js';
@@ -21,6 +21,8 @@ export interface OpenFile {
 /** The way out: index ─▶ nodes ─▶ redundancy ─▶ join ─▶ open ─▶ response. */
 @Injectable()
 export class DownloadService {
+  private readonly logger = new Logger(DownloadService.name);
+
   constructor(
     private readonly metadata: MetadataStore,
     private readonly crypto: VersionCrypto,
@@ -66,7 +68,8 @@ export class DownloadService {
   }
 
   private sealedBytes(manifest: Manifest, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return this.chunker.join(range, manifest.sliceBytes, (span) => this.redundancy.read(manifest, span, signal));
+    const span = this.chunker.covering(range, manifest.sliceBytes);
+    return this.chunker.join(this.redundancy.read(manifest, span, signal), span, range);
   }
 
   /** The same range as other sets of nodes have it, for bytes that do not authenticate. */
@@ -75,9 +78,14 @@ export class DownloadService {
     range: ByteRange,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    for (const read of this.redundancy.readings(manifest, signal)) {
+    this.logger.warn(
+      { versionId: manifest.versionId, ...range },
+      'a node gave bytes that do not authenticate: reading without it',
+    );
+    const span = this.chunker.covering(range, manifest.sliceBytes);
+    for await (const slices of this.redundancy.readings(manifest, span, signal)) {
       try {
-        yield Buffer.concat(await Array.fromAsync(this.chunker.join(range, manifest.sliceBytes, read)));
+        yield Buffer.concat(await Array.fromAsync(this.chunker.join(slices, span, range)));
       } catch (error) {
         if (!(error instanceof DomainError)) throw error; // without these nodes it cannot be read at all: the next set
       }

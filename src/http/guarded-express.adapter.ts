@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import express from 'express';
@@ -33,6 +33,12 @@ export class GuardedExpressAdapter extends ExpressAdapter {
     );
     this.httpServer = guard(server, this.limits);
   }
+
+  /** Connections that still have an answer to come end with it, instead of keeping the process waiting for a next request. */
+  override close(): Promise<unknown> | undefined {
+    Object.assign(this.httpServer, { keepAliveTimeout: 1, keepAliveTimeoutBuffer: 0 });
+    return super.close();
+  }
 }
 
 function guard(server: Server, limits: Limits): Server {
@@ -41,13 +47,31 @@ function guard(server: Server, limits: Limits): Server {
   // A large upload may take hours; what ends one that does not go on is the silence of its connection.
   server.requestTimeout = 0;
   server.timeout = limits.idle_ms_max;
-  server.on('clientError', answerClientError);
+  const answers = new Answers();
+  server.on('request', ({ socket }, response) => answers.add(socket, response));
+  server.on('clientError', (error, socket) => answerClientError(error, socket, answers.isUnderWay(socket)));
   return server;
 }
 
+/** The answers that each connection still owes. */
+class Answers {
+  private readonly bySocket = new WeakMap<Duplex, Set<ServerResponse>>();
+
+  add(socket: Duplex, response: ServerResponse): void {
+    const owed = this.bySocket.get(socket) ?? new Set();
+    this.bySocket.set(socket, owed.add(response));
+    response.once('close', () => owed.delete(response));
+  }
+
+  /** Whether a part of an answer was sent: anything else that is written now would land in the middle of a body. */
+  isUnderWay(socket: Duplex): boolean {
+    return [...(this.bySocket.get(socket) ?? [])].some((response) => response.headersSent);
+  }
+}
+
 /** Answers what is no HTTP, in our words. */
-function answerClientError(error: unknown, socket: Duplex): void {
-  if (!socket.writable || errorCode(error) === 'ECONNRESET') {
+function answerClientError(error: unknown, socket: Duplex, isUnderWay: boolean): void {
+  if (!socket.writable || isUnderWay || errorCode(error) === 'ECONNRESET') {
     socket.destroy();
     return;
   }

@@ -4,15 +4,31 @@ import { problemOf } from './problem.js';
 
 /** Parses the JSON body of the few routes that have one; anything else there is refused and not silently ignored. */
 export function jsonBody(bytesMax: number): RequestHandler {
-  const parse = json({ limit: bytesMax, strict: true, type: ['application/json', 'application/merge-patch+json'] });
+  const parse = json({
+    limit: bytesMax,
+    strict: true,
+    type: ['application/json', 'application/merge-patch+json'],
+    verify: (_request, _response, bytes) => {
+      if (bytes.length === 0) throw new DomainError('invalid-json', 'the body is empty'); // and not an object without keys
+    },
+  });
   return (request, response, next) => {
     if (request.is(['application/json', 'application/merge-patch+json']) === false) {
       next(new DomainError('unsupported-media-type', 'the body must be application/json'));
       return;
     }
     // Nest would take a syntax error for its own and lose what kind it was.
-    void parse(request, response, (error?: unknown) => next(error === undefined ? undefined : asDomainError(error)));
+    parse(request, response, (error?: unknown) => {
+      next(error === undefined ? strangeKey(request.body) : asDomainError(error));
+    });
   };
+}
+
+/** class-transformer drops keys that every object has, so the validation behind it cannot refuse them as unknown. */
+function strangeKey(body: unknown): DomainError | undefined {
+  const keys = typeof body === 'object' && body !== null ? Object.keys(body) : [];
+  if (!keys.some((key) => Object.hasOwn(Object.prototype, key))) return undefined;
+  return new DomainError('invalid-request', 'the body has a property that should not exist');
 }
 
 function asDomainError(error: unknown): DomainError {

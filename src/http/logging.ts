@@ -5,6 +5,13 @@ import { stdSerializers } from 'pino';
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
+const FILE_PATH = /^\/files\/(?!(?:list|[0-9a-f-]{36}(?:\/info)?)\/?$).*/i;
+
+/** Without the query, which holds names; and so does the path when a client takes us for a folder, as `curl -T name http://…/files/` does. */
+function loggedPath(url: string | undefined): string | undefined {
+  return url?.split('?', 1)[0]?.replace(FILE_PATH, '/files/*');
+}
+
 /**
  * Structured logs of requests: method, path and status. No query (it holds names), no headers, no bodies. The id of a request is the
  * client's, if it sent a decent one, and goes back in `X-Request-Id`.
@@ -21,7 +28,7 @@ export function loggingOptions(level: string): Params {
       },
       wrapSerializers: false, // the standard ones would parse the query, which may be malformed
       serializers: {
-        req: ({ id, method, url }: IncomingMessage & { id: unknown }) => ({ id, method, path: url?.split('?', 1)[0] }),
+        req: ({ id, method, url }: IncomingMessage & { id: unknown }) => ({ id, method, path: loggedPath(url) }),
         res: ({ statusCode }: ServerResponse) => ({ statusCode }),
         err: stdSerializers.err,
       },

@@ -7,31 +7,42 @@ import { FolderStorageNode } from './folder/folder.storage-node.js';
 import { NodeRegistry } from './node-registry.js';
 import { NodeError } from './storage-node.js';
 
+/** The nodes as they were opened, and those of them that exist by now. */
+class OpenedNodes {
+  constructor(
+    readonly registry: NodeRegistry,
+    readonly existing: readonly number[],
+  ) {}
+}
+
 @Module({
-  providers: [{ provide: NodeRegistry, useFactory: openNodes, inject: [AppConfig, ClusterFile] }],
+  providers: [
+    { provide: OpenedNodes, useFactory: openNodes, inject: [AppConfig, ClusterFile] },
+    { provide: NodeRegistry, useFactory: ({ registry }: OpenedNodes) => registry, inject: [OpenedNodes] },
+  ],
   exports: [NodeRegistry],
 })
 export class NodesModule implements OnApplicationBootstrap {
   constructor(
-    private readonly registry: NodeRegistry,
+    private readonly opened: OpenedNodes,
     private readonly cluster: ClusterFile,
   ) {}
 
-  /** By now the key ring and the index exist as well: from here on a node that is missing is a loss. */
+  /** By now the key ring and the index exist as well: from here on the absence of a node that exists is a loss. */
   onApplicationBootstrap(): void {
-    const opened = this.registry.nodes
-      .map(({ number }) => number)
-      .filter((number) => this.registry.status(number).state === 'up');
-    this.cluster.markReady(opened);
+    this.cluster.markReady(this.opened.existing);
   }
 }
 
-/** Opens all nodes and makes those that never were. One that cannot be opened is down, which its probe will say; a locked one is fatal. */
-async function openNodes(config: AppConfig, cluster: ClusterFile): Promise<NodeRegistry> {
+/** Opens all nodes and makes those that never were. One that cannot be opened counts as down; one that another process holds is fatal. */
+async function openNodes(config: AppConfig, cluster: ClusterFile): Promise<OpenedNodes> {
   const signal = AbortSignal.timeout(config.limits.node_call_ms_max);
   const numbers = Array.from({ length: config.node_count }, (_, index) => index + 1);
-  const nodes = await Promise.all(numbers.map((number) => openNode(number, { config, cluster, signal })));
-  return new NodeRegistry(nodes);
+  const folders = await Promise.all(numbers.map((number) => openFolder(number, { config, cluster, signal })));
+  // The only decorator so far; the innermost is the driver, and what retries or measures goes around the deadline.
+  const nodes = folders.map(({ node }) => new DeadlineStorageNode(node, config.limits.node_call_ms_max));
+  const existing = folders.filter(({ exists }) => exists).map(({ node }) => node.number);
+  return new OpenedNodes(new NodeRegistry(nodes), existing);
 }
 
 interface Surroundings {
@@ -40,7 +51,10 @@ interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-async function openNode(number: number, { config, cluster, signal }: Surroundings): Promise<DeadlineStorageNode> {
+async function openFolder(
+  number: number,
+  { config, cluster, signal }: Surroundings,
+): Promise<{ readonly node: FolderStorageNode; readonly exists: boolean }> {
   const { nodeId, ready } = cluster.node(number);
   const options = {
     directory: join(config.storage_directory, `node_${number}`),
@@ -49,13 +63,13 @@ async function openNode(number: number, { config, cluster, signal }: Surrounding
     nodeId,
     bytesFreeMin: config.limits.node_bytes_free_min,
   };
-  const node = ready ? new FolderStorageNode(options) : await FolderStorageNode.create(options, signal);
+  const node = new FolderStorageNode(options);
   try {
+    if (!ready) return { node: await FolderStorageNode.create(options, signal), exists: true };
     await node.open(signal);
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
     new Logger('Nodes').error({ node: number, err: error }, 'a node cannot be opened and counts as down');
   }
-  // The only decorator so far; the innermost is the driver, and what retries or measures goes around the deadline.
-  return new DeadlineStorageNode(node, config.limits.node_call_ms_max);
+  return { node, exists: ready };
 }

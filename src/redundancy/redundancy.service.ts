@@ -69,8 +69,8 @@ export class RedundancyService {
   }
 
   /** See {@link StripeReader.readings}. */
-  readings(manifest: Manifest, signal: AbortSignal): Iterable<(span: SliceRange) => AsyncIterable<Uint8Array>> {
-    return this.reader.readings(manifest, signal);
+  readings(manifest: Manifest, span: SliceRange, signal: AbortSignal): AsyncIterable<AsyncIterable<Uint8Array>> {
+    return this.reader.readings(manifest, span, signal);
   }
 
   /** Keeps the shards of a version from being deleted until the returned function is called, even if the file is. */

@@ -33,7 +33,7 @@ export interface ReadOptions {
 }
 
 /** Sets of nodes to leave out, at the most, when one is looked for that explains bytes which do not authenticate. */
-const EXCLUSIONS_MAX = 2000;
+const EXCLUSIONS_MAX = 10_000;
 
 /** Reads slices of a version from whichever nodes have them: any k shards of each stripe will do. */
 export class StripeReader {
@@ -61,19 +61,22 @@ export class StripeReader {
   }
 
   /**
-   * Other ways to read the same slices, for bytes that came without an error and yet do not authenticate: some node lies, or a checksum fits
-   * by chance. Each way leaves out another set of nodes, the smallest sets first; since at most m nodes may be bad, one of them has only
-   * good shards.
+   * Other readings of the same slices, for bytes that came without an error and yet do not authenticate: some node lies, or a checksum fits
+   * by chance. Each reading leaves out another set of the nodes concerned, the smallest sets first; since at most m nodes may be bad, one of
+   * them has only good shards.
    */
-  *readings(
+  async *readings(
     manifest: Manifest,
+    span: SliceRange,
     signal: AbortSignal,
-  ): Generator<(span: SliceRange) => AsyncIterable<Uint8Array>, void, undefined> {
-    const involved = manifest.usage.map(({ node }) => node);
+  ): AsyncGenerator<AsyncIterable<Uint8Array>, void, undefined> {
+    const layout = new LayoutReader(this.parts.metadata, manifest.versionId);
+    const concerned = new Set<number>();
+    for (const stripe of stripesOf(manifest, span)) for (const node of await layout.nodes(stripe, signal)) concerned.add(node);
     let tried = 0;
-    for (const avoid of subsets(involved, manifest.m)) {
+    for (const avoid of subsets([...concerned], manifest.m)) {
       if ((tried += 1) > EXCLUSIONS_MAX) return;
-      yield (span) => this.read(manifest, span, { width: 1, avoid }, signal);
+      yield this.read(manifest, span, { width: 1, avoid }, signal);
     }
   }
 

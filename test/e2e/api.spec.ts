@@ -433,7 +433,7 @@ describe('GET and HEAD /files/{id}', () => {
         etag: model.etag,
         'last-modified': new Date(model.updatedAt).toUTCString(),
         'repr-digest': `sha-256=:${sha256(MODEL)}:`,
-        'content-disposition': 'attachment; filename="model.bin"',
+        'content-disposition': 'attachment; filename=model.bin',
         'x-content-type-options': 'nosniff',
         'content-security-policy': expect.stringContaining('sandbox'),
       });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { rename } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from '../support/client.js';
 import { TestServer } from '../support/server.js';
@@ -35,13 +36,21 @@ describe('the load balancer', () => {
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);
   }, 180_000);
 
-  it('still knows the counts after a restart', async () => {
-    const before = await filesByNode();
+  it('still knows the counts after a restart: a node that was away is filled first', async () => {
     const { directory } = server;
     const first = server;
+    await rename(server.nodeFolder(4), `${server.nodeFolder(4)}.away`);
+    await server.untilNode(4, 'down');
+    const client = new Client(server.url);
+    for (let file = 0; file < 30; file += 1) await client.put(`without node 4, ${file}`, 'x');
+    const before = await filesByNode();
     expect(await server.stop()).toBe(0);
+    await rename(`${server.nodeFolder(4)}.away`, server.nodeFolder(4));
     server = await TestServer.start({ config: { log_level: 'warn' }, directory });
     expect(await filesByNode()).toEqual(before);
+    const again = new Client(server.url);
+    for (let file = 0; file < 10; file += 1) await again.put(`with node 4, ${file}`, 'x');
+    expect((await filesByNode())[3]! - before[3]!).toBe(10);
     await server.remove();
     server = first;
   });

@@ -34,11 +34,11 @@ export class Client {
       body,
       headers,
       duplex: 'half',
-    } as RequestInit);
+    });
   }
 
   replace(id: string, body: Body, headers: Record<string, string> = {}): Promise<Response> {
-    return fetch(`${this.url}/files/${id}`, { method: 'PUT', body, headers, duplex: 'half' } as RequestInit);
+    return fetch(`${this.url}/files/${id}`, { method: 'PUT', body, headers, duplex: 'half' });
   }
 
   get(id: string, headers: Record<string, string> = {}): Promise<Response> {

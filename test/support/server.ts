@@ -14,6 +14,9 @@ export interface ServerOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** A directory of an earlier server to go on with; it is not removed by `remove`. */
   readonly directory?: string;
+  /** Instead of `--config` with the file of that configuration. */
+  readonly args?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** The program as production runs it: a process of its own, from the built code, over TCP, on a port that the system chose. */
@@ -27,13 +30,13 @@ export class TestServer {
     readonly logs: () => string,
   ) {}
 
-  static async start({ config = {}, directory }: ServerOptions = {}): Promise<TestServer> {
+  static async start({ config = {}, directory, args, environment }: ServerOptions = {}): Promise<TestServer> {
     const home = directory ?? (await mkdtemp(join(tmpdir(), 'dcloud-e2e-')));
     const file = join(home, 'config.json');
     await writeFile(file, JSON.stringify({ storage_directory: join(home, 'data'), port: 0, log_level: 'info', ...config }));
-    const child = spawn(process.execPath, [BIN, 'serve', '--config', file], {
+    const child = spawn(process.execPath, [BIN, 'serve', ...(args ?? ['--config', file])], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: cleanEnvironment(),
+      env: { ...cleanEnvironment(), ...environment },
     });
     let output = '';
     const url = await new Promise<string>((resolve, reject) => {
@@ -51,6 +54,11 @@ export class TestServer {
       void once(child, 'exit').then(() => clearTimeout(timer));
     });
     return new TestServer(home, url, child, directory === undefined, () => output);
+  }
+
+  /** The file of its configuration. */
+  get configFile(): string {
+    return join(this.directory, 'config.json');
   }
 
   get storage(): string {

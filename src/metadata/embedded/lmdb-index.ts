@@ -109,7 +109,7 @@ async function syncDirectories(directory: string, last: string): Promise<void> {
 function missing(): DomainError {
   return new DomainError(
     'storage-missing',
-    'the index is missing while the nodes hold data; restore it, or rebuild it from the nodes',
+    'the index is missing while the nodes hold data: put it back from a copy',
   );
 }
 

@@ -1,0 +1,80 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ClusterFile } from './cluster-file.js';
+
+let directory: string;
+
+beforeEach(() => {
+  directory = join(mkdtempSync(join(tmpdir(), 'dcloud-cluster-')), 'deep', 'storage');
+});
+
+afterEach(() => {
+  rmSync(join(directory, '..', '..'), { recursive: true });
+});
+
+function refused(code: string, detail: RegExp): unknown {
+  return expect.objectContaining({ name: 'DomainError', code, detail: expect.stringMatching(detail) });
+}
+
+describe('ClusterFile', () => {
+  it('is made in a directory that is not there yet, and is the same when it is opened again', () => {
+    const made = ClusterFile.open(directory, 3);
+    const again = ClusterFile.open(directory, 3);
+    expect(again.clusterId).toBe(made.clusterId);
+    expect([1, 2, 3].map((number) => again.node(number))).toEqual([1, 2, 3].map((number) => made.node(number)));
+    expect(new Set([1, 2, 3].map((number) => made.node(number).nodeId)).size).toBe(3);
+    expect(() => made.node(4)).toThrow(RangeError);
+    expect(readdirSync(directory)).toEqual(['cluster.json']);
+  });
+
+  it('is new until a node was ready, and remembers which ones were', () => {
+    const made = ClusterFile.open(directory, 2);
+    expect(made.isNew).toBe(true);
+    made.markReady([2]);
+    for (const cluster of [made, ClusterFile.open(directory, 2)]) {
+      expect([cluster.isNew, cluster.node(1).ready, cluster.node(2).ready]).toEqual([false, false, true]);
+    }
+  });
+
+  it('gives ids to nodes that are added and keeps those of the others', () => {
+    const two = ClusterFile.open(directory, 2);
+    two.markReady([1, 2]);
+    const four = ClusterFile.open(directory, 4);
+    expect([four.node(1), four.node(2)]).toEqual([two.node(1), two.node(2)]);
+    expect([four.node(3).ready, four.node(4).ready]).toEqual([false, false]);
+  });
+
+  it('refuses to leave out nodes that exist, and forgets those that never came to be', () => {
+    ClusterFile.open(directory, 3).markReady([1, 2, 3]);
+    ClusterFile.open(directory, 5);
+    expect(ClusterFile.open(directory, 3).isNew).toBe(false);
+    expect(() => ClusterFile.open(directory, 2)).toThrow(refused('storage-mismatch', /node_count is 2 and .* knows 3 nodes/));
+  });
+
+  it.each(['node_1', 'node_12', 'index', 'key-ring.json'])('is not made beside %s, which belongs to some cluster', (name) => {
+    mkdirSync(join(directory, name), { recursive: true });
+    writeFileSync(join(directory, name, 'node.json'), '{}');
+    expect(() => ClusterFile.open(directory, 2)).toThrow(refused('storage-missing', new RegExp(`holds ${name} but no`)));
+    expect(readdirSync(directory)).toEqual([name]);
+  });
+
+  it.each(['', '{', '[]', 'null', '{"format":2}', '{"format":1,"clusterId":"x","nodes":[]}'])(
+    'refuses %j as damaged, and leaves it',
+    (text) => {
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, 'cluster.json'), text);
+      expect(() => ClusterFile.open(directory, 2)).toThrow(refused('storage-unusable', /damaged/));
+      expect(readFileSync(join(directory, 'cluster.json'), 'utf8')).toBe(text);
+    },
+  );
+
+  it('says which directory cannot be used', () => {
+    mkdirSync(join(directory, '..'), { recursive: true });
+    writeFileSync(directory, 'a file');
+    expect(() => ClusterFile.open(directory, 2)).toThrow(
+      refused('storage-unusable', /^storage_directory .*storage cannot be used/),
+    );
+  });
+});
