@@ -61,8 +61,20 @@ async function closeApp(app: NestExpressApplication, config: AppConfig): Promise
     clearTimeout(deadline);
     // Not in Nest's shutdown hooks, which would log and swallow that the last commit could not be flushed.
     await app.get(MetadataStore).close();
-    for (const node of app.get(NodeRegistry).nodes) await node.close();
+    await closeNodes(app.get(NodeRegistry), app.get(Logger));
   }
+}
+
+/** A node that hangs has lost nothing that was acknowledged: it is said, and not waited for. */
+async function closeNodes(registry: NodeRegistry, logger: Logger): Promise<void> {
+  const closing = registry.nodes.map(async (node) => {
+    try {
+      await node.close();
+    } catch (error) {
+      logger.error({ node: node.number, err: error }, 'a node could not be closed');
+    }
+  });
+  await Promise.all(closing);
 }
 
 function addressError(cause: unknown, { listen, port }: AppConfig): DomainError | undefined {

@@ -1,6 +1,13 @@
 import type { AppConfig } from '../config/app-config.js';
 import { startApp } from '../create-app.js';
 
+/** Time that calls to files have to come back after everything is closed. */
+const HANGING_MS = 2000;
+/** Signals that follow the first one within this time are echoes of it. */
+const ECHO_MS = 1000;
+/** As a shell reports a process that SIGINT ended. */
+const EXIT_INTERRUPTED = 130;
+
 /** Runs the server until it is told to stop; then running requests end, and the process with them. */
 export async function serve(config: AppConfig): Promise<void> {
   const app = await startApp(config);
@@ -13,12 +20,22 @@ export async function serve(config: AppConfig): Promise<void> {
   if (config.peers.length > 0) process.stderr.write('  peers: this version runs all nodes as folders of this one process\n');
   await stopSignal();
   await app.close();
+  // A file call that hangs would keep the process for ever, and process.exit() too, which waits for all threads. What was acknowledged is
+  // durable by now, so nothing is lost by ending hard.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), HANGING_MS).unref();
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once, as ever. */
+/** Resolves at the first SIGTERM or SIGINT. A later one ends the process at once; the same one again, as a terminal and npm both send it, does not. */
 async function stopSignal(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  process.once('SIGTERM', () => resolve(undefined));
-  process.once('SIGINT', () => resolve(undefined));
+  let firstAt: number | undefined;
+  const onSignal = (): void => {
+    const now = performance.now();
+    if (firstAt !== undefined && now - firstAt > ECHO_MS) process.exit(EXIT_INTERRUPTED);
+    firstAt ??= now;
+    resolve(undefined);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
   await promise;
 }

@@ -34,8 +34,9 @@ export class ClusterFile {
     try {
       mkdirSync(directory, { recursive: true });
       const found = read(path) ?? create(directory);
-      // Entries of nodes that never came to be may go again; one that did may hold files.
-      if (found.nodes.slice(nodeCount).some(({ ready }) => ready)) {
+      // Entries of nodes that never came to be may go again; one that did may hold files, or will be met again.
+      const exists = (at: number): boolean => existsSync(join(directory, `node_${at + 1}`, 'node.json'));
+      if (found.nodes.some(({ ready }, at) => at >= nodeCount && (ready || exists(at)))) {
         throw new DomainError(
           'storage-mismatch',
           `node_count is ${nodeCount} and ${path} knows ${found.nodes.length} nodes: none may just be left out`,

@@ -1,5 +1,9 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
+import { DomainError } from '../common/errors.js';
+import { ProcessLock } from '../common/process-lock.js';
 import { AppConfig } from './app-config.js';
 import { ClusterFile } from './cluster-file.js';
 
@@ -17,13 +21,25 @@ export class ConfigModule {
           useFactory: (service: ConfigService) => service.getOrThrow<AppConfig>('dcloud'),
           inject: [ConfigService],
         },
+        // Before anything of the storage is read or made; held until the process ends, however it ends.
+        { provide: ProcessLock, useFactory: lockStorage, inject: [AppConfig] },
         {
           provide: ClusterFile,
           useFactory: (loaded: AppConfig) => ClusterFile.open(loaded.storage_directory, loaded.node_count),
-          inject: [AppConfig],
+          inject: [AppConfig, ProcessLock],
         },
       ],
       exports: [AppConfig, ClusterFile],
     };
   }
+}
+
+function lockStorage({ storage_directory: directory }: AppConfig): ProcessLock {
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (cause) {
+    const detail = `storage_directory ${directory} cannot be made: ${(cause as Error).message}`;
+    throw new DomainError('storage-unusable', detail, { cause });
+  }
+  return ProcessLock.take(join(directory, 'storage.lock'));
 }

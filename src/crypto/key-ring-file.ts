@@ -1,5 +1,17 @@
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { writeFileDurably } from '../common/durable-file.js';
 import { DomainError, errorCode } from '../common/errors.js';
 import type { ClusterId } from '../common/ids.js';
@@ -61,6 +73,33 @@ export function changeKeyRing(path: string, change: (keyRing: KeyRing) => KeyRin
   });
 }
 
+/**
+ * Writes the key ring of a running server again, if its file is missing; false if it is there. Whoever holds the lock keeps it from
+ * that: a server at work does not wait for a lock, and tries again.
+ * @throws DomainError `storage-locked`; `storage-missing` or `storage-unusable` if it cannot be written.
+ */
+export function putBackKeyRing(path: string, keyRing: KeyRing): boolean {
+  const target = resolveMissing(path);
+  const call = (): boolean => {
+    if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) return false;
+    write(target, keyRing);
+    return true;
+  };
+  return locked(target, call, 0);
+}
+
+/** As `resolveLinks`, for a file that need not be there: the end of the links that lead to it. */
+function resolveMissing(path: string): string {
+  try {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    // Links in a circle are no missing file but ELOOP, before anybody comes here.
+    if (stat?.isSymbolicLink() === true) return resolveMissing(resolve(dirname(path), readlinkSync(path)));
+    return join(realpathSync(dirname(path)), basename(path));
+  } catch (cause) {
+    throw unusable(path, cause);
+  }
+}
+
 /** The file itself: renaming over a symbolic link would replace the link and leave the old keys where it points. */
 function resolveLinks(path: string): string {
   try {
@@ -70,14 +109,29 @@ function resolveLinks(path: string): string {
   }
 }
 
-function locked<Result>(path: string, call: () => Result): Result {
+function locked<Result>(path: string, call: () => Result, waitMs = LOCK_WAIT_MS): Result {
   // Otherwise a directory that does not exist would be reported as SQLite sees it.
   if (!existsSync(dirname(path))) throw new DomainError('storage-unusable', `the directory of ${path} does not exist`);
-  const lock = ProcessLock.take(`${path}.lock`, LOCK_WAIT_MS);
+  const lock = ProcessLock.take(`${path}.lock`, waitMs);
   try {
+    removeLeftovers(path);
     return call();
   } finally {
     lock.release();
+  }
+}
+
+/** A crash between writing and renaming leaves a file with keys in clear. Under the lock nobody is in the middle of that. */
+function removeLeftovers(path: string): void {
+  const directory = dirname(path);
+  const isLeftover = (name: string): boolean => name.startsWith(`${basename(path)}.`) && name.endsWith('.tmp');
+  try {
+    for (const entry of readdirSync(directory, { withFileTypes: true }))
+      if (!entry.isDirectory() && isLeftover(entry.name)) rmSync(join(directory, entry.name), { force: true });
+  } catch (cause) {
+    throw new DomainError('storage-unusable', `leftovers beside ${path} cannot be removed: ${String(errorCode(cause))}`, {
+      cause,
+    });
   }
 }
 

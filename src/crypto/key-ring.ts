@@ -77,8 +77,7 @@ export class KeyRing {
   /** @throws DomainError `key-missing` if it does not hold a key of this id. */
   key(id: string): RingKey {
     const found = this.keys.find((key) => key.id === id);
-    if (found === undefined)
-      throw new DomainError('key-missing', `the key ring does not hold the key ${JSON.stringify(id)}`);
+    if (found === undefined) throw new DomainError('key-missing', `the key ring does not hold the key ${JSON.stringify(id)}`);
     return found;
   }
 

@@ -3,16 +3,27 @@ import { ByteBudget } from '../common/byte-budget.js';
 import { AppConfig } from '../config/app-config.js';
 import { requestBytesInFlight } from '../config/limits.js';
 
+/** Requests of at most this size have a budget of their own, which no number of large ones can exhaust. */
+const SMALL_BYTES = 64 * 1024;
+/** Its part of the whole. */
+const SMALL_SHARE = 1 / 8;
+
 /** Lets a request begin to move bytes when there is memory for what it holds between socket and disk. */
 @Injectable()
 export class Admission {
-  private readonly budget: ByteBudget;
+  private readonly small: ByteBudget;
+  private readonly large: ByteBudget;
   private readonly bytesPerRequest: number;
 
   constructor(config: AppConfig) {
     const { limits, size_per_slice: sliceBytes } = config;
-    this.budget = new ByteBudget(limits.process_bytes_in_flight, limits.admission_ms_max);
+    const smallBytes = Math.max(SMALL_BYTES, Math.floor(limits.process_bytes_in_flight * SMALL_SHARE));
     this.bytesPerRequest = requestBytesInFlight(limits, sliceBytes);
+    this.small = new ByteBudget(smallBytes, limits.admission_ms_max);
+    this.large = new ByteBudget(
+      Math.max(this.bytesPerRequest, limits.process_bytes_in_flight - smallBytes),
+      limits.admission_ms_max,
+    );
   }
 
   /**
@@ -21,6 +32,7 @@ export class Admission {
    * @throws DomainError `too-busy`
    */
   admit(bytes: number | undefined, signal: AbortSignal): Promise<() => void> {
-    return this.budget.take(Math.min(bytes ?? Infinity, this.bytesPerRequest), signal);
+    const share = Math.min(bytes ?? Infinity, this.bytesPerRequest);
+    return (share <= SMALL_BYTES ? this.small : this.large).take(share, signal);
   }
 }

@@ -28,9 +28,8 @@ export class FileReceiver {
 
   /** What must fail is refused before a byte of the body is read. */
   async receive(request: IncomingMessage, { name, replaces }: Destination, signal: AbortSignal): Promise<FileRecord> {
-    const { 'if-match': ifMatch } = request.headers;
     if (replaces !== undefined) await this.records.find(replaces, signal);
-    const expected = replaces === undefined ? undefined : await this.records.expectedVersion(replaces, ifMatch, signal);
+    const expected = replaces === undefined ? undefined : await this.records.expectedVersion(replaces, request.headers, signal);
     const release = await this.admission.admit(announced(request.headers), signal);
     try {
       const upload = await incomingFile(request, name, this.config.limits, signal);

@@ -4,10 +4,10 @@ import type { Request, Response } from 'express';
 import type { ByteRange } from '../common/byte-range.js';
 import type { FileId } from '../common/ids.js';
 import { requestedRange } from '../http/byte-range.js';
-import { etagOf, httpDate, isNotModified, isRangeCurrent, type Validators } from '../http/conditional.js';
+import { httpDate, isNotModified, isRangeCurrent, type Validators, validatorsOf } from '../http/conditional.js';
 import { dispositionOf } from '../http/disposition.js';
 import { requestSignal } from '../http/request-signal.js';
-import type { FileRecord } from '../metadata/metadata-store.js';
+import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
 import { DownloadService, type OpenFile } from './download.service.js';
 
@@ -24,7 +24,7 @@ export class FileSender {
     const open = await this.downloads.open(id, signal);
     try {
       const { file } = open;
-      const validators = { etag: etagOf(file.versionId), lastModified: file.updatedAt };
+      const validators = validatorsOf(file);
       setValidators(response, validators);
       if (isNotModified(request.headers, validators)) {
         response.status(304).end();
@@ -46,6 +46,7 @@ export class FileSender {
     response: Response,
     { file, validators }: { readonly file: FileRecord; readonly validators: Validators },
   ): ByteRange {
+    if (request.method !== 'GET') return { from: 0, to: file.size }; // RFC 9110 §14.2: a range is defined for GET alone
     const { range } = request.headers;
     const ifRange = request.header('if-range');
     response.setHeader('Content-Range', `bytes */${file.size}`); // what a 416 has to say
@@ -69,7 +70,7 @@ export class FileSender {
 
   /** Streams under backpressure. The first bytes are read before the answer begins, so that a file that cannot be read is a clear error. */
   private async stream(open: OpenFile, range: ByteRange, response: Response, signal: AbortSignal): Promise<void> {
-    const release = await this.admission.admit(range.to - range.from, signal);
+    const release = await this.admission.admit(bytesRead(range, open.manifest), signal);
     try {
       const pieces = this.downloads.read(open, range, signal);
       const first = await pieces.next();
@@ -85,6 +86,11 @@ export class FileSender {
       release();
     }
   }
+}
+
+/** At the most: a range is read with the whole slices around its ends. */
+function bytesRead({ from, to }: ByteRange, { sealedSize, sliceBytes }: Manifest): number {
+  return Math.min(sealedSize, to - from + 2 * sliceBytes);
 }
 
 function setValidators(response: Response, { etag, lastModified }: Validators): void {

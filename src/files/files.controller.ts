@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Head, Headers, HttpCode, Param, Patch, Put, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Head, HttpCode, Param, Patch, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { DomainError } from '../common/errors.js';
@@ -111,7 +111,7 @@ export class FilesController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<FileDto> {
     const signal = requestSignal(request, response);
-    const file = new FileDto(await this.records.update(id, changes, request.headers['if-match'], signal));
+    const file = new FileDto(await this.records.update(id, changes, request.headers, signal));
     response.setHeader('ETag', file.etag);
     return file;
   }
@@ -121,10 +121,9 @@ export class FilesController {
   @DescribeDelete()
   async remove(
     @Param('id', ParseFileId) id: FileId,
-    @Headers('if-match') ifMatch: string | undefined,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
-    await this.records.remove(id, ifMatch, requestSignal(request, response));
+    await this.records.remove(id, request.headers, requestSignal(request, response));
   }
 }

@@ -12,11 +12,19 @@ const FILE_ID = ApiParam({
   format: 'uuid',
   description: 'The id of the file, which its upload answered', // no example: the page at /docs would fill it in
 });
-const IF_MATCH = ApiHeader({
-  name: 'If-Match',
-  required: false,
-  description: 'Only if the file is at this version (its `etag`)',
-});
+/** What every operation on a file may depend on. */
+const PRECONDITIONS = applyDecorators(
+  ApiHeader({ name: 'If-Match', required: false, description: 'Only if the file is at this version (its `etag`)' }),
+  ApiHeader({
+    name: 'If-Unmodified-Since',
+    required: false,
+    description: 'Only if it has not changed since, an HTTP date; without If-Match',
+  }),
+);
+const CHANGE_PRECONDITIONS = applyDecorators(
+  PRECONDITIONS,
+  ApiHeader({ name: 'If-None-Match', required: false, description: 'Only if the file is not at this version' }),
+);
 const BINARY = { type: 'string', format: 'binary' } as const;
 
 const UPLOAD_PROBLEMS: readonly ErrorCode[] = [
@@ -34,15 +42,12 @@ const UPLOAD_PROBLEMS: readonly ErrorCode[] = [
   'too-busy',
 ];
 const CHANGE_PROBLEMS: readonly ErrorCode[] = ['invalid-id', 'file-not-found', 'precondition-failed', 'index-unavailable'];
-const DOWNLOAD_PROBLEMS: readonly ErrorCode[] = [
+const HEAD_PROBLEMS: readonly ErrorCode[] = [
   'invalid-id',
   'file-not-found',
   'precondition-failed',
-  'range-not-satisfiable',
   'data-damaged',
-  'data-unavailable',
   'index-unavailable',
-  'too-busy',
 ];
 
 /** A header of an answer. */
@@ -75,12 +80,22 @@ const UPLOAD_BODY = applyDecorators(
   }),
 );
 
-const RANGE_HEADERS = applyDecorators(
+/** Of GET alone: HEAD ignores ranges (RFC 9110 §14.2). */
+const PARTS = applyDecorators(
   ApiHeader({ name: 'Range', required: false, description: 'One range, like `bytes=0-1023` or `bytes=-500`' }),
-  ApiHeader({ name: 'If-Range', required: false, description: 'The range only if the file is still at this version' }),
+  ApiHeader({ name: 'If-Range', required: false, description: 'The range only if this is the `etag` of the file' }),
+  ApiResponse({
+    status: 206,
+    description: 'A part of the bytes',
+    headers: { ...DOWNLOAD_HEADERS, 'Content-Range': text('Which part it is, and of how many bytes', 'bytes 0-1023/48213') },
+    schema: BINARY,
+  }),
+);
+
+const DOWNLOAD_PRECONDITIONS = applyDecorators(
   ApiHeader({ name: 'If-None-Match', required: false, description: '304 if the file is still at this version' }),
   ApiHeader({ name: 'If-Modified-Since', required: false, description: '304 if it has not changed since, an HTTP date' }),
-  IF_MATCH,
+  PRECONDITIONS,
 );
 
 export function DescribeUpload(): MethodDecorator {
@@ -111,7 +126,7 @@ export function DescribeReplace(): MethodDecorator {
       description: 'Atomic: readers see the old version or the new one.',
     }),
     FILE_ID,
-    IF_MATCH,
+    CHANGE_PRECONDITIONS,
     UPLOAD_BODY,
     ApiResponse({ status: 200, type: FileDto, description: 'Replaced', headers: ETAG }),
     ApiProblems(...new Set([...UPLOAD_PROBLEMS, ...CHANGE_PROBLEMS])),
@@ -149,17 +164,13 @@ export function DescribeDownload(method: 'GET' | 'HEAD'): MethodDecorator {
       summary: isGet ? 'Get the bytes of a file' : 'Get the headers of a download',
     }),
     FILE_ID,
-    RANGE_HEADERS,
-    ...(isGet ? [ApiProduces('application/octet-stream')] : []),
+    DOWNLOAD_PRECONDITIONS,
+    ...(isGet ? [PARTS, ApiProduces('application/octet-stream')] : []),
     ApiResponse({ status: 200, description: isGet ? 'The bytes' : 'The headers', headers: DOWNLOAD_HEADERS, ...body }),
-    ApiResponse({
-      status: 206,
-      description: isGet ? 'A part of the bytes' : 'The headers of a part',
-      headers: { ...DOWNLOAD_HEADERS, 'Content-Range': text('Which part it is, and of how many bytes', 'bytes 0-1023/48213') },
-      ...body,
-    }),
     ApiResponse({ status: 304, description: 'Not changed', headers: ETAG }),
-    (isGet ? ApiProblems : ApiBodilessProblems)(...DOWNLOAD_PROBLEMS),
+    isGet
+      ? ApiProblems(...HEAD_PROBLEMS, 'range-not-satisfiable', 'data-unavailable', 'too-busy')
+      : ApiBodilessProblems(...HEAD_PROBLEMS),
   );
 }
 
@@ -167,7 +178,7 @@ export function DescribePatch(): MethodDecorator {
   return applyDecorators(
     ApiOperation({ operationId: 'updateFile', summary: 'Rename a file or change its content type' }),
     FILE_ID,
-    IF_MATCH,
+    CHANGE_PRECONDITIONS,
     ApiBody({ type: UpdateFileDto }),
     ApiResponse({ status: 200, type: FileDto, description: 'Changed', headers: ETAG }),
     ApiProblems(
@@ -186,7 +197,7 @@ export function DescribeDelete(): MethodDecorator {
   return applyDecorators(
     ApiOperation({ operationId: 'deleteFile', summary: 'Delete a file', description: 'Gone from the list at once.' }),
     FILE_ID,
-    IF_MATCH,
+    CHANGE_PRECONDITIONS,
     ApiResponse({ status: 204, description: 'Deleted' }),
     ApiProblems(...CHANGE_PROBLEMS),
   );

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { DomainError } from '../common/errors.js';
 import type { Limits } from '../config/limits.js';
 import { nameInDisposition } from '../http/disposition.js';
+import { inviteBody } from '../http/invite-body.js';
 import { type IncomingFile, readMultipart } from '../http/multipart.js';
 import { checkContentType, checkName } from './file-name.js';
 
@@ -52,8 +53,13 @@ function rawFile(request: IncomingMessage): IncomingFile {
   return {
     name: nameInDisposition(request.headers['content-disposition']),
     contentType: request.headers['content-type'],
-    // Leaving the loop early must not destroy the socket: the answer that says why still has to go through it.
-    body: request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>,
+    body: {
+      [Symbol.asyncIterator]: () => {
+        inviteBody(request);
+        // Leaving the loop early must not destroy the socket: the answer that says why still has to go through it.
+        return request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
+      },
+    },
   };
 }
 

@@ -1,10 +1,12 @@
 import { BeforeApplicationShutdown, Injectable, Logger, OnApplicationBootstrap } from '@nestjs/common';
+import { errorCode } from '../common/errors.js';
+import type { VersionId } from '../common/ids.js';
 import { VersionCrypto } from '../crypto/version-keys.js';
 import { KeyRingHolder } from '../crypto/key-ring.holder.js';
-import { MetadataStore } from '../metadata/metadata-store.js';
+import { type Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import { KeyUse } from './key-use.js';
 
-/** Versions that are wrapped anew between two looks at whether we should stop. */
+/** Versions that are wrapped anew between two looks at the index. */
 const BATCH = 200;
 
 /**
@@ -15,6 +17,8 @@ const BATCH = 200;
 export class KeyRotationService implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(KeyRotationService.name);
   private readonly stopping = new AbortController();
+  /** Aborted, and replaced, by every change of the key ring. */
+  private unchanged = new AbortController();
   private running: Promise<void> | undefined;
 
   constructor(
@@ -27,7 +31,7 @@ export class KeyRotationService implements OnApplicationBootstrap, BeforeApplica
   onApplicationBootstrap(): void {
     this.keys.watch((problem) => {
       if (problem === undefined) this.start();
-      else this.logger.error({ err: problem }, 'the key ring was changed and cannot be read: the keys in use stay');
+      else this.logger.error({ err: problem }, 'the key ring file is not as it should be: the keys in use stay');
     });
     this.start();
   }
@@ -39,31 +43,77 @@ export class KeyRotationService implements OnApplicationBootstrap, BeforeApplica
   }
 
   private start(): void {
+    this.unchanged.abort();
+    this.unchanged = new AbortController();
     this.running ??= this.work().finally(() => (this.running = undefined));
   }
 
   private async work(): Promise<void> {
+    const { signal } = this.stopping;
+    const tried = new Set<string>();
+    // Looked up anew each time: a change in the middle may bring one more.
+    const next = (): string | undefined =>
+      this.keys.current().keys.find((key) => key.state !== 'active' && !tried.has(key.id))?.id;
+    for (let id = next(); id !== undefined && !signal.aborted; id = next()) {
+      // Since the change nothing new is sealed by it; when the commits that still were are through, the index knows all that is.
+      // After another change it may be in use again, so that the waiting would have no end.
+      if (!(await this.keyUse.idle(id, AbortSignal.any([signal, this.unchanged.signal])))) continue;
+      tried.add(id);
+      await this.tryToRetire(id);
+    }
+  }
+
+  private async tryToRetire(id: string): Promise<void> {
     try {
-      for (const key of this.keys.current().keys) if (key.state !== 'active') await this.retire(key.id);
+      await this.retire(id);
     } catch (error) {
       if (!this.stopping.signal.aborted)
         this.logger.error({ err: error }, 'wrapping keys anew failed; it goes on with the next change or start');
     }
   }
 
+  /** Wraps anew what is wrapped by a key, and drops it when nothing is; ends at once when it is the active one again. */
   private async retire(id: string): Promise<void> {
     const { signal } = this.stopping;
-    // Since the change nothing new is sealed by it; when the commits that still were are through, the index knows all that is.
-    await this.keyUse.idle(id);
+    const passed = new Set<VersionId>();
     let count = 0;
     for (;;) {
-      const versions = await this.metadata.wrappedBy(id, BATCH, signal);
+      // The first rows may be ones that were passed over. Twice their number, so that what is read again stays in proportion to them.
+      const versions = await this.metadata.wrappedBy(id, BATCH + 2 * passed.size, signal);
+      if (this.isActive(id)) return;
       if (versions.length === 0) break;
-      for (const { fileId, versionId, seal } of versions) {
-        if (await this.metadata.rewrap(versionId, this.crypto.rewrap({ fileId, versionId }, seal), signal)) count += 1;
+      const todo = versions.filter(({ versionId }) => !passed.has(versionId));
+      if (todo.length === 0) {
+        this.logger.error(
+          { key: id, versions: versions.length },
+          'a key stays in the key ring: versions are left whose sealed key does not open',
+        );
+        return;
+      }
+      for (const version of todo) {
+        if (await this.rewrap(version)) count += 1;
+        else passed.add(version.versionId);
       }
     }
     this.keys.drop(id);
     this.logger.log({ key: id, versions: count }, 'a key was retired: nothing is sealed by it any more');
+  }
+
+  /** False if it is still wrapped as before, or gone. */
+  private async rewrap({ fileId, versionId, seal }: Manifest): Promise<boolean> {
+    let change: ReturnType<VersionCrypto['rewrap']>;
+    try {
+      change = this.crypto.rewrap({ fileId, versionId }, seal);
+    } catch (error) {
+      if (errorCode(error) !== 'data-damaged') throw error;
+      this.logger.error({ versionId }, 'the sealed key of a version does not open and is not wrapped anew');
+      return false;
+    }
+    return this.metadata.rewrap(versionId, change, this.stopping.signal);
+  }
+
+  /** A key ring that was put in place by hand may make an old key the active one again. */
+  private isActive(id: string): boolean {
+    return this.keys.current().active === id;
   }
 }

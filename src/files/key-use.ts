@@ -15,12 +15,21 @@ export class KeyUse {
     }
   }
 
-  /** Resolves when no commit that uses the key is under way. */
-  async idle(kekId: string): Promise<void> {
-    if (!this.commits.has(kekId)) return;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.waiters.push({ kekId, resolve: () => resolve(undefined) });
-    await promise;
+  /** Resolves when no commit that uses the key is under way: true; or when the signal is aborted before: false. */
+  async idle(kekId: string, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
+    if (!this.commits.has(kekId)) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const waiter = { kekId, resolve: () => resolve(true) };
+    const giveUp = (): void => resolve(false);
+    this.waiters.push(waiter);
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+      this.waiters = this.waiters.filter((entry) => entry !== waiter);
+    }
   }
 
   private add(kekId: string, change: number): void {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
 import type { FileId, VersionId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
-import { demandedVersions } from '../http/conditional.js';
+import { checkChange, isConditional, type Preconditions, validatorsOf } from '../http/conditional.js';
 import { type FilePage, type FileRecord, type ListQuery, MetadataStore, type StoredFile } from '../metadata/metadata-store.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
 import type { LayoutReport } from '../redundancy/survival.js';
@@ -35,7 +35,7 @@ export class RecordsService {
   async update(
     id: FileId,
     changes: { readonly name?: string | undefined; readonly contentType?: string | undefined },
-    ifMatch: string | undefined,
+    preconditions: Preconditions,
     signal: AbortSignal,
   ): Promise<FileRecord> {
     const { name_bytes_max, content_type_bytes_max } = this.config.limits;
@@ -45,27 +45,25 @@ export class RecordsService {
         ? {}
         : { contentType: checkContentType(changes.contentType, content_type_bytes_max) }),
     };
-    const expected = await this.expectedVersion(id, ifMatch, signal);
+    const expected = await this.expectedVersion(id, preconditions, signal);
     return this.metadata.update(id, { ...checked, updatedAt: Date.now() }, expected, signal);
   }
 
-  async remove(id: FileId, ifMatch: string | undefined, signal: AbortSignal): Promise<void> {
-    const expected = await this.expectedVersion(id, ifMatch, signal);
+  async remove(id: FileId, preconditions: Preconditions, signal: AbortSignal): Promise<void> {
+    const expected = await this.expectedVersion(id, preconditions, signal);
     const { manifest } = await this.metadata.remove(id, expected, signal);
     this.redundancy.dropped(manifest);
   }
 
   /**
-   * The version that a change insists on. `If-Match` may name several; the one that is current now is what the index then compares with,
-   * in the same step as the change.
+   * The version that a change with preconditions insists on: the one that is current now and meets them. The index compares with it in the
+   * same step as the change, so that nothing comes between the two.
    * @throws DomainError `file-not-found`, `precondition-failed`
    */
-  async expectedVersion(id: FileId, ifMatch: string | undefined, signal: AbortSignal): Promise<VersionId | undefined> {
-    const demanded = demandedVersions(ifMatch);
-    if (demanded === undefined) return undefined;
-    const { versionId } = (await this.find(id, signal)).file;
-    if (!demanded.includes(versionId))
-      throw new DomainError('precondition-failed', 'the file has another version than If-Match names');
-    return versionId;
+  async expectedVersion(id: FileId, preconditions: Preconditions, signal: AbortSignal): Promise<VersionId | undefined> {
+    if (!isConditional(preconditions)) return undefined;
+    const { file } = await this.find(id, signal);
+    checkChange(preconditions, validatorsOf(file));
+    return file.versionId;
   }
 }

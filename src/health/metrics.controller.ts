@@ -30,7 +30,10 @@ export class MetricsController {
       labelNames: ['node'],
       registers,
       async collect(): Promise<void> {
-        for (const { node, shards } of await metadata.usage(AbortSignal.timeout(INDEX_MS_MAX))) this.set({ node }, shards);
+        const usage = await metadata.usage(AbortSignal.timeout(INDEX_MS_MAX));
+        this.reset(); // a node without shards is not in the list
+        for (const { number } of nodes.nodes) this.set({ node: number }, 0);
+        for (const { node, shards } of usage) this.set({ node }, shards);
       },
     });
   }

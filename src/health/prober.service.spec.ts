@@ -35,7 +35,7 @@ async function untilState(state: string, msMax: number): Promise<number> {
 
 afterEach(async () => {
   faulty.release();
-  await prober.beforeApplicationShutdown();
+  await prober.onApplicationShutdown();
 });
 
 describe('the prober, with the limits of production', () => {

@@ -1,4 +1,5 @@
-import { BeforeApplicationShutdown, Injectable, Logger, OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { within } from '../common/within.js';
 import { AppConfig } from '../config/app-config.js';
 import { NodeRegistry, type NodeState } from '../nodes/node-registry.js';
 import { NodeError } from '../nodes/storage-node.js';
@@ -9,7 +10,7 @@ import { NodeError } from '../nodes/storage-node.js';
  * What a node refuses (another identity, a read-only disk) does not pass by itself, so that makes it down at the first time.
  */
 @Injectable()
-export class ProberService implements OnModuleInit, BeforeApplicationShutdown {
+export class ProberService implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(ProberService.name);
   private readonly stopping = new AbortController();
   private readonly probing = new Map<number, Promise<void>>();
@@ -27,7 +28,8 @@ export class ProberService implements OnModuleInit, BeforeApplicationShutdown {
     this.timer = setInterval(() => void this.probeAll(), this.config.limits.probe_interval_ms);
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  /** Not before the last request has ended: until then it matters which nodes are up. */
+  async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     this.stopping.abort();
     await Promise.all(this.probing.values());
@@ -66,7 +68,7 @@ export class ProberService implements OnModuleInit, BeforeApplicationShutdown {
   private async tryProbe(number: number): Promise<NodeError | undefined> {
     const limit = AbortSignal.timeout(this.config.limits.probe_ms_max);
     try {
-      const capacity = await withLimit(this.registry.node(number).probe(AbortSignal.any([limit, this.stopping.signal])), limit);
+      const capacity = await within(limit, this.registry.node(number).probe(AbortSignal.any([limit, this.stopping.signal])));
       if (this.registry.setState(number, capacity.full ? 'full' : 'up', { capacity })) {
         this.logger.log({ node: number, state: this.registry.status(number).state }, 'a node changed its state');
       }
@@ -82,17 +84,5 @@ export class ProberService implements OnModuleInit, BeforeApplicationShutdown {
   private change(number: number, state: NodeState, error: NodeError): void {
     if (this.registry.setState(number, state, { error }))
       this.logger.warn({ node: number, state, reason: error.message }, 'a node changed its state');
-  }
-}
-
-/** A disk that hangs hears no signal: its probe is left behind when its time is over. */
-async function withLimit<Result>(call: Promise<Result>, limit: AbortSignal): Promise<Result> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const onLimit = (): void => reject(limit.reason as Error);
-  limit.addEventListener('abort', onLimit, { once: true });
-  try {
-    return await Promise.race([call, late]);
-  } finally {
-    limit.removeEventListener('abort', onLimit);
   }
 }

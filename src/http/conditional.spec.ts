@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { newId, type VersionId } from '../common/ids.js';
-import { demandedVersions, etagOf, httpDate, isNotModified, isRangeCurrent } from './conditional.js';
+import { checkChange, etagOf, httpDate, isConditional, isNotModified, isRangeCurrent } from './conditional.js';
 
 const VERSION = newId<VersionId>();
 const OTHER = newId<VersionId>();
@@ -54,24 +54,56 @@ describe('isNotModified', () => {
 });
 
 describe('isRangeCurrent', () => {
-  it('is so without If-Range, and with the very tag or date', () => {
-    for (const value of [undefined, etag, same]) expect(isRangeCurrent(value, validators)).toBe(true);
+  it('is so without If-Range, and with the very tag', () => {
+    for (const value of [undefined, etag]) expect(isRangeCurrent(value, validators)).toBe(true);
   });
 
-  it('is not so with any other, and not with a weak tag', () => {
-    for (const value of [etagOf(OTHER), `W/${etag}`, before, after, '', 'x', '*'])
+  it('is not so with any other, not with a weak tag, and not with a date, which two versions may share', () => {
+    for (const value of [etagOf(OTHER), `W/${etag}`, before, same, after, '', 'x', '*'])
       expect(isRangeCurrent(value, validators)).toBe(false);
   });
 });
 
-describe('demandedVersions', () => {
-  it('demands nothing without If-Match or with any', () => {
-    for (const value of [undefined, '*', ' * ']) expect(demandedVersions(value)).toBeUndefined();
+describe('isConditional', () => {
+  it.each<[Record<string, string>, boolean]>([
+    [{}, false],
+    [{ 'if-match': ' * ' }, false],
+    [{ 'if-match': '' }, true],
+    [{ 'if-match': etag }, true],
+    [{ 'if-none-match': etag }, true],
+    [{ 'if-match': '*', 'if-none-match': etag }, true],
+    [{ 'if-unmodified-since': same }, true],
+    [{ 'if-unmodified-since': 'nonsense' }, false],
+    [{ 'if-match': '*', 'if-unmodified-since': same }, false],
+  ])('says of a change with %j: %s', (headers, expected) => {
+    expect(isConditional(headers)).toBe(expected);
+  });
+});
+
+describe('checkChange', () => {
+  it.each<[Record<string, string>]>([
+    [{ 'if-match': etagOf(OTHER) }],
+    [{ 'if-match': `W/${etag}` }],
+    [{ 'if-match': VERSION }],
+    [{ 'if-match': '' }],
+    [{ 'if-unmodified-since': before }],
+    [{ 'if-none-match': '*' }],
+    [{ 'if-none-match': etag }],
+    [{ 'if-none-match': `"x", W/${etag}` }],
+    [{ 'if-match': etag, 'if-none-match': etag }],
+    [{ 'if-unmodified-since': after, 'if-none-match': etag }],
+  ])('refuses %j', (headers) => {
+    expect(() => checkChange(headers, validators)).toThrow(expect.objectContaining({ code: 'precondition-failed' }));
   });
 
-  it('demands the tags of a list, and none that is weak or no tag of ours', () => {
-    expect(demandedVersions(`${etag}, ${etagOf(OTHER)}`)).toEqual([VERSION, OTHER]);
-    expect(demandedVersions(`W/${etag}, "x", ${VERSION}`)).toEqual([]);
-    expect(demandedVersions('')).toEqual([]);
+  it.each<[Record<string, string>]>([
+    [{}],
+    [{ 'if-match': `"x", ${etag}` }],
+    [{ 'if-match': etag, 'if-unmodified-since': before }],
+    [{ 'if-unmodified-since': same }],
+    [{ 'if-unmodified-since': 'nonsense' }],
+    [{ 'if-none-match': etagOf(OTHER) }],
+  ])('lets %j pass', (headers) => {
+    expect(() => checkChange(headers, validators)).not.toThrow();
   });
 });

@@ -49,6 +49,8 @@ function guard(server: Server, limits: Limits): Server {
   server.timeout = limits.idle_ms_max;
   const answers = new Answers();
   server.on('request', ({ socket }, response) => answers.add(socket, response));
+  // Node.js would say 100 Continue at once; inviteBody says it when nothing speaks against the body any more.
+  server.on('checkContinue', (request, response) => server.emit('request', request, response));
   server.on('clientError', (error, socket) => answerClientError(error, socket, answers.isUnderWay(socket)));
   return server;
 }

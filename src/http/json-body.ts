@@ -1,5 +1,6 @@
 import { json, type RequestHandler } from 'express';
 import { DomainError } from '../common/errors.js';
+import { inviteBody } from './invite-body.js';
 import { problemOf } from './problem.js';
 
 /** Parses the JSON body of the few routes that have one; anything else there is refused and not silently ignored. */
@@ -17,6 +18,11 @@ export function jsonBody(bytesMax: number): RequestHandler {
       next(new DomainError('unsupported-media-type', 'the body must be application/json'));
       return;
     }
+    if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
+      next(new DomainError('body-too-large', `the body may have at most ${bytesMax} bytes`)); // the parser finds that out too, but behind the invitation
+      return;
+    }
+    inviteBody(request);
     // Nest would take a syntax error for its own and lose what kind it was.
     parse(request, response, (error?: unknown) => {
       next(error === undefined ? strangeKey(request.body) : asDomainError(error));

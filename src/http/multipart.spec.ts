@@ -99,6 +99,8 @@ describe('readMultipart', () => {
     controller.abort(reason);
     await expect(before).rejects.toBe(reason);
 
+    await expect(readMultipart(request([form(part)]), controller.signal)).rejects.toBe(reason); // had left already
+
     const second = new AbortController();
     const half = new Readable({ read: () => undefined });
     half.push(form(part).subarray(0, -50)); // into the content

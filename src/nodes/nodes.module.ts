@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Logger, Module, OnApplicationBootstrap } from '@nestjs/common';
+import { within } from '../common/within.js';
 import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import { DeadlineStorageNode } from './deadline.storage-node.js';
@@ -65,10 +66,11 @@ async function openFolder(
   };
   const node = new FolderStorageNode(options);
   try {
-    if (!ready) return { node: await FolderStorageNode.create(options, signal), exists: true };
-    await node.open(signal);
+    // A folder on a disk that hangs must not keep the others from starting.
+    if (!ready) return { node: await within(signal, FolderStorageNode.create(options, signal)), exists: true };
+    await within(signal, node.open(signal));
   } catch (error) {
-    if (!(error instanceof NodeError)) throw error;
+    if (!(error instanceof NodeError) && !signal.aborted) throw error;
     new Logger('Nodes').error({ node: number, err: error }, 'a node cannot be opened and counts as down');
   }
   return { node, exists: ready };

@@ -1,21 +1,28 @@
-import { BeforeApplicationShutdown, Injectable, Logger, OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { mapOrdered } from '../common/map-ordered.js';
 import { AppConfig } from '../config/app-config.js';
-import { MetadataStore } from '../metadata/metadata-store.js';
+import { type GarbageVersion, MetadataStore } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
 import { Collector } from './collector.js';
 import { VersionHolds } from './version-holds.js';
 import type { Stray } from './write-ledger.js';
 
-/** Runs the {@link Collector}: at once when there is something to delete, again for nodes that were away, and its walk on a schedule. */
+/** Garbage versions that are deleted at once. */
+const WIDTH = 16;
+
+/**
+ * Runs the {@link Collector}: for what has just become garbage at once; on a timer for all that is left, because a node was away or a
+ * download still read it; and its walk over the nodes at the start and on a timer of its own.
+ */
 @Injectable()
-export class CollectorService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class CollectorService implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly holds = new VersionHolds();
   private readonly logger = new Logger(CollectorService.name);
   private readonly stopping = new AbortController();
   private readonly collector: Collector;
-  private running: Promise<void> | undefined;
-  private isKicked = false;
+  private readonly running = new Map<'collect' | 'sweep', Promise<void>>();
+  private queue: GarbageVersion[] = [];
   private timers: NodeJS.Timeout[] = [];
 
   constructor(
@@ -30,44 +37,59 @@ export class CollectorService implements OnApplicationBootstrap, BeforeApplicati
   async onApplicationBootstrap(): Promise<void> {
     const { collect_interval_ms, sweep_interval_ms } = this.config.limits;
     for (const { node, shards } of await this.metadata.usage(this.stopping.signal)) this.placement.restore(node, shards);
-    this.timers = [setInterval(() => this.kick(), collect_interval_ms), setInterval(() => this.run(true), sweep_interval_ms)];
-    this.run(true);
+    const collectAll = (): void => this.run('collect', (signal) => this.collectAll(signal));
+    const sweep = (): void => this.run('sweep', (signal) => this.sweep(signal));
+    this.timers = [setInterval(collectAll, collect_interval_ms), setInterval(sweep, sweep_interval_ms)];
+    collectAll();
+    sweep();
   }
 
-  /** Collects soon: at once, or again when the run under way is done. */
-  kick(strays: readonly Stray[] = []): void {
+  /** Takes note of shards that may lie where they should not; they are looked at with the next walk over all garbage. */
+  addStrays(strays: readonly Stray[]): void {
     this.collector.addStrays(strays);
-    this.run(false);
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  /** Deletes a version that has just become garbage, soon. What cannot be deleted now is left to the timer. */
+  collectSoon(garbage: GarbageVersion): void {
+    this.queue.push(garbage);
+    this.run('collect', (signal) => this.collectQueue(signal));
+  }
+
+  /** By now no request is under way any more. */
+  async onApplicationShutdown(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
     this.stopping.abort();
-    await this.running;
+    await Promise.all(this.running.values());
   }
 
-  private run(withSweep: boolean): void {
-    if (this.stopping.signal.aborted) return;
-    if (this.running !== undefined) {
-      this.isKicked = true;
-      return;
-    }
-    this.running = this.work(withSweep).finally(() => {
-      this.running = undefined;
-      if (!this.isKicked) return;
-      this.isKicked = false;
-      this.run(false);
-    });
-  }
-
-  private async work(withSweep: boolean): Promise<void> {
+  /** One of a kind at a time; who comes meanwhile has put his work where the one under way finds it, or comes again with the timer. */
+  private run(kind: 'collect' | 'sweep', work: (signal: AbortSignal) => Promise<void>): void {
     const { signal } = this.stopping;
-    try {
-      await this.collector.collect(signal);
-      const swept = withSweep ? await this.collector.sweep(signal) : 0;
-      if (swept > 0) this.logger.log({ swept }, 'deleted what a crash or a failed node had left behind');
-    } catch (error) {
-      if (!signal.aborted) this.logger.error({ err: error }, 'the collector failed and will try again');
+    if (signal.aborted || this.running.has(kind)) return;
+    const guarded = work(signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.logger.error({ err: error }, 'the collector failed and will try again');
+      })
+      .finally(() => this.running.delete(kind));
+    this.running.set(kind, guarded);
+  }
+
+  private async collectAll(signal: AbortSignal): Promise<void> {
+    await this.collector.deleteStrays(signal);
+    await this.collector.collect(signal);
+    await this.collectQueue(signal);
+  }
+
+  private async collectQueue(signal: AbortSignal): Promise<void> {
+    while (this.queue.length > 0) {
+      const garbage = this.queue;
+      this.queue = [];
+      await Array.fromAsync(mapOrdered(garbage, WIDTH, (version) => this.collector.collectVersion(version, signal)));
     }
+  }
+
+  private async sweep(signal: AbortSignal): Promise<void> {
+    const swept = await this.collector.sweep(signal);
+    if (swept > 0) this.logger.log({ swept }, 'deleted what a crash or a failed node had left behind');
   }
 }

@@ -21,22 +21,26 @@ const DELETE_BATCH = 1000;
  * that lie, or may lie, where the index knows nothing of them. It never touches a version that is being written or read.
  */
 export class Collector {
-  private strays: readonly Stray[] = [];
+  private strays: Stray[] = [];
 
   constructor(private readonly parts: CollectorParts) {}
 
   addStrays(strays: readonly Stray[]): void {
-    if (strays.length > 0) this.strays = [...this.strays, ...strays];
+    for (const stray of strays) this.strays.push(stray);
   }
 
   /** Deletes all garbage that can be reached now. Returns the number of versions of which something is left. */
   async collect(signal: AbortSignal): Promise<number> {
-    await this.deleteStrays(signal);
     let left = 0;
-    for await (const garbage of this.parts.metadata.garbage(signal)) {
-      if (this.parts.holds.isHeld(garbage.versionId) || !(await this.collectVersion(garbage, signal))) left += 1;
-    }
+    for await (const garbage of this.parts.metadata.garbage(signal)) if (!(await this.collectVersion(garbage, signal))) left += 1;
     return left;
+  }
+
+  /** Deletes the shards of one garbage version; false if something of it is left, on a node that is down or because it is being read. */
+  async collectVersion(garbage: GarbageVersion, signal: AbortSignal): Promise<boolean> {
+    if (this.parts.holds.isHeld(garbage.versionId)) return false;
+    const done = await Promise.all(garbage.nodes.map(async (number) => this.collectFrom(number, garbage, signal)));
+    return done.every(Boolean);
   }
 
   /**
@@ -86,10 +90,12 @@ export class Collector {
     if (!(await this.parts.metadata.isCommitted(shard.versionId, signal))) return false;
     const view = await layout.page(Math.floor(shard.stripe / STRIPES_PER_PAGE), signal);
     const inPage = shard.stripe % STRIPES_PER_PAGE;
-    return view !== undefined && inPage < view.stripes && view.nodes(inPage)[shard.index] === number;
+    // A layout that the index has lost says nothing: only one that names another node makes a shard superfluous.
+    return view === undefined || inPage >= view.stripes || view.nodes(inPage)[shard.index] === number;
   }
 
-  private async deleteStrays(signal: AbortSignal): Promise<void> {
+  /** Deletes what failed nodes may hold without need, as far as they can be reached. */
+  async deleteStrays(signal: AbortSignal): Promise<void> {
     const strays = this.strays;
     this.strays = [];
     for (const stray of strays) {
@@ -98,11 +104,6 @@ export class Collector {
       if (!isHeld && (await this.isNeeded(node, shard, new LayoutReader(this.parts.metadata, shard.versionId), signal))) continue;
       if (isHeld || !(await this.deleteFrom(node, [shard], signal))) this.addStrays([stray]);
     }
-  }
-
-  private async collectVersion(garbage: GarbageVersion, signal: AbortSignal): Promise<boolean> {
-    const done = await Promise.all(garbage.nodes.map(async (number) => this.collectFrom(number, garbage, signal)));
-    return done.every(Boolean);
   }
 
   private async collectFrom(number: number, garbage: GarbageVersion, signal: AbortSignal): Promise<boolean> {

@@ -6,6 +6,7 @@ import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
+import { STRIPES_PER_PAGE } from './layout.js';
 import { ReplicateCodec } from './stripe-codec.js';
 import { type SliceRange, StripeReader } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
@@ -50,7 +51,13 @@ export class RedundancyService {
     this.stripes.assertWritable(shape.k + shape.m); // before a byte of the body is read
     const { metadata } = this.collector;
     return new VersionWriter(
-      { stripes: this.stripes, placement: this.placement, metadata, collect: (strays) => this.collector.kick(strays) },
+      {
+        stripes: this.stripes,
+        placement: this.placement,
+        metadata,
+        onStrays: (strays) => this.collector.addStrays(strays),
+        onGarbage: (garbage) => this.collector.collectSoon(garbage),
+      },
       { versionId, shape, codec: this.codec, batchBytes: this.config.limits.batch_bytes },
       this.holds.hold(versionId),
     );
@@ -81,7 +88,9 @@ export class RedundancyService {
   /** The version is nobody's any more: its shards count no longer and are deleted as soon as nobody reads them. */
   dropped(manifest: Manifest): void {
     for (const { node, shards } of manifest.usage) this.placement.release(node, shards);
-    this.collector.kick();
+    const { versionId, usage, k, sealedSize, sliceBytes } = manifest;
+    const pages = Math.ceil(sealedSize / sliceBytes / k / STRIPES_PER_PAGE);
+    this.collector.collectSoon({ versionId, nodes: usage.map(({ node }) => node), pages });
   }
 
   /** Where the shards of a version lie and how many more nodes it survives at this moment. */

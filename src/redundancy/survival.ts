@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import { LayoutReader } from './layout-reader.js';
 
@@ -36,6 +37,7 @@ export async function reportLayout(
   let stripes = 0;
   for (let page = 0; ; page += 1) {
     const view = await layout.page(page, signal);
+    await nextTurn(); // a page takes milliseconds, and the index answers without leaving the loop to others
     if (view === undefined) return { stripes, survives, places };
     for (let inPage = 0; inPage < view.stripes; inPage += 1, stripes += 1) {
       const nodes = view.nodes(inPage);

@@ -1,6 +1,6 @@
 import type { VersionId } from '../common/ids.js';
 import { mapOrdered } from '../common/map-ordered.js';
-import type { LayoutPage, MetadataStore, NodeUsage } from '../metadata/metadata-store.js';
+import type { GarbageVersion, LayoutPage, MetadataStore, NodeUsage } from '../metadata/metadata-store.js';
 import type { Placement } from '../placement/placement.js';
 import { LayoutBuilder } from './layout.js';
 import { type StripeSource, stripeBatches } from './stripe-batches.js';
@@ -14,7 +14,9 @@ export interface WriterParts {
   readonly placement: Placement;
   readonly metadata: MetadataStore;
   /** Told, once the version's fate is known, what may lie on nodes without belonging there. */
-  readonly collect: (strays: readonly Stray[]) => void;
+  readonly onStrays: (strays: readonly Stray[]) => void;
+  /** Told of a version that will never be committed. */
+  readonly onGarbage: (garbage: GarbageVersion) => void;
 }
 
 /**
@@ -66,21 +68,23 @@ export class VersionWriter {
   /** The version was committed: only what failed nodes may still hold of it is to be cleaned up. */
   committed(): void {
     this.release();
-    this.parts.collect(this.ledger.strays);
+    this.parts.onStrays(this.ledger.strays);
   }
 
   /** The version will never be committed: takes its shards back, on nodes that are down as well, when they return. */
   async abandon(signal: AbortSignal): Promise<void> {
+    const { versionId } = this;
     const usage = this.usage();
     for (const { node, shards } of usage) this.parts.placement.release(node, shards);
+    const nodes = usage.map(({ node }) => node);
     try {
       await this.settle(undefined, signal); // what was under way when the upload failed may have arrived
-      const nodes = usage.map(({ node }) => node);
-      if (nodes.length > 0) await this.parts.metadata.abandon({ versionId: this.versionId, nodes }, this.lastPage(), signal);
+      if (nodes.length > 0) await this.parts.metadata.abandon({ versionId, nodes }, this.lastPage(), signal);
     } finally {
       this.release();
-      this.parts.collect(this.ledger.strays);
+      this.parts.onStrays(this.ledger.strays);
     }
+    if (nodes.length > 0) this.parts.onGarbage({ versionId, nodes, pages: this.lastPage().page + 1 });
   }
 
   /** Moves stripes from the ledger to the layout; undefined: all. */

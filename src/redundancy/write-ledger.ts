@@ -1,10 +1,10 @@
 import type { NodeUsage } from '../metadata/metadata-store.js';
-import type { Shard } from '../nodes/storage-node.js';
+import type { Shard, ShardId } from '../nodes/storage-node.js';
 
 /** A shard that may have reached a node which was then given up for it. */
 export interface Stray {
   readonly node: number;
-  readonly shard: Shard;
+  readonly shard: ShardId;
 }
 
 /**
@@ -25,7 +25,8 @@ export class WriteLedger {
   /** Notes that a shard goes to another node than at first. */
   moved(row: number[], shard: Shard, to: number): void {
     const from = row[shard.index] as number;
-    this.strays.push({ node: from, shard: { ...shard, bytes: shard.bytes.subarray(0, 0) } }); // the id counts, not the bytes
+    const { versionId, stripe, index } = shard; // the bytes must not be kept for it
+    this.strays.push({ node: from, shard: { versionId, stripe, index } });
     this.count(from, shard, -1);
     this.count(to, shard, 1);
     row[shard.index] = to;

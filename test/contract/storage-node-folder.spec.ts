@@ -307,7 +307,8 @@ describe('A second process', () => {
     await node.close();
     holder = await holdLock(join(directory, 'node.lock'));
     node = new FolderStorageNode(options);
-    await expect(node.put([someShard()], never())).rejects.toMatchObject({ name: 'DomainError', code: 'storage-locked' });
+    await expect(node.put([someShard()], never())).rejects.toMatchObject({ name: 'NodeError', kind: 'rejected' });
+    await expect(node.open(never())).rejects.toMatchObject({ name: 'DomainError', code: 'storage-locked' });
     await expect(node.probe(never())).rejects.toMatchObject({ code: 'storage-locked' });
     await expect(FolderStorageNode.create(options, never())).rejects.toMatchObject({ code: 'storage-locked' });
     await kill(holder);

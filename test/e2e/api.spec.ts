@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse as parseYaml } from 'yaml';
@@ -10,7 +11,7 @@ import { form, FORM_HEADERS } from '../support/multipart.js';
 import { expectProblem } from '../support/problems.js';
 import { exchange, responseOf } from '../support/raw-http.js';
 import { TestServer } from '../support/server.js';
-import { shardsOf } from '../support/storage-files.js';
+import { shardPaths, shardsOf } from '../support/storage-files.js';
 import { randomOf } from '../support/storage-node.shards.js';
 
 const SLICE = 100_000;
@@ -41,6 +42,22 @@ async function json<Type>(path: string, init: RequestInit = {}): Promise<Type> {
   const response = await fetch(`${server.url}${path}`, init);
   expect(response.status).toBe(200);
   return (await response.json()) as Type;
+}
+
+/** When a file was changed, as HTTP says it, and a second before. */
+async function datesOf(id: string): Promise<{ readonly earlier: string; readonly same: string }> {
+  const same = (await client.get(id)).headers.get('last-modified')!;
+  return { earlier: new Date(Date.parse(same) - 1000).toUTCString(), same };
+}
+
+/** Preconditions beside If-Match that a change of a file must fail by. */
+function refusedOnce({ etag }: FileJson, earlier: string): readonly Record<string, string>[] {
+  return [
+    { 'if-unmodified-since': earlier },
+    { 'if-unmodified-since': earlier, 'if-none-match': '"x"' },
+    ...['*', etag, `W/${etag}`, `"x", ${etag}`].map((tags) => ({ 'if-none-match': tags })),
+    { 'if-none-match': etag, 'if-match': etag },
+  ];
 }
 
 describe('PUT /files with raw bytes', () => {
@@ -118,6 +135,36 @@ describe('PUT /files with raw bytes', () => {
       'PUT /files?name=e HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n';
     const { text } = await exchange(server.url, `${head}ok`);
     expect(text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 /);
+  });
+
+  it('tells a client with a form to go on once, and one with JSON', async () => {
+    const body = form({ disposition: 'name="file"; filename="e"', body: 'ok' }).toString('latin1');
+    const type = `Content-Type: ${FORM_HEADERS['content-type']}\r\nContent-Length: ${body.length}`;
+    const head = 'HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue';
+    const stored = await exchange(server.url, `PUT /files ${head}\r\n${type}\r\n\r\n${body}`);
+    expect(stored.text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 /);
+    const { id } = await client.put('e', 'x');
+    const json = 'Content-Type: application/json\r\nContent-Length: 13';
+    const patched = await exchange(server.url, `PATCH /files/${id} ${head}\r\n${json}\r\n\r\n{"name":"e2"}`);
+    expect(patched.text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
+  });
+
+  it('takes a body that is sent only after 100 Continue', async () => {
+    const answer = await new Promise<[string, number | undefined]>((resolve, reject) => {
+      let order = '';
+      const request = httpRequest(`${server.url}/files?name=patient`, { method: 'PUT', headers: { expect: '100-continue' } });
+      request.once('continue', () => {
+        order += 'continue';
+        request.end('body');
+      });
+      request.once('error', reject);
+      request.once('response', (response) => {
+        response.resume();
+        resolve([order, response.statusCode]);
+      });
+      request.flushHeaders();
+    });
+    expect(answer).toEqual(['continue', 201]);
   });
 
   it('takes a digest of the body and stores what has it', async () => {
@@ -240,6 +287,42 @@ describe('PUT /files/{id}', () => {
     expect((await client.bytes(file.id)).toString()).toBe('four');
   });
 
+  it('honours If-Unmodified-Since and If-None-Match', async () => {
+    const file = await client.put('guarded', 'one');
+    const { earlier, same } = await datesOf(file.id);
+    for (const headers of refusedOnce(file, earlier))
+      await expectProblem(await client.replace(file.id, 'bad', headers), 'precondition-failed');
+    expect((await client.bytes(file.id)).toString()).toBe('one');
+    const later = new Date(Date.parse(same) + 60_000).toUTCString();
+    for (const headers of [
+      { 'if-unmodified-since': later },
+      { 'if-unmodified-since': 'nonsense' },
+      { 'if-unmodified-since': earlier, 'if-match': '*' },
+      { 'if-none-match': `"other", ${file.etag}` }, // it is at another version by now
+    ])
+      expect([headers, (await client.replace(file.id, 'two', headers)).status]).toEqual([headers, 200]);
+  });
+
+  it.each<[string, (file: FileJson) => Record<string, string>]>([
+    ['If-None-Match', () => ({ 'if-none-match': '"other"' })],
+    [
+      'If-Unmodified-Since',
+      ({ updatedAt }) => ({ 'if-unmodified-since': new Date(Date.parse(updatedAt) + 60_000).toUTCString() }),
+    ],
+  ])('is refused at its end if the file changed since %s was looked at', async (_what, headersOf) => {
+    const file = await client.put('raced', 'one');
+    const before = new Set(await shardPaths(server.storage));
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const replacing = client.replace(file.id, readable, headersOf(file));
+    await writer.write(someBytes(8_000_000, 5)); // more than is kept in memory before it is stored
+    while ((await shardPaths(server.storage)).every((path) => before.has(path))) await sleep(10); // its preconditions were met
+    expect((await client.replace(file.id, 'won')).status).toBe(200);
+    await writer.close();
+    await expectProblem(await replacing, 'precondition-failed');
+    expect((await client.bytes(file.id)).toString()).toBe('won');
+  });
+
   it('serves the old content until the new one is acknowledged', async () => {
     const file = await client.put('slow', 'old content');
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
@@ -350,14 +433,14 @@ describe('GET /files/{id} with a range', () => {
     },
   );
 
-  it('keeps to If-Range: the part for this version, the whole for another', async () => {
+  it('keeps to If-Range: the part for the tag of this version, the whole for another or for a date', async () => {
     const file = await client.put('if-range', '0123456789');
     const modified = (await client.get(file.id)).headers.get('last-modified')!;
     const status = async (ifRange: string): Promise<number> =>
       (await client.get(file.id, { range: 'bytes=2-3', 'if-range': ifRange })).status;
     expect(await status(file.etag)).toBe(206);
-    expect(await status(modified)).toBe(206);
-    for (const other of ['"other"', `W/${file.etag}`, 'Thu, 01 Jan 1970 00:00:00 GMT', 'nonsense'])
+    // A date has whole seconds, in which two versions have room.
+    for (const other of [modified, '"other"', `W/${file.etag}`, 'Thu, 01 Jan 1970 00:00:00 GMT', 'nonsense'])
       expect(await status(other)).toBe(200);
   });
 });
@@ -441,11 +524,16 @@ describe('GET and HEAD /files/{id}', () => {
     }
   });
 
-  it('send the digest of the whole file with a part of it, and no length of a body that HEAD does not send is lost', async () => {
-    const response = await fetch(`${server.url}/files/${model.id}`, { method: 'HEAD', headers: { range: 'bytes=5-9' } });
-    expect(response.status).toBe(206);
-    expect(response.headers.get('content-length')).toBe('5');
+  it('send the digest of the whole file with a part of it', async () => {
+    const response = await client.get(model.id, { range: 'bytes=5-9' });
+    expect([response.status, (await response.bytes()).length]).toEqual([206, 5]);
     expect(response.headers.get('repr-digest')).toBe(`sha-256=:${sha256(MODEL)}:`);
+  });
+
+  it.each(['bytes=5-9', 'bytes=-1', `bytes=${MODEL.length}-`])('HEAD ignores the range %s', async (range) => {
+    const response = await fetch(`${server.url}/files/${model.id}`, { method: 'HEAD', headers: { range } });
+    expect([response.status, response.headers.get('content-range')]).toEqual([200, null]);
+    expect(response.headers.get('content-length')).toBe(String(MODEL.length));
   });
 
   it('answer 304 to who has this version', async () => {
@@ -576,6 +664,14 @@ describe('PATCH /files/{id}', () => {
     const headers = { 'content-type': 'application/merge-patch+json', 'if-match': file.etag };
     expect(await (await patch(file.id, { name: 'yes' }, headers)).json()).toMatchObject({ name: 'yes' });
   });
+
+  it('honours If-Unmodified-Since and If-None-Match', async () => {
+    const file = await client.put('patched', 'x');
+    const { earlier, same } = await datesOf(file.id);
+    for (const headers of refusedOnce(file, earlier))
+      await expectProblem(await patch(file.id, { name: 'no' }, headers), 'precondition-failed');
+    expect((await patch(file.id, { name: 'yes' }, { 'if-unmodified-since': same, 'if-none-match': '"x"' })).status).toBe(200);
+  });
 });
 
 describe('GET /files/list', () => {
@@ -690,6 +786,14 @@ describe('DELETE /files/{id}', () => {
     const deadline = Date.now() + 3000;
     while ((await shardsOf(server.storage, file.versionId)).length > 0 && Date.now() < deadline);
     expect(await shardsOf(server.storage, file.versionId)).toEqual([]);
+  });
+
+  it('honours If-Unmodified-Since and If-None-Match', async () => {
+    const file = await client.put('kept', 'x');
+    const { earlier, same } = await datesOf(file.id);
+    for (const headers of refusedOnce(file, earlier))
+      await expectProblem(await client.remove(file.id, headers), 'precondition-failed');
+    expect((await client.remove(file.id, { 'if-unmodified-since': same, 'if-none-match': '"x"' })).status).toBe(204);
   });
 });
 

@@ -401,6 +401,27 @@ describe('a connection', () => {
     expect(answer.text).toMatch(/^$|^HTTP\/1\.1 4\d\d /);
   });
 
+  it.each<[string, string, string, ErrorCode]>([
+    ['no file', `PUT /files/${UNKNOWN}`, 'Content-Length: 5', 'file-not-found'],
+    ['another version', 'PUT /files/ID', 'Content-Length: 5\r\nIf-Match: "x"', 'precondition-failed'],
+    ['a bad name', 'PUT /files?name=%00', 'Content-Length: 5', 'invalid-name'],
+    ['a bad type', 'PUT /files', 'Content-Length: 5\r\nContent-Type: nonsense', 'invalid-content-type'],
+    ['a form without a boundary', 'PUT /files', 'Content-Length: 5\r\nContent-Type: multipart/form-data', 'invalid-multipart'],
+    ['an encoding', 'PUT /files', 'Content-Length: 5\r\nContent-Encoding: gzip', 'unsupported-encoding'],
+    ['no JSON', 'PATCH /files/ID', 'Content-Length: 5\r\nContent-Type: text/plain', 'unsupported-media-type'],
+    ['long JSON', 'PATCH /files/ID', 'Content-Length: 9999999\r\nContent-Type: application/json', 'body-too-large'],
+    ['no route', 'PUT /nodes/1', 'Content-Length: 5', 'route-not-found'],
+  ])(
+    'that asks first (Expect: 100-continue) and has %s is refused without being told to go on',
+    async (...[, line, head, code]) => {
+      const start = `${line.replace('ID', control.id)} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue`;
+      const answer = await exchange(server.url, `${start}\r\n${head}\r\n\r\n`);
+      expect(answer.isClosed).toBe(true);
+      expect(answer.text).not.toContain('100 Continue');
+      await expectProblem(responseOf(answer), code);
+    },
+  );
+
   it('that sends garbage in the middle of a download never finds an error among the bytes of the file', async () => {
     const bytes = someBytes(16_000_000, 4);
     const big = await client.put('big', bytes);
@@ -508,6 +529,8 @@ describe('limits of the configuration', () => {
     try {
       const other = new Client(bounded.url);
       await expectProblem(await other.tryPut('announced', someBytes(100_001)), 'body-too-large');
+      const asking = 'PUT /files HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100001\r\n\r\n';
+      await expectProblem(responseOf(await exchange(bounded.url, asking)), 'body-too-large'); // and not 100 first
       const stream = new ReadableStream({
         start: (controller) => {
           for (let sent = 0; sent < 10; sent += 1) controller.enqueue(someBytes(20_000));

@@ -155,11 +155,44 @@ describe('/health', () => {
     await rename(server.nodeFolder(1), `${server.nodeFolder(1)}.away`);
     await server.untilNode(1, 'down', VISIBLE_MS);
     expect([await status('/health'), await status('/health/ready'), await status('/health/live')]).toEqual([503, 503, 200]);
-    const report = (await (await fetch(`${server.url}/health/ready`)).json());
+    const report = await (await fetch(`${server.url}/health/ready`)).json();
     expect(report).toMatchObject({
       status: 'error',
       info: { index: { status: 'up' } },
       error: { nodes: { status: 'down', up: 1, needed: 2 } },
     });
+  });
+});
+
+describe('a node that hangs', () => {
+  it('keeps neither the start nor the stop of the server, and is down', async () => {
+    const first = await TestServer.start();
+    server = first;
+    const { id } = await new Client(first.url).put('x', 'before');
+    await first.stop();
+    const identity = join(first.nodeFolder(1), 'node.json');
+    await rm(identity);
+    execFileSync('mkfifo', [identity]); // to open it waits for a writer that never comes
+    server = await TestServer.start({ directory: first.directory, config: { limits: { node_call_ms_max: 1000 } } });
+    await server.untilNode(1, 'down', VISIBLE_MS);
+    const client = new Client(server.url);
+    expect((await client.bytes(id)).toString()).toBe('before');
+    await expectServes(client);
+    const begin = performance.now();
+    await server.stop();
+    expect(performance.now() - begin).toBeLessThan(10_000);
+    await first.remove();
+  });
+
+  it('does not get what belongs to another that lies in its place for a moment', async () => {
+    server = await TestServer.start({ config: { node_count: 2, redundancy_count: 1 } });
+    const client = new Client(server.url);
+    const [one, two] = [server.nodeFolder(1), server.nodeFolder(2)];
+    await rename(one, `${one}.away`);
+    await rename(two, one);
+    await rename(`${one}.away`, two);
+    const answer = await client.tryPut('x', randomBytes(100_000)); // before any probe has seen it
+    expect(answer.status).toBe(503);
+    expect(await client.listAll()).toEqual([]);
   });
 });

@@ -40,7 +40,7 @@ describe('writing', () => {
           const report = await reportLayout(cluster.metadata, manifest, { isReadable: () => true, placesMax: 1000 }, NEVER);
           expect(report).toMatchObject({ stripes: count, survives: 1 });
           for (const { nodes: row } of report.places) expect(new Set(row).size).toBe(2);
-          await cluster.collector.collect(NEVER);
+          await cluster.collector.deleteStrays(NEVER);
           const counts = await cluster.counts();
           expect(counts.reduce((sum, shards) => sum + shards, 0)).toBe(2 * count);
           expect(counts).toEqual(
@@ -86,7 +86,7 @@ describe('a shard that reached a node which then failed', () => {
     const body = slices(3);
     const manifest = await cluster.store(body);
     expect(first!.shards.size).toBeGreaterThan(manifest.usage.find(({ node }) => node === 1)?.shards ?? 0);
-    await cluster.collector.collect(NEVER);
+    await cluster.collector.deleteStrays(NEVER);
     expect(first!.shards.size).toBe(manifest.usage.find(({ node }) => node === 1)?.shards ?? 0);
     expect((await cluster.read(manifest)).equals(Buffer.concat(body))).toBe(true);
   });
@@ -201,6 +201,7 @@ class CollectorModel {
     for (const { release } of this.held.splice(0)) release();
     for (const { writer } of this.open.splice(0)) await writer.abandon(NEVER);
     for (const { number } of this.subject.memory) this.subject.registry.setState(number, 'up', {});
+    await this.subject.collector.deleteStrays(NEVER);
     expect(await this.subject.collector.collect(NEVER)).toBe(0);
     await this.subject.collector.sweep(NEVER);
     const needed = this.files.reduce((sum, { manifest }) => sum + 2 * Math.ceil(manifest.sealedSize / SLICE), 0);

@@ -78,7 +78,8 @@ export class Cluster {
       stripes: this.stripes,
       placement: this.placement,
       metadata: this.metadata,
-      collect: (strays: readonly Stray[]) => this.collector.addStrays(strays),
+      onStrays: (strays: readonly Stray[]) => this.collector.addStrays(strays),
+      onGarbage: () => undefined,
     };
     const source = {
       versionId,

@@ -107,10 +107,7 @@ async function syncDirectories(directory: string, last: string): Promise<void> {
 }
 
 function missing(): DomainError {
-  return new DomainError(
-    'storage-missing',
-    'the index is missing while the nodes hold data: put it back from a copy',
-  );
+  return new DomainError('storage-missing', 'the index is missing while the nodes hold data: put it back from a copy');
 }
 
 function toOpenError(error: unknown): DomainError {

@@ -82,8 +82,7 @@ export class FolderStorageNode extends StorageNode {
   }
 
   override async put(batch: readonly Shard[], signal: AbortSignal): Promise<void> {
-    this.admit(signal);
-    if (!this.lock.isHeld) await this.open(signal);
+    await this.admitChange(signal);
     await this.forEach(batch, signal, async (shard) => {
       const { directory, name } = shardPlace(shard);
       const temp = this.path(directory, tempName(name, this.opening, this.tempCount++));
@@ -91,6 +90,8 @@ export class FolderStorageNode extends StorageNode {
       await asNodeErrors('writing a shard', () => writeWhole({ target: this.path(directory, name), temp }, parts));
     });
     await this.syncDirectoriesOf(batch, signal);
+    // Last of all, so that it vouches for what was written: while a probe has not seen it yet, another node may lie in this place.
+    await this.verify(signal);
   }
 
   override async get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
@@ -103,8 +104,8 @@ export class FolderStorageNode extends StorageNode {
   }
 
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
-    this.admit(signal);
-    if (!this.lock.isHeld) await this.open(signal);
+    await this.admitChange(signal);
+    await this.verify(signal); // another node that lies in this place must not lose anything
     await this.forEach(ids, signal, async (id) => {
       const { directory, name } = shardPlace(id);
       await asNodeErrors('deleting a shard', () => remove(this.path(directory, name)));
@@ -135,6 +136,18 @@ export class FolderStorageNode extends StorageNode {
     this.closed = true;
     await Promise.all([this.slots.close(), this.control.close()]);
     this.lock.release();
+  }
+
+  /** A lock that another process has is fatal at a start; later it is this node alone that cannot be used. */
+  private async admitChange(signal: AbortSignal): Promise<void> {
+    this.admit(signal);
+    if (this.lock.isHeld) return;
+    try {
+      await this.open(signal);
+    } catch (cause) {
+      if (errorCode(cause) !== 'storage-locked') throw cause;
+      throw new NodeError('rejected', 'another process uses its folder', { cause });
+    }
   }
 
   private async verifyAndLock(): Promise<void> {
