@@ -1,11 +1,6 @@
 /** The arithmetic of FLOE: sizes and ranges follow from each other without running the cipher. Pure; all ranges are half open. */
+import type { ByteRange } from '../common/byte-range.js';
 import { FLOE, SEGMENT_OVERHEAD_BYTES, type FloeParameters } from './floe-format.js';
-
-export interface ByteRange {
-  readonly from: number;
-  /** The byte after the last one. */
-  readonly to: number;
-}
 
 /** Segments from `first` to `last`, both of them included. */
 export interface SegmentRange {

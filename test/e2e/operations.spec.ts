@@ -20,7 +20,9 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  for (const server of servers.splice(0)) await server.remove();
+  const started = servers.splice(0);
+  for (const server of started) await server.kill(); // all of them first: two may have shared a directory
+  for (const server of started) await server.remove();
 });
 
 afterAll(async () => {

@@ -121,7 +121,9 @@ async function download(id: string): Promise<{ readonly name: string; readonly b
     const block = await operation('files', 'uploadFile');
     await block.locator('tr[data-param-name="name"] input').fill('');
     await block.locator('.opblock-section-request-body select.content-type').selectOption('multipart/form-data');
-    await block.locator('input[type=file]').setInputFiles(await newFile('größe.txt', Buffer.from('as a form')));
+    // The input of the form, which comes in the place of the one that was there.
+    const input = block.locator('tr[data-property-name="file"] input[type=file]');
+    await input.setInputFiles(await newFile('größe.txt', Buffer.from('as a form')));
     expect(await execute(block)).toBe(201);
     const file = await shownJson<FileJson>(block);
     expect(file).toMatchObject({ name: 'größe.txt', size: 9, contentType: 'text/plain' });
