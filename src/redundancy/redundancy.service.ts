@@ -12,7 +12,7 @@ import { type SliceRange, StripeReader } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
 import { type LayoutReport, reportLayout } from './survival.js';
 import { VersionHolds } from './version-holds.js';
-import { VersionWriter } from './version-writer.js';
+import { VersionWriter, type WriterParts } from './version-writer.js';
 
 /** The way to the nodes for whoever has slices to keep: writes them redundantly and reads them back whatever is lost. */
 @Injectable()
@@ -20,7 +20,7 @@ export class RedundancyService {
   private readonly logger = new Logger(RedundancyService.name);
   private readonly codec = new ReplicateCodec();
   private readonly reader: StripeReader;
-  private readonly stripes: StripeStore;
+  private readonly writing: WriterParts;
   private readonly holds: VersionHolds;
 
   constructor(
@@ -30,7 +30,13 @@ export class RedundancyService {
     private readonly collector: CollectorService,
   ) {
     this.holds = collector.holds;
-    this.stripes = new StripeStore(registry, placement);
+    this.writing = {
+      stripes: new StripeStore(registry, placement),
+      placement,
+      metadata: collector.metadata,
+      onStrays: (strays) => this.collector.addStrays(strays),
+      onGarbage: (garbage) => this.collector.collectSoon(garbage),
+    };
     this.reader = new StripeReader({
       registry,
       metadata: collector.metadata,
@@ -48,19 +54,9 @@ export class RedundancyService {
   /** Begins the writing of a version. Whoever calls this ends it with `committed` or `abandon`. */
   writer(versionId: VersionId): VersionWriter {
     const shape = { k: 1, m: this.config.redundancy_count };
-    this.stripes.assertWritable(shape.k + shape.m); // before a byte of the body is read
-    const { metadata } = this.collector;
-    return new VersionWriter(
-      {
-        stripes: this.stripes,
-        placement: this.placement,
-        metadata,
-        onStrays: (strays) => this.collector.addStrays(strays),
-        onGarbage: (garbage) => this.collector.collectSoon(garbage),
-      },
-      { versionId, shape, codec: this.codec, batchBytes: this.config.limits.batch_bytes },
-      this.holds.hold(versionId),
-    );
+    this.writing.stripes.assertWritable(shape.k + shape.m); // before a byte of the body is read
+    const source = { versionId, shape, codec: this.codec, batchBytes: this.config.limits.batch_bytes };
+    return new VersionWriter(this.writing, source, this.holds.hold(versionId));
   }
 
   /** Batches of slices that one request may have under way: what its share of memory allows, one batch being filled or emptied besides. */
