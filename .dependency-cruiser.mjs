@@ -6,16 +6,20 @@ const MAY_IMPORT = {
   common: [],
   config: ['common'],
   http: ['common', 'config'],
-  files: ['chunking', 'crypto', 'redundancy', 'metadata'],
+  files: ['chunking', 'crypto', 'records', 'redundancy', 'metadata'],
   chunking: [],
   crypto: [],
+  // What nodes keep of files, sealed: the one place where the words of the index meet the keys.
+  records: ['crypto', 'nodes', 'metadata'],
   redundancy: ['placement', 'nodes', 'metadata'],
   placement: [],
   nodes: [],
   metadata: [],
   health: ['placement', 'nodes', 'metadata'],
+  // A store at rest: the index from the nodes, and a look at everything.
+  recovery: ['crypto', 'nodes', 'metadata', 'records', 'redundancy'],
   // The command line starts the program, so it sees the composition root; and the key ring, for `dcloud keys`.
-  cli: ['crypto'],
+  cli: ['crypto', 'recovery'],
 };
 const BASIC = ['common', 'config', 'http'];
 const ROOT = ['create-app', 'version', 'openapi', 'app\\.module', 'main'];

@@ -6,6 +6,7 @@ import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
 import { DomainError, errorCode } from './common/errors.js';
 import type { AppConfig } from './config/app-config.js';
+import { DirectFiles } from './files/direct-files.service.js';
 import { GuardedExpressAdapter } from './http/guarded-express.adapter.js';
 import { MetadataStore } from './metadata/metadata-store.js';
 import { NodeRegistry } from './nodes/node-registry.js';
@@ -31,6 +32,10 @@ export async function startApp(config: AppConfig): Promise<RunningApp> {
     app.flushLogs();
     app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
     serveDocument(app);
+    const files = app.get(DirectFiles, { strict: false });
+    (app.getHttpAdapter() as unknown as GuardedExpressAdapter).serveDirectly((request, response) =>
+      files.handle(request, response),
+    );
     await app.listen(config.port, config.listen);
     return { url: await app.getUrl(), close: () => closeApp(app, config) };
   } catch (error) {

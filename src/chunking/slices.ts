@@ -43,6 +43,46 @@ export async function* slice(source: AsyncIterable<Uint8Array>, sliceBytes: numb
   if (length > 0) yield current.subarray(0, length);
 }
 
+/**
+ * A stream that ends within `bytesMax` bytes, as one buffer that the caller owns; any other one as a stream of the same bytes.
+ * The stream has to be read, or its source is left open.
+ */
+export async function gather(
+  source: AsyncIterable<Uint8Array>,
+  bytesMax: number,
+): Promise<{ readonly whole: Uint8Array } | { readonly stream: AsyncIterable<Uint8Array> }> {
+  const iterator = source[Symbol.asyncIterator]();
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for (;;) {
+    const step = await iterator.next();
+    if (step.done === true) return { whole: Buffer.concat(pieces) };
+    pieces.push(step.value);
+    bytes += step.value.length;
+    if (bytes > bytesMax) return { stream: resumed(pieces, iterator) };
+  }
+}
+
+async function* resumed(
+  pieces: readonly Uint8Array[],
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let isDone = false;
+  try {
+    yield* pieces;
+    for (;;) {
+      const step = await rest.next();
+      if (step.done === true) {
+        isDone = true;
+        return;
+      }
+      yield step.value;
+    }
+  } finally {
+    if (!isDone) await rest.return?.();
+  }
+}
+
 function grown(bytes: Uint8Array, length: number, capacity: number): Uint8Array<ArrayBuffer> {
   const larger = Buffer.allocUnsafeSlow(capacity);
   larger.set(bytes.subarray(0, length));

@@ -36,6 +36,27 @@ export function createProgram(): Command {
     .description('seal everything new with a new key; a running server wraps the old files anew in the background')
     .option('--config <file>', 'configuration file')
     .action(withErrors((flags: ConfigFlags) => rotateKeys(readConfig(flags))));
+  program
+    .command('rebuild-index')
+    .description('make the index anew from what the nodes keep; goes on where it was interrupted')
+    .option('--config <file>', 'configuration file')
+    .action(
+      withErrors(async (flags: ConfigFlags) => {
+        const { rebuildIndex } = await import('./recovery.command.js');
+        await rebuildIndex(readConfig(flags));
+      }),
+    );
+  program
+    .command('verify')
+    .description('read everything that is stored and say what is not as it should be; changes nothing')
+    .option('--config <file>', 'configuration file')
+    .option('--json', 'a JSON object for each problem, and one for the whole')
+    .action(
+      withErrors(async (flags: ConfigFlags & { readonly json?: boolean }) => {
+        const { verifyStore } = await import('./recovery.command.js');
+        await verifyStore(readConfig(flags), flags);
+      }),
+    );
   return program;
 }
 
@@ -45,7 +66,7 @@ function wholeNumber(text: string): number {
 }
 
 /** An error that the user can put right is one line; any other is a defect of ours and keeps its stack. */
-function withErrors(action: (flags: ConfigFlags) => Promise<void> | void): (flags: ConfigFlags) => Promise<void> {
+function withErrors<Flags>(action: (flags: Flags) => Promise<void> | void): (flags: Flags) => Promise<void> {
   return async (flags) => {
     try {
       await action(flags);

@@ -35,6 +35,7 @@ export const ERRORS = {
   'storage-locked': { status: null, title: 'Another process uses this storage' },
   'storage-mismatch': { status: null, title: 'The parts of this storage do not belong together' },
   'storage-missing': { status: null, title: 'A part of this storage is missing' },
+  'index-behind': { status: null, title: 'The index is older than what the nodes hold' },
   'storage-unusable': { status: null, title: 'The storage cannot be opened' },
   'address-unusable': { status: null, title: 'The server cannot listen at this address' },
 } as const satisfies Record<string, { status: number | null; title: string }>;

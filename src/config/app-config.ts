@@ -49,6 +49,12 @@ export class AppConfig {
   @Max(64 * MiB)
   readonly size_per_slice!: number;
 
+  /** Shards of fewer bytes than this share files (packs) on a node; larger ones have one each. 0: all have one each. */
+  @IsInt()
+  @Min(0)
+  @Max(256 * KiB)
+  readonly pack_below!: number;
+
   /** Nodes that may be lost without losing a file. */
   @IsInt()
   @Min(0)

@@ -30,6 +30,8 @@ export const LIMITS = {
   process_bytes_in_flight: 256 * MiB,
   /** Time for which a request waits for its share of them before it is answered 503. */
   admission_ms_max: 30_000,
+  /** Bytes of small files, sealed, that are kept in memory after they were stored or read; 0: none. */
+  small_cache_bytes: 64 * MiB,
   /** Slices travel to and from nodes in batches of about this size. */
   batch_bytes: 1 * MiB,
   /** Time that one call to a node may take. */
@@ -38,6 +40,18 @@ export const LIMITS = {
   probe_ms_max: 750,
   /** A node with less free space than this takes no new shards. */
   node_bytes_free_min: 64 * MiB,
+  /** Bytes of a pack, in which small shards and records lie; the next one is begun when it is full. */
+  pack_bytes_max: 64 * MiB,
+  /** A pack with a larger share of dead bytes than this is compacted at once, in per cent. */
+  compact_dead_percent: 50,
+  /** When a node rests, so is one with more than this, in per cent. */
+  compact_rest_dead_percent: 4,
+  /** Time without a write after which a node rests. */
+  compact_rest_ms: 10_000,
+  /** Bytes that compaction may move on one node in a second. */
+  compact_bytes_per_second: 32 * MiB,
+  /** Age at which what no file needs counts as left behind; before that it may belong to an upload that is on its way. */
+  orphan_grace_ms: 3_600_000,
   /** Pause between two walks over the nodes for shards that belong to nothing. */
   sweep_interval_ms: 3_600_000,
   /** Pause between two attempts to delete garbage from nodes that could not be reached. */
@@ -45,6 +59,17 @@ export const LIMITS = {
 } as const satisfies Record<string, number>;
 
 export type Limits = { readonly [Key in keyof typeof LIMITS]: number };
+
+const MAY_BE_ZERO: ReadonlySet<string> = new Set([
+  'body_bytes_max',
+  'small_cache_bytes',
+  'node_bytes_free_min',
+  'orphan_grace_ms',
+]);
+/** What fits into one entry of a pack has to fit into a pack. */
+const PACK_BYTES_LEAST = 1 * MiB;
+/** Positions in a pack are kept in 32 bits. */
+const PACK_BYTES_MOST = 1024 * MiB;
 
 /** What a timer of Node.js can hold; a longer one would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -59,7 +84,7 @@ export function brokenLimit(limits: Limits, sliceBytes: number): string | undefi
 
 function brokenValue(limits: Limits): string | undefined {
   for (const [key, value] of Object.entries(limits)) {
-    const least = key === 'body_bytes_max' || key === 'node_bytes_free_min' ? 0 : 1;
+    const least = MAY_BE_ZERO.has(key) ? 0 : 1;
     const most = key.includes('_ms') ? TIMER_MS_MAX : Number.MAX_SAFE_INTEGER;
     if (!Number.isSafeInteger(value) || value < least || value > most) {
       return `limits.${key} is ${value}: it must be a whole number from ${least} to ${most}`;
@@ -77,6 +102,10 @@ function brokenRelation(limits: Limits, sliceBytes: number): string | undefined 
   if (2 * limits.batch_bytes > limits.request_bytes_in_flight) {
     return 'limits.batch_bytes must not exceed half of limits.request_bytes_in_flight: one batch fills while another is on its way';
   }
+  if (limits.pack_bytes_max < PACK_BYTES_LEAST || limits.pack_bytes_max > PACK_BYTES_MOST)
+    return `limits.pack_bytes_max must be from ${PACK_BYTES_LEAST} to ${PACK_BYTES_MOST}`;
+  if (limits.compact_dead_percent > 100 || limits.compact_rest_dead_percent > limits.compact_dead_percent)
+    return 'limits.compact_rest_dead_percent must not exceed limits.compact_dead_percent, nor that 100';
   const least = requestBytesInFlight(limits, sliceBytes);
   if (limits.process_bytes_in_flight < least)
     return `limits.process_bytes_in_flight must be at least ${least}: what one request holds`;

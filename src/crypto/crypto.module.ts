@@ -5,6 +5,7 @@ import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import { createKeyRing } from './key-ring-file.js';
 import { KeyRingHolder } from './key-ring.holder.js';
+import { RecordCrypto } from './record-crypto.js';
 import { VersionCrypto } from './version-keys.js';
 
 @Module({
@@ -15,8 +16,13 @@ import { VersionCrypto } from './version-keys.js';
       useFactory: (keys: KeyRingHolder) => new VersionCrypto(() => keys.current()),
       inject: [KeyRingHolder],
     },
+    {
+      provide: RecordCrypto,
+      useFactory: (keys: KeyRingHolder, { clusterId }: ClusterFile) => new RecordCrypto(clusterId, () => keys.current()),
+      inject: [KeyRingHolder, ClusterFile],
+    },
   ],
-  exports: [KeyRingHolder, VersionCrypto],
+  exports: [KeyRingHolder, RecordCrypto, VersionCrypto],
 })
 export class CryptoModule {}
 

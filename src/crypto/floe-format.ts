@@ -162,10 +162,16 @@ function encodeParameters({ segmentBytes }: FloeParameters): Uint8Array {
   return encoded;
 }
 
+const PURPOSE_BYTES = {
+  'HEADER_TAG:': new TextEncoder().encode('HEADER_TAG:'),
+  'MESSAGE_KEY:': new TextEncoder().encode('MESSAGE_KEY:'),
+  'DEK:': new TextEncoder().encode('DEK:'),
+};
+
 function encodePurpose(purpose: FloePurpose, parameters: FloeParameters): Uint8Array {
-  if (typeof purpose === 'string') return new TextEncoder().encode(purpose);
+  if (typeof purpose === 'string') return PURPOSE_BYTES[purpose];
   const encoded = new Uint8Array(12);
-  encoded.set(new TextEncoder().encode('DEK:'));
+  encoded.set(PURPOSE_BYTES['DEK:']);
   new DataView(encoded.buffer).setBigUint64(4, BigInt(rotationStart(purpose.segmentKeyOf, parameters)));
   return encoded;
 }

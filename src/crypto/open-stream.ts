@@ -44,7 +44,7 @@ export async function* openSegments(
   options: OpenOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const segment of cutSegments(chunks, opener.parameters, options)) {
-    const plain = await tryOpen(opener, segment, segment.bytes);
+    const plain = await tryWhole(opener, segment, segment.bytes);
     yield plain ?? (await openCandidate(opener, segment, options));
   }
 }
@@ -108,7 +108,7 @@ class StraddlingSegment {
 async function openCandidate(opener: SegmentOpener, segment: SealedSegment, { recover }: OpenOptions): Promise<Uint8Array> {
   if (recover !== undefined) {
     for await (const candidate of recover(segment.from, segment.to)) {
-      const plain = await tryOpen(opener, segment, candidate);
+      const plain = await tryWhole(opener, segment, candidate);
       if (plain !== undefined) return plain;
     }
   }
@@ -116,13 +116,20 @@ async function openCandidate(opener: SegmentOpener, segment: SealedSegment, { re
 }
 
 /** The plaintext, or undefined if the bytes do not authenticate. Every other error is one of the program and goes on. */
-async function tryOpen(opener: SegmentOpener, segment: SealedSegment, bytes: Uint8Array): Promise<Uint8Array | undefined> {
-  // A final segment tells its own length: a shorter one must not pass for the one that the record speaks of.
-  if (bytes.length !== segment.to - segment.from) return undefined;
+export async function tryOpen(
+  opener: SegmentOpener,
+  bytes: Uint8Array,
+  { position, final }: Pick<SealedSegment, 'position' | 'final'>,
+): Promise<Uint8Array | undefined> {
   try {
-    return await opener.openSegment(bytes, segment.position, segment.final);
+    return await opener.openSegment(bytes, position, final);
   } catch (error) {
     if (error instanceof SealError) return undefined;
     throw error;
   }
+}
+
+/** A final segment tells its own length: a shorter one must not pass for the one that the record speaks of. */
+async function tryWhole(opener: SegmentOpener, segment: SealedSegment, bytes: Uint8Array): Promise<Uint8Array | undefined> {
+  return bytes.length === segment.to - segment.from ? tryOpen(opener, bytes, segment) : undefined;
 }

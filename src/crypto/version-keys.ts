@@ -33,6 +33,8 @@ export interface VersionSeal extends WrappedVersionKey {
 
 export interface VersionSealing {
   readonly sealer: NodeFloeSealer;
+  /** What opens the version, with no need to unwrap its key. @param digestSha256 of the plaintext */
+  readonly toOpening: (digestSha256: Uint8Array) => VersionOpening;
   /**
    * What to keep of the version. To be called when it is committed: the key is wrapped by the key that is active *then*, so that an
    * upload which outlives a rotation does not bring a retired key back.
@@ -59,7 +61,12 @@ export class VersionCrypto {
       const sealedDigest = sealDigest(versionKey, digestSha256, versionId);
       return { ...this.wrap(versionKey, { fileId, versionId }), header: sealer.header, sealedDigest };
     };
-    return { sealer, finishSeal };
+    const toOpening = (digestSha256: Uint8Array): VersionOpening =>
+      lazyOpening(
+        () => new NodeFloeOpener(versionKey, sealer.header, bodyAad(versionId)),
+        () => digestSha256,
+      );
+    return { sealer, finishSeal, toOpening };
   }
 
   /**
@@ -70,11 +77,13 @@ export class VersionCrypto {
     return asDamage('the sealed key of this version does not open', () => {
       const versionKey = this.unwrap(ids, seal);
       const opener = new NodeFloeOpener(versionKey, seal.header, bodyAad(ids.versionId));
-      const digest = (): Uint8Array =>
-        asDamage('the sealed digest of this version does not open', () =>
-          openDigest(versionKey, seal.sealedDigest, ids.versionId),
-        );
-      return { opener, digest };
+      return lazyOpening(
+        () => opener,
+        () =>
+          asDamage('the sealed digest of this version does not open', () =>
+            openDigest(versionKey, seal.sealedDigest, ids.versionId),
+          ),
+      );
     });
   }
 
@@ -92,6 +101,18 @@ export class VersionCrypto {
   private unwrap(ids: VersionIds, { kekId, wrappedKey }: WrappedVersionKey): KeyObject {
     return unwrapVersionKey(this.keyRing().key(kekId), wrappedKey, ids);
   }
+}
+
+/** Makes each part when it is first asked for, and once. */
+function lazyOpening(makeOpener: () => NodeFloeOpener, openSum: () => Uint8Array): VersionOpening {
+  let opener: NodeFloeOpener | undefined;
+  let sum: Uint8Array | undefined;
+  return {
+    get opener() {
+      return (opener ??= makeOpener());
+    },
+    digest: () => (sum ??= openSum()),
+  };
 }
 
 function newVersionKey(): KeyObject {

@@ -1,13 +1,17 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { Chunker } from '../chunking/chunker.js';
+import { join, slicesCovering, type SliceSpan } from '../chunking/slices.js';
 import type { ByteRange } from '../common/byte-range.js';
 import { DomainError } from '../common/errors.js';
 import type { FileId } from '../common/ids.js';
 import { plainSegmentBytes, sealedRangeOf, segmentsOf } from '../crypto/floe-sizes.js';
-import { openSegments } from '../crypto/open-stream.js';
+import { openSegments, tryOpen } from '../crypto/open-stream.js';
 import { VersionCrypto, type VersionOpening } from '../crypto/version-keys.js';
 import { type FileRecord, type Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
+import { SmallFileCache } from './small-file-cache.js';
+
+/** Sealed bytes that are read as one piece, and are no more than one segment. */
+const SMALL_BYTES_MAX = 64 * 1024;
 
 /** A version that is kept from being deleted until `release` is called. */
 export interface OpenFile {
@@ -27,7 +31,7 @@ export class DownloadService {
     private readonly metadata: MetadataStore,
     private readonly crypto: VersionCrypto,
     private readonly redundancy: RedundancyService,
-    private readonly chunker: Chunker,
+    private readonly cache: SmallFileCache,
   ) {}
 
   /** Finds a file and holds its present version. @throws DomainError `file-not-found` */
@@ -39,7 +43,7 @@ export class DownloadService {
       const release = this.redundancy.hold(versionId);
       // Replaced between the finding and the holding: its shards may be gone already.
       if (await this.metadata.isCommitted(versionId, signal))
-        return { ...stored, unseal: once(() => this.unseal(stored.manifest)), release };
+        return { ...stored, unseal: once(() => this.cache.get(versionId)?.opening ?? this.unseal(stored.manifest)), release };
       release();
     }
   }
@@ -47,6 +51,22 @@ export class DownloadService {
   /** SHA-256 of the whole content. */
   digest({ unseal }: OpenFile): Uint8Array {
     return unseal().digest();
+  }
+
+  /**
+   * The content of a file that is one slice and one segment, as most files are: without the streams that larger ones need. Undefined for
+   * any other file, and for one whose bytes do not authenticate: {@link read} then looks for better ones.
+   */
+  async small({ manifest, unseal }: OpenFile, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const { sealedSize, sliceBytes, k } = manifest;
+    if (k !== 1 || sealedSize > Math.min(sliceBytes, SMALL_BYTES_MAX)) return undefined;
+    const opening = unseal();
+    const cached = this.cache.get(manifest.versionId)?.sealed;
+    const sealed = cached ?? (await this.redundancy.readOnly(manifest, signal));
+    const plain = await tryOpen(opening.opener, sealed, { position: 0, final: true });
+    if (plain === undefined) this.cache.forget(manifest.versionId);
+    else if (cached === undefined) this.cache.add(manifest.versionId, { sealed, opening });
+    return plain;
   }
 
   /** The bytes of a range, each of them authenticated before it is yielded. Only the slices that it needs are read. */
@@ -64,12 +84,12 @@ export class DownloadService {
       lastSegment: segments.last,
       recover: (from, to) => this.otherReadings(manifest, { from, to }, signal),
     });
-    yield* this.chunker.cut(plain, range, segments.first * plainSegmentBytes());
+    yield* join(plain, { skip: range.from - segments.first * plainSegmentBytes(), length: range.to - range.from });
   }
 
   private sealedBytes(manifest: Manifest, range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const span = this.chunker.covering(range, manifest.sliceBytes);
-    return this.chunker.join(this.redundancy.read(manifest, span, signal), span, range);
+    const span = slicesCovering(range, manifest.sliceBytes);
+    return joined(this.redundancy.read(manifest, span, signal), span, range);
   }
 
   /** The same range as other sets of nodes have it, for bytes that do not authenticate. */
@@ -82,10 +102,10 @@ export class DownloadService {
       { versionId: manifest.versionId, ...range },
       'a node gave bytes that do not authenticate: reading without it',
     );
-    const span = this.chunker.covering(range, manifest.sliceBytes);
+    const span = slicesCovering(range, manifest.sliceBytes);
     for await (const slices of this.redundancy.readings(manifest, span, signal)) {
       try {
-        yield Buffer.concat(await Array.fromAsync(this.chunker.join(slices, span, range)));
+        yield Buffer.concat(await Array.fromAsync(joined(slices, span, range)));
       } catch (error) {
         if (!(error instanceof DomainError)) throw error; // without these nodes it cannot be read at all: the next set
       }
@@ -95,6 +115,11 @@ export class DownloadService {
   private unseal({ fileId, versionId, seal }: Manifest): VersionOpening {
     return this.crypto.open({ fileId, versionId }, seal);
   }
+}
+
+/** The bytes of a range, out of the slices that cover it. */
+function joined(slices: AsyncIterable<Uint8Array>, { skip }: SliceSpan, { from, to }: ByteRange): AsyncIterable<Uint8Array> {
+  return join(slices, { skip, length: to - from });
 }
 
 function once<Value extends object>(make: () => Value): () => Value {

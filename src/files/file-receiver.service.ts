@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { IncomingMessage } from 'node:http';
 import type { FileId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
+import type { Exchange } from '../http/exchange.js';
 import type { FileRecord } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
+import { FileDto } from './file.dto.js';
 import { announced, incomingFile } from './incoming-file.js';
 import { RecordsService } from './records.service.js';
 import { UploadService } from './upload.service.js';
@@ -16,7 +17,7 @@ export interface Destination {
   readonly replaces?: FileId;
 }
 
-/** Takes the body of a PUT and hands it to the service that stores it, which knows nothing of HTTP. */
+/** Answers a PUT: takes its body and hands it to the service that stores it, which knows nothing of HTTP. */
 @Injectable()
 export class FileReceiver {
   constructor(
@@ -26,13 +27,25 @@ export class FileReceiver {
     private readonly admission: Admission,
   ) {}
 
+  async receive(exchange: Exchange, destination: Destination): Promise<void> {
+    const file = new FileDto(await this.store(exchange, destination));
+    exchange.header('ETag', file.etag);
+    if (destination.replaces !== undefined) {
+      exchange.json(200, file);
+      return;
+    }
+    exchange.header('Location', `/files/${file.id}`);
+    exchange.json(201, file);
+  }
+
   /** What must fail is refused before a byte of the body is read. */
-  async receive(request: IncomingMessage, { name, replaces }: Destination, signal: AbortSignal): Promise<FileRecord> {
+  private async store(exchange: Exchange, { name, replaces }: Destination): Promise<FileRecord> {
+    const { request, signal } = exchange;
     if (replaces !== undefined) await this.records.find(replaces, signal);
     const expected = replaces === undefined ? undefined : await this.records.expectedVersion(replaces, request.headers, signal);
     const release = await this.admission.admit(announced(request.headers), signal);
     try {
-      const upload = await incomingFile(request, name, this.config.limits, signal);
+      const upload = await incomingFile(exchange, name, this.config.limits);
       return await (replaces === undefined
         ? this.uploads.create(upload, signal)
         : this.uploads.replace(replaces, upload, expected, signal));

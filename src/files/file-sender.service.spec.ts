@@ -1,7 +1,8 @@
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import express from 'express';
 import { newId, type FileId, type VersionId } from '../common/ids.js';
+import { Exchange } from '../http/exchange.js';
 import type { Admission } from './admission.js';
 import type { DownloadService, OpenFile } from './download.service.js';
 import { FileSender } from './file-sender.service.js';
@@ -18,6 +19,7 @@ async function shareOf(size: number, range: string | undefined): Promise<number 
   const downloads = {
     open: () => Promise.resolve(open),
     digest: () => new Uint8Array(32),
+    small: () => Promise.resolve(undefined),
     async *read(_open: OpenFile, { from, to }: { readonly from: number; readonly to: number }) {
       if (to > from) yield new Uint8Array(to - from);
     },
@@ -30,9 +32,9 @@ async function shareOf(size: number, range: string | undefined): Promise<number 
     },
   } as unknown as Admission;
   const sender = new FileSender(downloads, admission);
-  const server = express()
-    .get('/', (request, response) => sender.send(newId<FileId>(), request, response))
-    .listen(0);
+  const server = createServer((request, response) => void sender.send(newId<FileId>(), new Exchange(request, response))).listen(
+    0,
+  );
   try {
     const headers = range === undefined ? {} : { range };
     await (await fetch(`http://localhost:${(server.address() as AddressInfo).port}`, { headers })).arrayBuffer();

@@ -44,7 +44,7 @@ export class FileDto {
     this.versionId = file.versionId;
     this.etag = etagOf(file.versionId);
     this.createdAt = new Date(file.createdAt).toISOString();
-    this.updatedAt = new Date(file.updatedAt).toISOString();
+    this.updatedAt = file.updatedAt === file.createdAt ? this.createdAt : new Date(file.updatedAt).toISOString();
   }
 }
 

@@ -4,6 +4,7 @@ import type { Request, Response } from 'express';
 import { DomainError } from '../common/errors.js';
 import type { FileId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
+import { Exchange } from '../http/exchange.js';
 import { ParseFileId } from '../http/parse-id.pipe.js';
 import { requestSignal } from '../http/request-signal.js';
 import { FileDto, FileInfoDto, FilePageDto } from './file.dto.js';
@@ -21,7 +22,7 @@ import { FileReceiver } from './file-receiver.service.js';
 import { FileSender } from './file-sender.service.js';
 import { RecordsService } from './records.service.js';
 
-/** `/files`: the API of the storage. Bodies stream; only PATCH has a parsed one. */
+/** `/files`: the API of the storage. Bodies stream; only PATCH has a parsed one. Most uploads and downloads take the way of {@link DirectFiles}. */
 @ApiTags('files')
 @Controller('files')
 export class FilesController {
@@ -35,14 +36,8 @@ export class FilesController {
   @Put()
   @HttpCode(201)
   @DescribeUpload()
-  async upload(
-    @Query() query: UploadQueryDto,
-    @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<FileDto> {
-    const file = new FileDto(await this.receiver.receive(request, { name: query.name }, requestSignal(request, response)));
-    response.setHeader('Location', `/files/${file.id}`).setHeader('ETag', file.etag);
-    return file;
+  async upload(@Query() query: UploadQueryDto, @Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.receiver.receive(new Exchange(request, response), { name: query.name });
   }
 
   @Put(':id')
@@ -51,13 +46,9 @@ export class FilesController {
     @Param('id', ParseFileId) id: FileId,
     @Query() query: UploadQueryDto,
     @Req() request: Request,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<FileDto> {
-    const file = new FileDto(
-      await this.receiver.receive(request, { name: query.name, replaces: id }, requestSignal(request, response)),
-    );
-    response.setHeader('ETag', file.etag);
-    return file;
+    @Res() response: Response,
+  ): Promise<void> {
+    await this.receiver.receive(new Exchange(request, response), { name: query.name, replaces: id });
   }
 
   @Get(['', 'list'])
@@ -93,13 +84,13 @@ export class FilesController {
   @Head(':id')
   @DescribeDownload('HEAD')
   async head(@Param('id', ParseFileId) id: FileId, @Req() request: Request, @Res() response: Response): Promise<void> {
-    await this.sender.send(id, request, response);
+    await this.sender.send(id, new Exchange(request, response));
   }
 
   @Get(':id')
   @DescribeDownload('GET')
   async download(@Param('id', ParseFileId) id: FileId, @Req() request: Request, @Res() response: Response): Promise<void> {
-    await this.sender.send(id, request, response);
+    await this.sender.send(id, new Exchange(request, response));
   }
 
   @Patch(':id')

@@ -1,38 +1,51 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { DomainError } from '../common/errors.js';
 import type { Limits } from '../config/limits.js';
 import { nameInDisposition } from '../http/disposition.js';
+import type { Exchange } from '../http/exchange.js';
 import { inviteBody } from '../http/invite-body.js';
-import { type IncomingFile, readMultipart } from '../http/multipart.js';
+import { readMultipart } from '../http/multipart.js';
+import { readWholeBody, WHOLE_BODY_BYTES_MAX } from '../http/whole-body.js';
 import { checkContentType, checkName } from './file-name.js';
 
-/** An upload as the service takes it: checked, and its body not read yet. */
+const FORM = /^multipart\/form-data\b/i;
+
+/** An upload as the service takes it: checked, and its body not read yet, unless it is small. */
 export interface Upload {
   readonly name: string | undefined;
   readonly contentType: string | undefined;
   readonly body: AsyncIterable<Uint8Array>;
+  /** The same bytes as `body`, if they are few and have all arrived. */
+  readonly whole?: Uint8Array;
   /** SHA-256 that the client expects of the body (RFC 9530). */
   readonly expectedDigest: Buffer | undefined;
 }
 
 /** Makes an upload of a request: raw bytes of any content type, or a form with one file. Nothing is read of a body that is refused. */
-export async function incomingFile(
-  request: IncomingMessage,
-  nameInQuery: string | undefined,
-  limits: Limits,
-  signal: AbortSignal,
-): Promise<Upload> {
-  refuseUnsupported(request.headers);
+export async function incomingFile(exchange: Exchange, nameInQuery: string | undefined, limits: Limits): Promise<Upload> {
+  const { headers } = exchange.request;
   const { body_bytes_max: bytesMax } = limits;
-  if (bytesMax > 0 && (announced(request.headers) ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  const isForm = /^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '');
-  const { name, contentType, body } = isForm ? await readMultipart(request, signal) : rawFile(request);
-  const chosenName = nameInQuery ?? name;
+  const length = announced(headers);
+  refuseUnsupported(headers);
+  if (bytesMax > 0 && (length ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  if (FORM.test(headers['content-type'] ?? '')) {
+    const form = await readMultipart(exchange);
+    const checked = check(nameInQuery ?? form.name, form.contentType, limits);
+    return { ...checked, body: limited(form.body, bytesMax), expectedDigest: undefined };
+  }
+  const name = nameInQuery ?? nameInDisposition(headers['content-disposition']);
+  const { name: checkedName, contentType } = check(name, headers['content-type'], limits);
+  const expectedDigest = digestOf(headers['repr-digest'] ?? headers['content-digest']);
+  if (length === undefined || length > WHOLE_BODY_BYTES_MAX)
+    return { name: checkedName, contentType, body: limited(streamed(exchange), bytesMax), expectedDigest };
+  const whole = await readWholeBody(exchange, length);
+  return { name: checkedName, contentType, body: { [Symbol.asyncIterator]: () => only(whole) }, whole, expectedDigest };
+}
+
+function check(name: string | undefined, contentType: string | undefined, limits: Limits): Pick<Upload, 'name' | 'contentType'> {
   return {
-    name: chosenName === undefined ? undefined : checkName(chosenName, limits.name_bytes_max),
+    name: name === undefined ? undefined : checkName(name, limits.name_bytes_max),
     contentType: contentType === undefined ? undefined : checkContentType(contentType, limits.content_type_bytes_max),
-    body: bytesMax > 0 ? limited(body, bytesMax) : body,
-    expectedDigest: isForm ? undefined : digestOf(request.headers['repr-digest'] ?? request.headers['content-digest']),
   };
 }
 
@@ -49,25 +62,31 @@ function refuseUnsupported(headers: IncomingHttpHeaders): void {
   throw new DomainError('unsupported-encoding', 'send the file as it is to be stored, without Content-Encoding');
 }
 
-function rawFile(request: IncomingMessage): IncomingFile {
+function streamed({ request, response }: Exchange): AsyncIterable<Uint8Array> {
   return {
-    name: nameInDisposition(request.headers['content-disposition']),
-    contentType: request.headers['content-type'],
-    body: {
-      [Symbol.asyncIterator]: () => {
-        inviteBody(request);
-        // Leaving the loop early must not destroy the socket: the answer that says why still has to go through it.
-        return request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
-      },
+    [Symbol.asyncIterator]: () => {
+      inviteBody(request, response);
+      // Leaving the loop early must not destroy the socket: the answer that says why still has to go through it.
+      return request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
     },
   };
+}
+
+/** A body that is one piece, or none. */
+async function* only(piece: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  if (piece.length > 0) yield await Promise.resolve(piece);
 }
 
 function tooLarge(bytesMax: number): DomainError {
   return new DomainError('body-too-large', `a file may have at most ${bytesMax} bytes`);
 }
 
-async function* limited(body: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+/** The same body, which fails behind `bytesMax`; 0 is no limit. */
+function limited(body: AsyncIterable<Uint8Array>, bytesMax: number): AsyncIterable<Uint8Array> {
+  return bytesMax > 0 ? cutOff(body, bytesMax) : body;
+}
+
+async function* cutOff(body: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;

@@ -6,11 +6,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NEVER, makeCreation } from '../../test/support/metadata-fixtures.js';
+import { MemoryStorageNode } from '../../test/support/memory.storage-node.js';
 import { newId, type ClusterId, type VersionId } from '../common/ids.js';
+import type { AppConfig } from '../config/app-config.js';
 import { changeKeyRing, createKeyRing } from '../crypto/key-ring-file.js';
 import { KeyRingHolder } from '../crypto/key-ring.holder.js';
+import { RecordCrypto } from '../crypto/record-crypto.js';
 import { VersionCrypto } from '../crypto/version-keys.js';
 import { LmdbMetadataStore } from '../metadata/embedded/lmdb.metadata-store.js';
+import type { NodeRecord } from '../nodes/storage-node.js';
+import { NodeRegistry } from '../nodes/node-registry.js';
+import { Placement } from '../placement/placement.js';
+import { RecordSealer } from '../records/record-sealer.js';
+import { RecordStore } from '../redundancy/record-store.js';
+import { AmendService } from './amend.service.js';
+import { FileChanges } from './file-changes.js';
 import { KeyRotationService } from './key-rotation.service.js';
 import { KeyUse } from './key-use.js';
 
@@ -23,6 +33,8 @@ let store: LmdbMetadataStore;
 let keys: KeyRingHolder;
 let crypto: VersionCrypto;
 let keyUse: KeyUse;
+let sealer: RecordSealer;
+let amends: AmendService;
 let service: KeyRotationService;
 let log: { readonly level: string; readonly fields: Record<string, unknown>; readonly text: string }[];
 
@@ -41,7 +53,12 @@ beforeEach(async () => {
   keys = new KeyRingHolder(path, clusterId, { watchMs: 20, retryMs: 50 });
   crypto = new VersionCrypto(() => keys.current());
   keyUse = new KeyUse();
-  service = new KeyRotationService(store, crypto, keys, keyUse);
+  const registry = new NodeRegistry([1, 2, 3, 4].map((number) => new MemoryStorageNode(number)));
+  for (const { number } of registry.nodes) registry.setState(number, 'up', {});
+  const changes = new FileChanges(new RecordStore({ registry, placement: new Placement(), metadata: store }));
+  sealer = new RecordSealer(new RecordCrypto(clusterId, () => keys.current()));
+  amends = new AmendService({ redundancy_count: 1 } as AppConfig, changes, sealer, keyUse);
+  service = new KeyRotationService(amends, crypto, keys, keyUse);
 });
 afterEach(async () => {
   await service.beforeApplicationShutdown();
@@ -69,6 +86,17 @@ function activate(id: string): void {
   writeFileSync(path, JSON.stringify(ring));
 }
 
+/** What a record says; undefined for what nobody has deleted yet and nobody can read any more. */
+function openIfKnown(record: NodeRecord): unknown {
+  try {
+    return sealer.open(record);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'key-missing' });
+    return undefined;
+  }
+}
+
+const isOf = (record: unknown, kind: string): boolean => (record as { kind: string } | undefined)?.kind === kind;
 const rotate = (): unknown => changeKeyRing(path, (keyRing) => keyRing.withNewActiveKey(8));
 const idsOf = (): string =>
   keys
@@ -94,6 +122,31 @@ describe('KeyRotationService', () => {
     await until(() => log.length > 0);
     expect(log).toEqual([{ level: 'log', fields: { key: 'k1', versions: 5 }, text: expect.stringContaining('retired') }]);
     expect(await store.wrappedBy('k2', 10, NEVER)).toHaveLength(5);
+  });
+
+  it('seals what the nodes keep of files and of deleted ones anew, before the key goes', async () => {
+    const versionId = await addVersion();
+    await addVersion();
+    const [kept, gone] = await Array.fromAsync(store.files(NEVER));
+    await amends.remove(gone!.file.id, undefined, NEVER);
+    service.onApplicationBootstrap();
+    rotate();
+    await until(() => idsOf() === 'k2');
+    const nodes = amends.records.parts.registry.nodes;
+    const opened: unknown[] = [];
+    for (const node of nodes) {
+      const heads = await Array.fromAsync(node.listRecords(NEVER));
+      for (const record of await node.getRecords(heads, NEVER)) opened.push(openIfKnown(record as NodeRecord));
+    }
+    const { file, manifest } = (await store.findByVersion(versionId, NEVER))!;
+    expect(file.id).toBe(kept!.file.id);
+    expect(manifest.seal.kekId).toBe('k2');
+    const tombstone = await store.findTombstone(gone!.file.id, NEVER);
+    expect(tombstone?.kekId).toBe('k2');
+    expect(opened.filter((record) => isOf(record, 'file'))).toEqual(
+      [1, 4].map(() => ({ kind: 'file', file, manifest, lastPage: { page: 0, bytes: Uint8Array.of(1, 2, 3) } })),
+    );
+    expect(opened).toContainEqual({ kind: 'tombstone', tombstone });
   });
 
   it('passes over versions that do not open, reaches those behind them, and keeps the key', async () => {

@@ -1,13 +1,25 @@
 import { BeforeApplicationShutdown, Injectable, Logger, OnApplicationBootstrap } from '@nestjs/common';
 import { errorCode } from '../common/errors.js';
 import type { VersionId } from '../common/ids.js';
+import { mapOrdered } from '../common/map-ordered.js';
 import { VersionCrypto } from '../crypto/version-keys.js';
 import { KeyRingHolder } from '../crypto/key-ring.holder.js';
-import { type Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import { AmendService, type FileEdit } from './amend.service.js';
 import { KeyUse } from './key-use.js';
 
 /** Versions that are wrapped anew between two looks at the index. */
 const BATCH = 200;
+/** Versions that are wrapped anew at once. */
+const WIDTH = 16;
+
+/** After a failure, most likely of nodes, it is tried again in this time. */
+const RETRY_MS = 60_000;
+
+interface Rewrapped {
+  readonly versionId: VersionId;
+  readonly done: boolean;
+}
 
 /**
  * After `dcloud keys rotate`: wraps the keys of all versions by the new active key, in the background, and drops an old key when nothing
@@ -20,13 +32,18 @@ export class KeyRotationService implements OnApplicationBootstrap, BeforeApplica
   /** Aborted, and replaced, by every change of the key ring. */
   private unchanged = new AbortController();
   private running: Promise<void> | undefined;
+  private retry: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly metadata: MetadataStore,
+    private readonly amends: AmendService,
     private readonly crypto: VersionCrypto,
     private readonly keys: KeyRingHolder,
     private readonly keyUse: KeyUse,
   ) {}
+
+  private get metadata(): MetadataStore {
+    return this.amends.metadata;
+  }
 
   onApplicationBootstrap(): void {
     this.keys.watch((problem) => {
@@ -38,6 +55,7 @@ export class KeyRotationService implements OnApplicationBootstrap, BeforeApplica
 
   async beforeApplicationShutdown(): Promise<void> {
     this.keys.unwatch();
+    clearTimeout(this.retry);
     this.stopping.abort();
     await this.running;
   }
@@ -67,8 +85,12 @@ export class KeyRotationService implements OnApplicationBootstrap, BeforeApplica
     try {
       await this.retire(id);
     } catch (error) {
-      if (!this.stopping.signal.aborted)
-        this.logger.error({ err: error }, 'wrapping keys anew failed; it goes on with the next change or start');
+      if (this.stopping.signal.aborted) return;
+      this.logger.error({ err: error }, 'wrapping keys anew failed and will be tried again');
+      this.retry ??= setTimeout(() => {
+        this.retry = undefined;
+        this.start();
+      }, RETRY_MS).unref();
     }
   }
 
@@ -90,26 +112,39 @@ export class KeyRotationService implements OnApplicationBootstrap, BeforeApplica
         );
         return;
       }
-      for (const version of todo) {
-        if (await this.rewrap(version)) count += 1;
-        else passed.add(version.versionId);
+      for await (const { versionId, done } of mapOrdered(todo, WIDTH, (version) => this.rewrap(version))) {
+        if (done) count += 1;
+        else passed.add(versionId);
       }
     }
+    for await (const { fileId, kekId } of this.metadata.tombstones(signal)) if (kekId === id) await this.amends.reconcile(fileId);
+    if (this.isActive(id)) return;
     this.keys.drop(id);
     this.logger.log({ key: id, versions: count }, 'a key was retired: nothing is sealed by it any more');
   }
 
-  /** False if it is still wrapped as before, or gone. */
-  private async rewrap({ fileId, versionId, seal }: Manifest): Promise<boolean> {
-    let change: ReturnType<VersionCrypto['rewrap']>;
+  /** Not done if it is still wrapped as before, or gone. */
+  private async rewrap({ fileId, versionId, seal }: Manifest): Promise<Rewrapped> {
+    let wrapped: FileEdit['wrapped'];
     try {
-      change = this.crypto.rewrap({ fileId, versionId }, seal);
+      await this.amends.amend(
+        fileId,
+        (stored) => {
+          if (stored.manifest.versionId !== versionId || stored.manifest.seal.kekId !== seal.kekId) return undefined;
+          const { kekId, wrappedKey } = this.crypto.rewrap({ fileId, versionId }, stored.manifest.seal);
+          wrapped = { kekId, wrappedKey };
+          return { wrapped };
+        },
+        undefined,
+        this.stopping.signal,
+      );
     } catch (error) {
-      if (errorCode(error) !== 'data-damaged') throw error;
-      this.logger.error({ versionId }, 'the sealed key of a version does not open and is not wrapped anew');
-      return false;
+      const code = errorCode(error);
+      if (code !== 'data-damaged' && code !== 'file-not-found') throw error;
+      if (code === 'data-damaged')
+        this.logger.error({ versionId }, 'the sealed key of a version does not open and is not wrapped anew');
     }
-    return this.metadata.rewrap(versionId, change, this.stopping.signal);
+    return { versionId, done: wrapped !== undefined };
   }
 
   /** A key ring that was put in place by hand may make an old key the active one again. */

@@ -3,19 +3,26 @@ import { DomainError } from '../common/errors.js';
 import type { FileId, VersionId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import { checkChange, isConditional, type Preconditions, validatorsOf } from '../http/conditional.js';
-import { type FilePage, type FileRecord, type ListQuery, MetadataStore, type StoredFile } from '../metadata/metadata-store.js';
+import type { FilePage, FileRecord, ListQuery, MetadataStore, StoredFile } from '../metadata/metadata-store.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
 import type { LayoutReport } from '../redundancy/survival.js';
+import { AmendService } from './amend.service.js';
 import { checkContentType, checkName } from './file-name.js';
+import { RetiredVersions } from './retired-versions.js';
 
 /** Everything about files that does not touch their bytes. */
 @Injectable()
 export class RecordsService {
   constructor(
     private readonly config: AppConfig,
-    private readonly metadata: MetadataStore,
     private readonly redundancy: RedundancyService,
+    private readonly amends: AmendService,
+    private readonly retired: RetiredVersions,
   ) {}
+
+  private get metadata(): MetadataStore {
+    return this.amends.metadata;
+  }
 
   list(query: ListQuery, signal: AbortSignal): Promise<FilePage> {
     return this.metadata.list(query, signal);
@@ -46,13 +53,13 @@ export class RecordsService {
         : { contentType: checkContentType(changes.contentType, content_type_bytes_max) }),
     };
     const expected = await this.expectedVersion(id, preconditions, signal);
-    return this.metadata.update(id, { ...checked, updatedAt: Date.now() }, expected, signal);
+    return this.amends.amend(id, () => ({ ...checked, updatedAt: Date.now() }), expected, signal);
   }
 
   async remove(id: FileId, preconditions: Preconditions, signal: AbortSignal): Promise<void> {
     const expected = await this.expectedVersion(id, preconditions, signal);
-    const { manifest } = await this.metadata.remove(id, expected, signal);
-    this.redundancy.dropped(manifest);
+    const { manifest } = await this.amends.remove(id, expected, signal);
+    this.retired.drop(manifest);
   }
 
   /**

@@ -1,22 +1,32 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, hash, timingSafeEqual } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { Chunker } from '../chunking/chunker.js';
 import { DomainError } from '../common/errors.js';
 import { newId, type FileId, type VersionId } from '../common/ids.js';
 import { sealStream } from '../crypto/open-stream.js';
-import { VersionCrypto } from '../crypto/version-keys.js';
-import type { Commit, FileRecord, Manifest } from '../metadata/metadata-store.js';
-import { RedundancyService } from '../redundancy/redundancy.service.js';
+import { SEGMENT_OVERHEAD_BYTES } from '../crypto/floe-format.js';
+import { VersionCrypto, type VersionSealing } from '../crypto/version-keys.js';
+import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
 import type { VersionWriter } from '../redundancy/version-writer.js';
 import type { Upload } from './incoming-file.js';
-import { VersionCommitter } from './version-committer.js';
+import { SmallFileCache, type SmallVersion } from './small-file-cache.js';
+import { VersionCommitter, type VersionDraft } from './version-committer.js';
 
-const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
+/** A sealed body of at most this size travels in the record of its version, as one slice. */
+const INLINE_BYTES_MAX = 16 * 1024;
+const INLINE_PLAIN_BYTES_MAX = INLINE_BYTES_MAX - SEGMENT_OVERHEAD_BYTES;
 /** Time for the index to take note of an upload that failed. The request's own signal is of no use then: it may be why. */
 const ABANDON_MS = 30_000;
 
 /** What only the end of a body tells of it. */
-type Body = Pick<Manifest, 'size' | 'sealedSize' | 'seal'>;
+type Body = Pick<Manifest, 'size' | 'sealedSize' | 'sliceBytes' | 'seal'> & { readonly small?: SmallVersion };
+
+interface StoredBody extends Pick<Manifest, 'size' | 'sealedSize'> {
+  /** SHA-256 of the plaintext. */
+  readonly sum: Buffer;
+  /** All of the sealed body, if it rides in the record. */
+  readonly sealed: Uint8Array | undefined;
+}
 
 /** The way in: request ─▶ seal ─▶ slice ─▶ redundancy ─▶ nodes, and then once: the index. */
 @Injectable()
@@ -26,71 +36,55 @@ export class UploadService {
   constructor(
     private readonly chunker: Chunker,
     private readonly crypto: VersionCrypto,
-    private readonly redundancy: RedundancyService,
     private readonly committer: VersionCommitter,
+    private readonly cache: SmallFileCache,
   ) {}
 
   /** Stores a new file. Resolves when it is durable on all its nodes and in the index; if it throws, nothing of it is left. */
   async create(upload: Upload, signal: AbortSignal): Promise<FileRecord> {
-    const id = newId<FileId>();
-    return this.store(id, upload, signal, (manifest) => ({
-      kind: 'create',
-      manifest,
-      file: {
-        id,
-        name: upload.name ?? id,
-        contentType: upload.contentType ?? DEFAULT_CONTENT_TYPE,
-        size: manifest.size,
-        versionId: manifest.versionId,
-        createdAt: manifest.createdAt,
-        updatedAt: manifest.createdAt,
-      },
-    }));
+    return this.store(upload, { fileId: newId<FileId>(), replaces: false }, signal);
   }
 
   /** Gives a file new content; until that is durable the old one is served. @param expected the version that must be current then */
   async replace(id: FileId, upload: Upload, expected: VersionId | undefined, signal: AbortSignal): Promise<FileRecord> {
-    return this.store(id, upload, signal, (manifest) => ({
-      kind: 'replace',
-      manifest,
-      fileId: id,
-      updatedAt: manifest.createdAt,
-      ...(upload.name === undefined ? {} : { name: upload.name }),
-      ...(upload.contentType === undefined ? {} : { contentType: upload.contentType }),
-      ...(expected === undefined ? {} : { expected }),
-    }));
+    return this.store(upload, { fileId: id, replaces: true, expected }, signal);
   }
 
   private async store(
-    fileId: FileId,
     upload: Upload,
+    target: Pick<VersionDraft, 'fileId' | 'replaces' | 'expected'>,
     signal: AbortSignal,
-    toCommit: (manifest: Manifest) => DistributiveOmit<Commit, 'lastPage'>,
   ): Promise<FileRecord> {
     const versionId = newId<VersionId>();
-    const writer = this.redundancy.writer(versionId);
+    const writer = this.committer.writer(versionId);
     try {
-      const body = await this.write(fileId, upload, writer, signal);
-      const manifest: Manifest = {
-        versionId,
-        fileId,
-        ...body,
-        sliceBytes: this.chunker.sliceBytes,
-        ...writer.shape,
-        usage: writer.usage(),
-        createdAt: Date.now(),
-      };
+      const { small, ...body } = await this.write(target.fileId, upload, writer, signal);
+      const { fileId } = target;
+      const manifest = { versionId, fileId, ...body, ...writer.shape, createdAt: Date.now() };
       signal.throwIfAborted(); // a client that has left does not see the answer: then the file should not be there
-      const file = await this.committer.commit({ ...toCommit(manifest), lastPage: writer.lastPage() }, signal);
+      const { name, contentType } = upload;
+      const file = await this.committer.commit({ ...target, name, contentType, manifest }, writer, signal);
       writer.committed();
+      if (small !== undefined) this.cache.add(versionId, small);
       return file;
     } catch (error) {
-      await this.abandon(writer);
+      await this.abandon(target.fileId, writer);
       throw error;
     }
   }
 
-  private async abandon(writer: VersionWriter): Promise<void> {
+  /** First the nodes must know better than the record of the version, if they may have it; only then its shards may go. */
+  private async abandon(fileId: FileId, writer: VersionWriter): Promise<void> {
+    try {
+      if (writer.isRecorded) await this.committer.takeBack(fileId);
+    } catch (error) {
+      writer.leave();
+      this.logger.error(
+        { err: error, versionId: writer.versionId },
+        'an upload that failed is left to the next walk over the nodes',
+      );
+      return;
+    }
     try {
       await writer.abandon(AbortSignal.timeout(ABANDON_MS));
     } catch (error) {
@@ -99,24 +93,53 @@ export class UploadService {
     }
   }
 
-  /** One pass over the body: counted, digested, sealed, cut and stored. */
+  /** One pass over the body: counted, digested, sealed, cut and stored; or kept, if it is small enough to be stored with its record. */
   private async write(fileId: FileId, upload: Upload, writer: VersionWriter, signal: AbortSignal): Promise<Body> {
-    const { sealer, finishSeal } = this.crypto.seal(fileId, writer.versionId);
-    const plain = new Measure();
-    const sealed = new Measure();
-    const digest = createHash('sha256');
-    const body = plain.through(upload.body, (chunk) => digest.update(chunk));
-    const slices = this.chunker.slice(sealed.through(sealStream(body, sealer)));
-    await writer.write(slices, this.redundancy.width(this.chunker.sliceBytes), signal);
-    const sum = digest.digest();
+    const { sealer, finishSeal, toOpening } = this.crypto.seal(fileId, writer.versionId);
+    const { whole } = upload;
+    const isAtHand = whole !== undefined && whole.length <= INLINE_PLAIN_BYTES_MAX;
+    const { sum, sealed, ...sizes } = isAtHand
+      ? rideWhole(whole, sealer, writer)
+      : await this.stream(upload.body, sealer, writer, signal);
     if (upload.expectedDigest !== undefined && !timingSafeEqual(sum, upload.expectedDigest)) {
       throw new DomainError('invalid-digest', 'the bytes that arrived have another SHA-256 than was announced');
     }
-    return { size: plain.bytes, sealedSize: sealed.bytes, seal: finishSeal(sum) };
+    const { sliceBytes } = this.chunker;
+    const seal = finishSeal(sum);
+    if (sealed === undefined) return { ...sizes, sliceBytes, seal };
+    return { ...sizes, sliceBytes: Math.max(sliceBytes, INLINE_BYTES_MAX), seal, small: { sealed, opening: toOpening(sum) } };
+  }
+
+  private async stream(
+    source: AsyncIterable<Uint8Array>,
+    sealer: VersionSealing['sealer'],
+    writer: VersionWriter,
+    signal: AbortSignal,
+  ): Promise<StoredBody> {
+    const plain = new Measure();
+    const sealed = new Measure();
+    const digest = createHash('sha256');
+    const body = sealed.through(
+      sealStream(
+        plain.through(source, (chunk) => digest.update(chunk)),
+        sealer,
+      ),
+    );
+    const gathered = await this.chunker.gather(body, INLINE_BYTES_MAX);
+    const whole = 'whole' in gathered ? gathered.whole : undefined;
+    if (whole !== undefined) writer.ride(whole);
+    else if ('stream' in gathered)
+      await writer.write(this.chunker.slice(gathered.stream), this.committer.width(this.chunker.sliceBytes), signal);
+    return { size: plain.bytes, sealedSize: sealed.bytes, sealed: whole, sum: digest.digest() };
   }
 }
 
-type DistributiveOmit<Type, Key extends PropertyKey> = Type extends unknown ? Omit<Type, Key> : never;
+/** What {@link UploadService.stream} does, for a small body that is at hand. */
+function rideWhole(whole: Uint8Array, sealer: VersionSealing['sealer'], writer: VersionWriter): StoredBody {
+  const sealed = Buffer.concat([...sealer.push(whole), ...sealer.finish()]);
+  writer.ride(sealed);
+  return { size: whole.length, sealedSize: sealed.length, sealed, sum: hash('sha256', whole, 'buffer') };
+}
 
 /** Counts the bytes of a stream that passes through. */
 class Measure {

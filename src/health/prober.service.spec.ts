@@ -59,7 +59,7 @@ describe('the prober, with the limits of production', () => {
     await start();
     const mend = faulty.inject({ on: 'put', effect: { fail: 'unavailable' } });
     const hanging = faulty.inject({ on: 'probe', effect: { delayMs: 200 } });
-    await expect(registry.call(1, (node) => node.put([], NEVER))).rejects.toBeInstanceOf(NodeError);
+    await expect(registry.call(1, (node) => node.put({ shards: [], records: [] }, NEVER))).rejects.toBeInstanceOf(NodeError);
     expect(registry.status(1).state).toBe('suspect');
     expect(registry.writable()).toEqual([]);
     mend();
@@ -74,7 +74,9 @@ describe('the prober, with the limits of production', () => {
     mend();
     await untilState('up', 1500);
     faulty.inject({ on: 'put', effect: { fail: 'full' } });
-    await expect(registry.call(1, (node) => node.put([], NEVER))).rejects.toMatchObject({ kind: 'full' });
+    await expect(registry.call(1, (node) => node.put({ shards: [], records: [] }, NEVER))).rejects.toMatchObject({
+      kind: 'full',
+    });
     expect(registry.status(1).state).toBe('full');
     expect(registry.writable()).toEqual([]);
     expect(registry.reachable()).toEqual([1]);

@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import express from 'express';
@@ -15,8 +15,13 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
 };
 
+/** Takes some requests straight from the server, before anything of Express, Nest or their middleware; tells whether it took this one. */
+export type DirectHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
+
 /** Express on a server that bounds what a connection may do before a request reaches the program. */
 export class GuardedExpressAdapter extends ExpressAdapter {
+  private direct: DirectHandler = () => false;
+
   constructor(private readonly limits: Limits) {
     const app = express();
     app.disable('x-powered-by');
@@ -27,11 +32,19 @@ export class GuardedExpressAdapter extends ExpressAdapter {
 
   override initHttpServer(): void {
     const { header_bytes_max: maxHeaderSize } = this.limits;
+    const answer = this.getInstance<RequestListener>();
     const server = createServer(
-      { maxHeaderSize, connectionsCheckingInterval: CONNECTION_CHECK_MS },
-      this.getInstance<express.Express>(),
+      { maxHeaderSize, connectionsCheckingInterval: CONNECTION_CHECK_MS, optimizeEmptyRequests: true },
+      (request, response) => {
+        if (!this.direct(request, response)) answer(request, response);
+      },
     );
     this.httpServer = guard(server, this.limits);
+  }
+
+  /** From now on each request is shown to this handler first. */
+  serveDirectly(handler: DirectHandler): void {
+    this.direct = handler;
   }
 
   /** Connections that still have an answer to come end with it, instead of keeping the process waiting for a next request. */
@@ -62,7 +75,7 @@ class Answers {
   add(socket: Duplex, response: ServerResponse): void {
     const owed = this.bySocket.get(socket) ?? new Set();
     this.bySocket.set(socket, owed.add(response));
-    response.once('close', () => owed.delete(response));
+    response.on('close', () => owed.delete(response)); // it closes once, and `once` costs more
   }
 
   /** Whether a part of an answer was sent: anything else that is written now would land in the middle of a body. */

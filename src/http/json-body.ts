@@ -22,7 +22,7 @@ export function jsonBody(bytesMax: number): RequestHandler {
       next(new DomainError('body-too-large', `the body may have at most ${bytesMax} bytes`)); // the parser finds that out too, but behind the invitation
       return;
     }
-    inviteBody(request);
+    inviteBody(request, response);
     // Nest would take a syntax error for its own and lose what kind it was.
     parse(request, response, (error?: unknown) => {
       next(error === undefined ? strangeKey(request.body) : asDomainError(error));

@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Params } from 'nestjs-pino';
 import { stdSerializers } from 'pino';
-
-const REQUEST_ID = /^[\w.-]{1,64}$/;
+import { currentRequest, logLevelOf, requestIdOf } from './request-log.js';
 
 const FILE_PATH = /^\/files\/(?!(?:list|[0-9a-f-]{36}(?:\/info)?)\/?$).*/i;
 
@@ -21,8 +19,7 @@ export function loggingOptions(level: string): Params {
     pinoHttp: {
       level,
       genReqId: (request: IncomingMessage, response: ServerResponse) => {
-        const given = request.headers['x-request-id'];
-        const id = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+        const id = requestIdOf(request);
         response.setHeader('X-Request-Id', id);
         return id;
       },
@@ -32,10 +29,9 @@ export function loggingOptions(level: string): Params {
         res: ({ statusCode }: ServerResponse) => ({ statusCode }),
         err: stdSerializers.err,
       },
-      customLogLevel: (_request: IncomingMessage, response: ServerResponse, error?: Error) => {
-        if (error !== undefined || response.statusCode >= 500) return 'error';
-        return response.statusCode >= 400 ? 'warn' : 'info';
-      },
+      customLogLevel: (_request: IncomingMessage, response: ServerResponse, error?: Error) =>
+        error === undefined ? logLevelOf(response) : 'error',
+      mixin: currentRequest,
       quietReqLogger: true,
     },
   };

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyInstance } from '@fastify/busboy';
 import { DomainError } from '../common/errors.js';
+import type { Exchange } from './exchange.js';
 import { inviteBody } from './invite-body.js';
 
 /** A file that arrives; its bytes must be read to the end before anything after it is known. */
@@ -21,7 +22,11 @@ type FilePart = [field: string, stream: Readable, name: string | undefined, enco
  * Reads a `multipart/form-data` request with exactly one part named `file`. Resolves when the part begins.
  * @throws DomainError `invalid-multipart` for anything else, now or, if it comes to light later, at the end of the body
  */
-export async function readMultipart(request: IncomingMessage, signal: AbortSignal): Promise<IncomingFile> {
+export async function readMultipart({
+  request,
+  response,
+  signal,
+}: Pick<Exchange, 'request' | 'response' | 'signal'>): Promise<IncomingFile> {
   signal.throwIfAborted(); // a signal that has fired already tells no listener
   const parser = createParser(request);
   const { promise: part, resolve: begin, reject: fail } = Promise.withResolvers<IncomingFile>();
@@ -48,7 +53,7 @@ export async function readMultipart(request: IncomingMessage, signal: AbortSigna
   parser.once('error', (error: unknown) => refuse(invalid('it cannot be parsed', error)));
   request.once('error', refuse);
   signal.addEventListener('abort', () => refuse(signal.reason as Error), { once: true });
-  inviteBody(request);
+  inviteBody(request, response);
   request.pipe(parser);
   return part;
 }

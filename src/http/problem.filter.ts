@@ -1,40 +1,15 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { problemOf, RETRY_AFTER_SECONDS } from './problem.js';
+import { answerProblem, mayAnswerError } from './answer-problem.js';
 
-/** The one place where errors become answers. */
+/** Answers the errors of Nest's controllers, pipes and middleware. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  private readonly logger = new Logger(ProblemFilter.name);
-
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<Request>();
-    const response = http.getResponse<Response>();
-    const answer = problemOf(error);
-    const isGone = response.destroyed || request.socket.destroyed;
-    if (answer.status >= 500 && !isHealthReport(error)) this.logger.error({ err: error, code: answer.code }, 'a request failed');
-    if (isGone) return;
-    if (response.headersSent) {
-      response.destroy(); // to end it would make a truncated body look complete
-      return;
-    }
-    if (!request.complete) {
-      response.setHeader('Connection', 'close'); // the rest of the body is not wanted
-      request.resume();
-    }
-    if (isHealthReport(error)) {
-      response.status(error.getStatus()).json(error.getResponse());
-      return;
-    }
-    if (answer.status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
-    for (const header of ['Content-Disposition', 'Content-Range', 'ETag', 'Last-Modified', 'Repr-Digest']) {
-      if (answer.status !== 416 || header !== 'Content-Range') response.removeHeader(header);
-    }
-    response
-      .status(answer.status)
-      .setHeader('Content-Type', 'application/problem+json')
-      .send(Buffer.from(JSON.stringify(answer)));
+    const exchange = { request: http.getRequest<Request>(), response: http.getResponse<Response>() };
+    if (!isHealthReport(error)) answerProblem(error, exchange);
+    else if (mayAnswerError(exchange)) exchange.response.status(error.getStatus()).json(error.getResponse());
   }
 }
 

@@ -1,9 +1,9 @@
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** One signal for all the work of a request: aborted when the client leaves before its answer is complete. */
-export function requestSignal(request: Request, response: Response): AbortSignal {
+export function requestSignal(request: IncomingMessage, response: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  response.once('close', () => {
+  response.on('close', () => {
     if (!response.writableFinished) controller.abort(new ClientGone());
   });
   // Not request.destroyed: that is true as soon as a body was read to its end.

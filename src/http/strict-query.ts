@@ -10,16 +10,17 @@ export function strictQuery(text: string | null): Record<string, string> {
   for (const pair of text?.split('&') ?? []) {
     if (pair === '') continue;
     const [key = '', ...rest] = pair.split('=');
-    const name = decode(key);
+    const name = decodeQuery(key);
     // class-transformer drops keys that every object has, so the validation behind it cannot refuse them as unknown.
     if (Object.hasOwn(Object.prototype, name)) throw new DomainError('invalid-request', 'a query parameter is unknown');
     if (values.has(name)) throw new DomainError('invalid-request', 'a query parameter is given twice');
-    values.set(name, decode(rest.join('=')));
+    values.set(name, decodeQuery(rest.join('=')));
   }
   return Object.fromEntries(values);
 }
 
-function decode(text: string): string {
+/** A key or a value of a query, decoded. @throws DomainError `invalid-request` */
+export function decodeQuery(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch (cause) {

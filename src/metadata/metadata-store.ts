@@ -10,6 +10,8 @@ export interface FileRecord {
   readonly versionId: VersionId;
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** Of its last change, be it of content, name or keys; grows over the whole store (docs/adr/0008). */
+  readonly revision: number;
 }
 
 /** How many shards of a version lie on a node, and their bytes without headers. */
@@ -44,6 +46,8 @@ export interface Manifest {
   readonly m: number;
   readonly seal: VersionSeal;
   readonly usage: readonly NodeUsage[];
+  /** Nodes that keep the record of this version, as of the file's revision. */
+  readonly recordNodes: readonly number[];
   readonly createdAt: number;
 }
 
@@ -59,7 +63,7 @@ export interface LayoutPage {
   readonly bytes: Uint8Array;
 }
 
-/** Shards that no file needs any more and that still lie on nodes. Its layout pages are kept until it is cleared. */
+/** Shards and records that no file needs any more and that still lie on nodes. Its layout pages are kept until it is cleared. */
 export interface GarbageVersion {
   readonly versionId: VersionId;
   /** Nodes that have not confirmed the deletion yet. */
@@ -99,6 +103,9 @@ export type Commit =
       readonly manifest: Manifest;
       readonly lastPage: LayoutPage;
       readonly updatedAt: number;
+      readonly revision: number;
+      /** The revision of the file that its record on the nodes was made from; see {@link StaleBasisError}. */
+      readonly basis: number;
       /** Absent: as before. */
       readonly name?: string;
       readonly contentType?: string;
@@ -113,20 +120,73 @@ export interface Committed {
   readonly replaced?: Manifest;
 }
 
-export interface FileChanges {
+/** A change of a file that is no new content: its name, or the key that wraps its version's key, or just where its record lies. */
+export interface Amendment {
+  readonly revision: number;
+  /** The revision that the file must have; see {@link StaleBasisError}. */
+  readonly basis: number;
+  readonly recordNodes: readonly number[];
   readonly name?: string;
   readonly contentType?: string;
-  readonly updatedAt: number;
+  readonly updatedAt?: number;
+  readonly wrapped?: { readonly kekId: string; readonly wrappedKey: Uint8Array };
 }
+
+/** What the nodes keep of a deleted file, so that a rebuilt index does not raise it. */
+export interface Tombstone {
+  readonly fileId: FileId;
+  /** Higher than that of any record of the file. */
+  readonly revision: number;
+  /** The key of the key ring under which it is sealed. */
+  readonly kekId: string;
+  readonly nodes: readonly number[];
+}
+
+/**
+ * The file has another revision than the change was made from. The records on the nodes were written before the index is asked, so of two
+ * changes that overlap only one may pass, and the other has to be made anew.
+ */
+export class StaleBasisError extends Error {
+  override readonly name = 'StaleBasisError';
+  readonly code = 'ERR_STALE_BASIS';
+
+  constructor() {
+    super('the file has changed since');
+  }
+}
+
+/** A record of a node as the rebuild takes it in: of a file with its current version, or of one that was deleted. */
+export type ImportedRecord =
+  | { readonly kind: 'file'; readonly file: FileRecord; readonly manifest: Manifest; readonly lastPage: LayoutPage }
+  | { readonly kind: 'tombstone'; readonly tombstone: Tombstone };
 
 /**
  * The index: which files there are and where their shards lie. Each method that changes something resolves when the change is durable
  * (it survives a power cut) and is atomic: all of it happens or nothing. What has resolved is seen by every later call.
  * Nothing here blocks the event loop for an fsync, and concurrent changes share one (group commit).
  *
- * Throws DomainError `file-not-found`, `precondition-failed`, `invalid-cursor`; `index-unavailable` for everything the engine cannot do.
+ * Throws DomainError `file-not-found`, `precondition-failed`, `invalid-cursor`; `index-unavailable` for everything the engine cannot do;
+ * {@link StaleBasisError}.
  */
 export abstract class MetadataStore {
+  /**
+   * A number for a change, higher than any that was given before, also by another process or before a crash. Most are made of the clock, so
+   * that they go on growing even where the index was lost.
+   */
+  abstract nextRevision(signal: AbortSignal): Promise<number>;
+
+  /** No revision above it was ever given: a node that has one knows of changes that this index has lost. */
+  abstract revisionCeiling(signal: AbortSignal): Promise<number>;
+
+  /** No revision up to this one is given any more: a node has it, and this index did not give it. */
+  abstract raiseRevision(revision: number, signal: AbortSignal): Promise<void>;
+
+  /** Notes that no change with a revision up to this one is under way: each was committed, or taken back on the nodes. */
+  abstract noteSettled(revision: number, signal: AbortSignal): Promise<void>;
+
+  /** What was noted by {@link noteSettled}; what nodes keep with a higher revision may be of a change that a crash cut short. */
+  abstract settledThrough(signal: AbortSignal): Promise<number>;
+
   /** Keeps one page of a version's layout. It counts only once the version is committed; pages may be staged while the upload runs. */
   abstract stageLayout(versionId: VersionId, page: LayoutPage, signal: AbortSignal): Promise<void>;
 
@@ -138,17 +198,53 @@ export abstract class MetadataStore {
 
   abstract find(id: FileId, signal: AbortSignal): Promise<StoredFile | undefined>;
 
-  /** Renames, or changes the content type. `expected`: the version that must be current (If-Match). */
-  abstract update(id: FileId, changes: FileChanges, expected: VersionId | undefined, signal: AbortSignal): Promise<FileRecord>;
+  /** Changes what is no content. `expected`: the version that must be current (If-Match). */
+  abstract amend(id: FileId, amendment: Amendment, expected: VersionId | undefined, signal: AbortSignal): Promise<FileRecord>;
 
-  /** Deletes the file; its version's key is gone with it and its shards become garbage. */
-  abstract remove(id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<StoredFile>;
+  /**
+   * Deletes the file; its version's key is gone with it and its shards become garbage. The tombstone is kept until it is dropped.
+   * `basis`: the revision that the file must have.
+   */
+  abstract remove(
+    removal: { readonly tombstone: Tombstone; readonly basis: number },
+    expected: VersionId | undefined,
+    signal: AbortSignal,
+  ): Promise<StoredFile>;
+
+  /** Keeps a tombstone for a file that the index does not have; false, and nothing is kept, if it has it. */
+  abstract addTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<boolean>;
+
+  abstract findTombstone(id: FileId, signal: AbortSignal): Promise<Tombstone | undefined>;
+
+  /** All tombstones, in no order, in pages read as they are needed. */
+  abstract tombstones(signal: AbortSignal): AsyncIterable<Tombstone>;
+
+  /** Lets go of a tombstone, if it still has this revision. */
+  abstract dropTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<void>;
+
+  /** Notes that a node has no record of a revision up to this one but those that the index knows. */
+  abstract noteSwept(node: number, revision: number, signal: AbortSignal): Promise<void>;
+
+  /** What was noted by {@link noteSwept}; 0 for nodes of which nothing was. */
+  abstract sweptThrough(node: number, signal: AbortSignal): Promise<number>;
 
   /** One page of files. Reads only what it returns, wherever the page lies. */
   abstract list(query: ListQuery, signal: AbortSignal): Promise<FilePage>;
 
   /** True if the version is the current one of some file. */
   abstract isCommitted(versionId: VersionId, signal: AbortSignal): Promise<boolean>;
+
+  /** The file of which the version is the current one. */
+  abstract findByVersion(versionId: VersionId, signal: AbortSignal): Promise<StoredFile | undefined>;
+
+  /** All files, in the order of their ids, in pages read as they are needed. */
+  abstract files(signal: AbortSignal): AsyncIterable<StoredFile>;
+
+  /**
+   * Takes in what nodes keep, in any order and any number of times: of each file the record with the highest revision counts. Layout pages
+   * of long files come by {@link stageLayout}. For an index that is being rebuilt and serves nobody.
+   */
+  abstract importRecords(records: readonly ImportedRecord[], signal: AbortSignal): Promise<void>;
 
   /** Makes the shards of an upload that will never be committed garbage. Its pages say where they lie: the staged ones and this last one. */
   abstract abandon(garbage: Omit<GarbageVersion, 'pages'>, lastPage: LayoutPage, signal: AbortSignal): Promise<void>;
@@ -164,13 +260,6 @@ export abstract class MetadataStore {
 
   /** Committed versions whose key is wrapped by this key, at most `limit` of them. */
   abstract wrappedBy(kekId: string, limit: number, signal: AbortSignal): Promise<readonly Manifest[]>;
-
-  /** Replaces a version's wrapped key, if it is still wrapped by `from`; false if it is not, or the version is gone. */
-  abstract rewrap(
-    versionId: VersionId,
-    change: { readonly from: string; readonly kekId: string; readonly wrappedKey: Uint8Array },
-    signal: AbortSignal,
-  ): Promise<boolean>;
 
   /** Shards and bytes of all committed versions, by node. */
   abstract usage(signal: AbortSignal): Promise<readonly NodeUsage[]>;

@@ -1,4 +1,13 @@
-import { NodeError, StorageNode, type NodeProbe, type Shard, type ShardId } from './storage-node.js';
+import {
+  NodeError,
+  StorageNode,
+  type NodeBatch,
+  type NodeProbe,
+  type NodeRecord,
+  type RecordHead,
+  type RecordKey,
+  type ShardId,
+} from './storage-node.js';
 
 /**
  * Gives each call to a node a time limit: what takes longer is aborted and answered `unavailable`. A disk that hangs (a dead mount, a
@@ -16,7 +25,7 @@ export class DeadlineStorageNode extends StorageNode {
     return this.inner.number;
   }
 
-  override put(batch: readonly Shard[], signal: AbortSignal): Promise<void> {
+  override put(batch: NodeBatch, signal: AbortSignal): Promise<void> {
     return this.limited((limit) => this.inner.put(batch, limit), signal);
   }
 
@@ -32,10 +41,33 @@ export class DeadlineStorageNode extends StorageNode {
     return this.limited((limit) => this.inner.probe(limit), signal);
   }
 
-  /** The limit is on each step, not on the walk: how long that takes is a matter of how many shards there are. */
-  override async *list(signal: AbortSignal): AsyncGenerator<ShardId, void, undefined> {
+  override getRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly (NodeRecord | NodeError)[]> {
+    return this.limited((limit) => this.inner.getRecords(keys, limit), signal);
+  }
+
+  override forget(heads: readonly RecordHead[], signal: AbortSignal): Promise<void> {
+    return this.limited((limit) => this.inner.forget(heads, limit), signal);
+  }
+
+  override listRecords(signal: AbortSignal): AsyncGenerator<RecordHead, void, undefined> {
+    return this.walk((limit) => this.inner.listRecords(limit), signal);
+  }
+
+  override list(signal: AbortSignal): AsyncGenerator<ShardId, void, undefined> {
+    return this.walk((limit) => this.inner.list(limit), signal);
+  }
+
+  override close(): Promise<void> {
+    return this.limited(() => this.inner.close(), new AbortController().signal);
+  }
+
+  /** The limit is on each step, not on the walk: how long that takes is a matter of how much there is. */
+  private async *walk<Item>(
+    begin: (limit: AbortSignal) => AsyncIterable<Item>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Item, void, undefined> {
     const walk = new AbortController();
-    const iterator = this.inner.list(walk.signal)[Symbol.asyncIterator]();
+    const iterator = begin(walk.signal)[Symbol.asyncIterator]();
     try {
       for (;;) {
         const step = await this.limited(() => iterator.next(), signal, walk);
@@ -47,10 +79,6 @@ export class DeadlineStorageNode extends StorageNode {
       // Not awaited when a step was left behind: the end of the walk waits for that step.
       if (!walk.signal.aborted) await this.limited(() => ended, walk.signal);
     }
-  }
-
-  override close(): Promise<void> {
-    return this.limited(() => this.inner.close(), new AbortController().signal);
   }
 
   /**

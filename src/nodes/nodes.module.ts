@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { Logger, Module, OnApplicationBootstrap } from '@nestjs/common';
 import { within } from '../common/within.js';
 import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import { DeadlineStorageNode } from './deadline.storage-node.js';
 import { FolderStorageNode } from './folder/folder.storage-node.js';
+import { folderOptions } from './folder-options.js';
 import { NodeRegistry } from './node-registry.js';
 import { NodeError } from './storage-node.js';
 
@@ -56,14 +56,8 @@ async function openFolder(
   number: number,
   { config, cluster, signal }: Surroundings,
 ): Promise<{ readonly node: FolderStorageNode; readonly exists: boolean }> {
-  const { nodeId, ready } = cluster.node(number);
-  const options = {
-    directory: join(config.storage_directory, `node_${number}`),
-    number,
-    clusterId: cluster.clusterId,
-    nodeId,
-    bytesFreeMin: config.limits.node_bytes_free_min,
-  };
+  const { ready } = cluster.node(number);
+  const options = folderOptions(number, config, cluster);
   const node = new FolderStorageNode(options);
   try {
     // A folder on a disk that hangs must not keep the others from starting.

@@ -1,4 +1,4 @@
-import type { VersionId } from '../common/ids.js';
+import type { FileId, VersionId } from '../common/ids.js';
 
 /** Which shard: its version, the stripe's number in the version (from 0) and the shard's place in the stripe (from 0; below k: data). */
 export interface ShardId {
@@ -15,6 +15,40 @@ export interface Shard extends ShardId {
   readonly bytes: Uint8Array;
   /** CRC-32 of `bytes` (as `zlib.crc32`), computed once for all copies; each node stores it and checks it when reading. */
   readonly checksum: number;
+}
+
+/**
+ * What a record is of: the manifest of a version, a page (from 1) of a layout too long for the manifest, or the tombstone of a deleted file.
+ * Records are sealed before they come here; a node sees ids, the revision and a length.
+ */
+export type RecordKind = 'manifest' | 'layout' | 'tombstone';
+
+/** Names a record. `id` is the version's, or the file's for a tombstone; `page` is 0 but for a layout. */
+export interface RecordKey {
+  readonly kind: RecordKind;
+  readonly id: VersionId | FileId;
+  readonly page: number;
+}
+
+/** A record without its bytes. Of two records with one key the one with the higher revision counts; revisions grow over the whole store. */
+export interface RecordHead extends RecordKey {
+  /** A whole number from 0 to 2^53 - 1. */
+  readonly revision: number;
+}
+
+/** A record as it is put and read. The bytes belong to the caller; at most {@link RECORD_BYTES_MAX}. */
+export interface NodeRecord extends RecordHead {
+  readonly fileId: FileId;
+  readonly bytes: Uint8Array;
+}
+
+/** The longest is a page of a layout with the widest stripes. */
+export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
+
+/** What becomes durable together on a node, with one call. */
+export interface NodeBatch {
+  readonly shards: readonly Shard[];
+  readonly records: readonly NodeRecord[];
 }
 
 /**
@@ -45,6 +79,8 @@ export interface NodeProbe {
   readonly bytesTotal: number;
   /** True if it takes no new shards for want of space. */
   readonly full: boolean;
+  /** The highest revision of a record that it ever held durably, also of one that was forgotten since; 0 before the first. */
+  readonly newestRevision: number;
 }
 
 /**
@@ -56,10 +92,12 @@ export abstract class StorageNode {
   abstract readonly number: number;
 
   /**
-   * Stores a batch. Resolves when *all* shards are durable (they survive a power cut); rejects when any is not, and then any of them may
-   * or may not be there. Putting the same shard again is harmless.
+   * Stores a batch. Resolves when *all* of it is durable (it survives a power cut); rejects when any is not, and then any of it may or may
+   * not be there. Putting the same again is harmless; a record of a lower revision than the one that is there changes nothing.
+   * A record is not durable before the shards of its batch that have files of their own, or ride in it.
+   * A shard of stripe 0 that comes with the manifest of its own version is written inside that record, if the two are small.
    */
-  abstract put(batch: readonly Shard[], signal: AbortSignal): Promise<void>;
+  abstract put(batch: NodeBatch, signal: AbortSignal): Promise<void>;
 
   /**
    * Reads a batch. The answer has one entry for each id, in order: the bytes as they were put (checked against the checksum; the caller
@@ -70,7 +108,16 @@ export abstract class StorageNode {
   /** Deletes shards, durably. Those that are not there are no error. */
   abstract delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void>;
 
-  /** Every shard that was durable before the call and was not deleted since, each once, in no order. Memory does not grow with their number. */
+  /** Reads records; answers as {@link get} does. */
+  abstract getRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly (NodeRecord | NodeError)[]>;
+
+  /** Deletes records, durably, but not those that have a higher revision by now. Those that are not there are no error. */
+  abstract forget(heads: readonly RecordHead[], signal: AbortSignal): Promise<void>;
+
+  /** Every record that was durable before the call and was not forgotten since, each once, in no order, with its present revision. */
+  abstract listRecords(signal: AbortSignal): AsyncIterable<RecordHead>;
+
+  /** Every shard that was durable before the call and was not deleted since, each once. Mostly stripe by stripe, version by version. Memory does not grow with their number. */
   abstract list(signal: AbortSignal): AsyncIterable<ShardId>;
 
   /** Proves that the node is the one it should be and can be read and written now; throws the NodeError that says why not. */

@@ -39,6 +39,12 @@ export class Placement {
     this.add(node, -files);
   }
 
+  /** A file that was counted on one node goes to another one. */
+  move(from: number, to: number): void {
+    this.add(from, -1);
+    this.add(to, 1);
+  }
+
   private add(node: number, files: number): void {
     this.counts.set(node, this.files(node) + files);
   }

@@ -1,10 +1,11 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { DomainError } from '../common/errors.js';
+import type { FileId } from '../common/ids.js';
 import { mapOrdered } from '../common/map-ordered.js';
 import { AppConfig } from '../config/app-config.js';
-import { type GarbageVersion, MetadataStore } from '../metadata/metadata-store.js';
-import { NodeRegistry } from '../nodes/node-registry.js';
-import { Placement } from '../placement/placement.js';
+import type { GarbageVersion, MetadataStore } from '../metadata/metadata-store.js';
 import { Collector } from './collector.js';
+import { RecordStore } from './record-store.js';
 import { VersionHolds } from './version-holds.js';
 import type { Stray } from './write-ledger.js';
 
@@ -25,23 +26,46 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
   private queue: GarbageVersion[] = [];
   private timers: NodeJS.Timeout[] = [];
 
+  private reconcile: (fileId: FileId) => Promise<void> = () => Promise.reject(new Error('nobody can seal records yet'));
+
   constructor(
     private readonly config: AppConfig,
-    readonly metadata: MetadataStore,
-    registry: NodeRegistry,
-    private readonly placement: Placement,
+    readonly records: RecordStore,
   ) {
-    this.collector = new Collector({ registry, metadata, holds: this.holds });
+    const { registry, metadata } = records.parts;
+    this.collector = new Collector({
+      registry,
+      metadata,
+      records,
+      holds: this.holds,
+      graceMs: config.limits.orphan_grace_ms,
+      reconcile: (fileId) => this.reconcile(fileId),
+      onAhead: (node, revision) =>
+        this.logger.error({ node, revision }, 'a node knows of changes that the index does not: nothing on it is cleaned up'),
+    });
+  }
+
+  get metadata(): MetadataStore {
+    return this.records.parts.metadata;
   }
 
   async onApplicationBootstrap(): Promise<void> {
     const { collect_interval_ms, sweep_interval_ms } = this.config.limits;
-    for (const { node, shards } of await this.metadata.usage(this.stopping.signal)) this.placement.restore(node, shards);
+    await this.refuseOldIndex();
+    const settled = await this.collector.settle(this.stopping.signal);
+    if (settled > 0) this.logger.log({ records: settled }, 'took back on the nodes what a crash had cut short');
+    for (const { node, shards } of await this.metadata.usage(this.stopping.signal))
+      this.records.parts.placement.restore(node, shards);
     const collectAll = (): void => this.run('collect', (signal) => this.collectAll(signal));
     const sweep = (): void => this.run('sweep', (signal) => this.sweep(signal));
     this.timers = [setInterval(collectAll, collect_interval_ms), setInterval(sweep, sweep_interval_ms)];
     collectAll();
     sweep();
+  }
+
+  /** @param reconcile see `CollectorParts.reconcile`; this module knows no keys */
+  reconcileBy(reconcile: (fileId: FileId) => Promise<void>): void {
+    this.reconcile = reconcile;
   }
 
   /** Takes note of shards that may lie where they should not; they are looked at with the next walk over all garbage. */
@@ -60,6 +84,20 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
     for (const timer of this.timers) clearInterval(timer);
     this.stopping.abort();
     await Promise.all(this.running.values());
+    await this.records.noteSettled(AbortSignal.timeout(this.config.limits.shutdown_ms_max));
+  }
+
+  /** An index from an old copy would take every file that came since for an orphan, and serve those that were deleted. */
+  private async refuseOldIndex(): Promise<void> {
+    const { registry } = this.records.parts;
+    const ceiling = await this.metadata.revisionCeiling(this.stopping.signal);
+    const ahead = registry.nodes.filter(({ number }) => (registry.status(number).capacity?.newestRevision ?? 0) > ceiling);
+    if (ahead.length === 0) return;
+    const nodes = ahead.map(({ number }) => number).join(', ');
+    throw new DomainError(
+      'index-behind',
+      `it does not know of changes that node ${nodes} keeps: put a newer copy in its place, or run "dcloud rebuild-index"`,
+    );
   }
 
   /** One of a kind at a time; who comes meanwhile has put his work where the one under way finds it, or comes again with the timer. */
@@ -75,6 +113,7 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
   }
 
   private async collectAll(signal: AbortSignal): Promise<void> {
+    await this.records.noteSettled(signal);
     await this.collector.deleteStrays(signal);
     await this.collector.collect(signal);
     await this.collectQueue(signal);

@@ -1,29 +1,27 @@
 import type { VersionId } from '../common/ids.js';
-import type { GarbageVersion, MetadataStore } from '../metadata/metadata-store.js';
-import type { NodeRegistry } from '../nodes/node-registry.js';
-import { NodeError, type ShardId } from '../nodes/storage-node.js';
+import type { GarbageVersion } from '../metadata/metadata-store.js';
+import { NodeError, type RecordHead, type ShardId, type StorageNode } from '../nodes/storage-node.js';
+import type { CollectorParts } from './collector-parts.js';
+import { isYoung } from './is-young.js';
 import { LayoutReader } from './layout-reader.js';
 import { type LayoutView, STRIPES_PER_PAGE } from './layout.js';
-import type { VersionHolds } from './version-holds.js';
+import { RecordSweep } from './record-sweep.js';
 import type { Stray } from './write-ledger.js';
-
-export interface CollectorParts {
-  readonly registry: NodeRegistry;
-  readonly metadata: MetadataStore;
-  readonly holds: VersionHolds;
-}
 
 /** Shards deleted by one call to a node. */
 const DELETE_BATCH = 1000;
 
 /**
- * Deletes shards that no file needs: those of versions that the index calls garbage, on each node as soon as it can be reached; and those
+ * Deletes shards and records that no file needs: those of versions that the index calls garbage, on each node as soon as it can be reached; and those
  * that lie, or may lie, where the index knows nothing of them. It never touches a version that is being written or read.
  */
 export class Collector {
   private strays: Stray[] = [];
+  private readonly recordSweep: RecordSweep;
 
-  constructor(private readonly parts: CollectorParts) {}
+  constructor(private readonly parts: CollectorParts) {
+    this.recordSweep = new RecordSweep(parts);
+  }
 
   addStrays(strays: readonly Stray[]): void {
     for (const stray of strays) this.strays.push(stray);
@@ -44,22 +42,61 @@ export class Collector {
   }
 
   /**
-   * Walks over the shards of every node that can be reached and deletes those that belong to nothing: neither to a version under way nor,
-   * at this place, to a committed one. Returns how many those were.
+   * Walks over every node that can be reached and deletes what belongs to nothing: neither to a version under way, nor to one so young
+   * that it may be, nor, at this place, to a committed one. Returns how many shards and records those were.
    */
   async sweep(signal: AbortSignal): Promise<number> {
-    let swept = await this.parts.metadata.sweepStaged((versionId) => this.parts.holds.isHeld(versionId), signal);
-    for (const number of this.parts.registry.reachable()) {
-      try {
-        swept += await this.sweepNode(number, signal);
-      } catch (error) {
-        if (!(error instanceof NodeError)) throw error; // a node that fails now is swept the next time
-      }
+    const { registry, metadata, holds } = this.parts;
+    let swept = await metadata.sweepStaged((versionId) => holds.isHeld(versionId), signal);
+    const unsettled = new Set<VersionId>();
+    const clean = new Set<number>();
+    for (const number of registry.reachable()) {
+      const records = await this.onNode(() => this.sweepRecords(number, unsettled, signal));
+      if (records === undefined) continue;
+      clean.add(number);
+      swept += records;
     }
+    await this.recordSweep.dropTombstones(signal);
+    // While any node may still have the record of a version, and nothing newer, a rebuilt index would want its shards.
+    const mayDrop = registry.nodes.every(({ number }) => clean.has(number));
+    const isOrphan = (versionId: VersionId): boolean =>
+      mayDrop && !unsettled.has(versionId) && !isYoung(versionId, this.parts.graceMs);
+    for (const number of clean) swept += (await this.onNode(() => this.sweepShards(number, isOrphan, signal))) ?? 0;
     return swept;
   }
 
-  private async sweepNode(number: number, signal: AbortSignal): Promise<number> {
+  /**
+   * Looks, at a start, at what nodes keep that is newer than the last revision at which all was settled: a change that a crash cut short must
+   * be taken back before anybody sees that it did not happen. Returns how many those were.
+   */
+  async settle(signal: AbortSignal): Promise<number> {
+    const after = await this.parts.metadata.settledThrough(signal);
+    let settled = 0;
+    for (const number of this.parts.registry.reachable())
+      settled += (await this.onNode(() => this.recordSweep.settleNode(number, after, signal))) ?? 0;
+    return settled;
+  }
+
+  /** What is done on one node; undefined if the node fails: then it is done the next time. */
+  private async onNode<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof NodeError) return undefined;
+      throw error;
+    }
+  }
+
+  /** An index that is older than the node would take files for orphans: then nothing is touched, as if the node were not there. */
+  private async sweepRecords(number: number, unsettled: Set<VersionId>, signal: AbortSignal): Promise<number | undefined> {
+    const { newestRevision } = await this.parts.registry.call(number, (node) => node.probe(signal));
+    if (newestRevision <= (await this.parts.metadata.revisionCeiling(signal)))
+      return this.recordSweep.sweepNode(number, unsettled, signal);
+    this.parts.onAhead(number, newestRevision);
+    return undefined;
+  }
+
+  private async sweepShards(number: number, isOrphan: (versionId: VersionId) => boolean, signal: AbortSignal): Promise<number> {
     const node = this.parts.registry.node(number);
     let swept = 0;
     let batch: ShardId[] = [];
@@ -73,6 +110,7 @@ export class Collector {
     for await (const shard of node.list(signal)) {
       if (layout?.of !== shard.versionId)
         layout = { of: shard.versionId, reader: new LayoutReader(this.parts.metadata, shard.versionId) };
+      if (!isOrphan(shard.versionId) && !(await this.parts.metadata.isCommitted(shard.versionId, signal))) continue;
       if (await this.isNeeded(number, shard, layout.reader, signal)) continue;
       batch.push(shard);
       if (batch.length >= DELETE_BATCH) await flush();
@@ -109,6 +147,7 @@ export class Collector {
   private async collectFrom(number: number, garbage: GarbageVersion, signal: AbortSignal): Promise<boolean> {
     const isKnown = this.parts.registry.has(number);
     if (isKnown && !this.parts.registry.reachable().includes(number)) return false;
+    if (isKnown && !(await this.forgetOn(number, recordsOf(garbage), signal))) return false;
     const layout = new LayoutReader(this.parts.metadata, garbage.versionId);
     for (let page = 0; isKnown && page < garbage.pages; page += 1) {
       const view = await layout.page(page, signal);
@@ -121,18 +160,36 @@ export class Collector {
 
   /** False if the node could not be reached: then it is tried again later. */
   private async deleteFrom(number: number, ids: readonly ShardId[], signal: AbortSignal): Promise<boolean> {
-    if (ids.length === 0) return true;
+    return this.inBatches(number, ids, (node, batch) => node.delete(batch, signal));
+  }
+
+  private async forgetOn(number: number, heads: readonly RecordHead[], signal: AbortSignal): Promise<boolean> {
+    return this.inBatches(number, heads, (node, batch) => node.forget(batch, signal));
+  }
+
+  private async inBatches<Item>(
+    number: number,
+    items: readonly Item[],
+    call: (node: StorageNode, batch: readonly Item[]) => Promise<void>,
+  ): Promise<boolean> {
+    if (items.length === 0) return true;
     if (!this.parts.registry.reachable().includes(number)) return false;
     try {
-      for (let at = 0; at < ids.length; at += DELETE_BATCH) {
-        await this.parts.registry.call(number, (node) => node.delete(ids.slice(at, at + DELETE_BATCH), signal));
-      }
+      for (let at = 0; at < items.length; at += DELETE_BATCH)
+        await this.parts.registry.call(number, (node) => call(node, items.slice(at, at + DELETE_BATCH)));
       return true;
     } catch (error) {
       if (error instanceof NodeError) return false;
       throw error;
     }
   }
+}
+
+/** All records of a garbage version, whatever their revision. */
+function recordsOf({ versionId: id, pages }: GarbageVersion): readonly RecordHead[] {
+  const revision = Number.MAX_SAFE_INTEGER;
+  const layout = Array.from({ length: pages - 1 }, (_, at) => ({ kind: 'layout' as const, id, page: at + 1, revision }));
+  return [{ kind: 'manifest', id, page: 0, revision }, ...layout];
 }
 
 /** The shards of one page of a layout that lie on a node: one of each stripe at the most. */

@@ -1,6 +1,7 @@
 import { DomainError } from '../common/errors.js';
 import type { VersionId } from '../common/ids.js';
-import type { MetadataStore } from '../metadata/metadata-store.js';
+import type { LayoutPage, MetadataStore } from '../metadata/metadata-store.js';
+import type { NodeRecord } from '../nodes/storage-node.js';
 import { LayoutView, STRIPES_PER_PAGE } from './layout.js';
 
 /** Reads the layout of one version in pieces; keeps the page last used, since stripes are asked for in order. */
@@ -30,5 +31,19 @@ export class LayoutReader {
   private async load(page: number, signal: AbortSignal): Promise<LayoutView | undefined> {
     const bytes = await this.metadata.readLayout(this.versionId, page, signal);
     return bytes === undefined ? undefined : new LayoutView(bytes);
+  }
+}
+
+/** The first `pages` pages of a layout, out of the index, as records for the nodes. @throws DomainError `data-damaged` */
+export async function* layoutRecords(
+  metadata: MetadataStore,
+  { versionId, pages }: { readonly versionId: VersionId; readonly pages: number },
+  sealer: { readonly page: (page: LayoutPage) => NodeRecord },
+  signal: AbortSignal,
+): AsyncGenerator<NodeRecord, void, undefined> {
+  for (let page = 0; page < pages; page += 1) {
+    const bytes = await metadata.readLayout(versionId, page, signal);
+    if (bytes === undefined) throw new DomainError('data-damaged', `page ${page} of a layout is missing from the index`);
+    yield sealer.page({ page, bytes });
   }
 }

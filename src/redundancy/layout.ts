@@ -1,4 +1,4 @@
-import type { LayoutPage } from '../metadata/metadata-store.js';
+import type { LayoutPage, Manifest } from '../metadata/metadata-store.js';
 import type { StripeShape } from './stripe-codec.js';
 
 /** Stripes on one page of a layout; all pages but the last are full. */
@@ -59,6 +59,16 @@ export function encodeLayout(rows: readonly (readonly number[])[], { k, m }: Str
     else view.setUint16(offset, node);
   });
   return bytes;
+}
+
+/** How many pages the layout of a version has. */
+export function layoutPages({ sealedSize, sliceBytes, k }: Manifest): number {
+  return Math.ceil(sealedSize / sliceBytes / k / STRIPES_PER_PAGE);
+}
+
+/** The layout of a version that is one stripe. */
+export function singlePage(nodes: readonly number[], shape: StripeShape): LayoutPage {
+  return { page: 0, bytes: encodeLayout([nodes], shape) };
 }
 
 /** Collects the nodes of a version's stripes in their order and hands out full pages, so that memory does not grow with the file. */

@@ -1,12 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { VersionId } from '../common/ids.js';
+import type { FileId, VersionId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import { requestBytesInFlight } from '../config/limits.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
-import { STRIPES_PER_PAGE } from './layout.js';
+import { layoutPages } from './layout.js';
 import { ReplicateCodec } from './stripe-codec.js';
 import { type SliceRange, StripeReader } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
@@ -71,6 +71,11 @@ export class RedundancyService {
     return this.reader.read(manifest, span, { width: this.width(manifest.sliceBytes), avoid: new Set() }, signal);
   }
 
+  /** See {@link StripeReader.only}. */
+  readOnly(manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
+    return this.reader.only(manifest, signal);
+  }
+
   /** See {@link StripeReader.readings}. */
   readings(manifest: Manifest, span: SliceRange, signal: AbortSignal): AsyncIterable<AsyncIterable<Uint8Array>> {
     return this.reader.readings(manifest, span, signal);
@@ -84,9 +89,14 @@ export class RedundancyService {
   /** The version is nobody's any more: its shards count no longer and are deleted as soon as nobody reads them. */
   dropped(manifest: Manifest): void {
     for (const { node, shards } of manifest.usage) this.placement.release(node, shards);
-    const { versionId, usage, k, sealedSize, sliceBytes } = manifest;
-    const pages = Math.ceil(sealedSize / sliceBytes / k / STRIPES_PER_PAGE);
-    this.collector.collectSoon({ versionId, nodes: usage.map(({ node }) => node), pages });
+    const { versionId, usage, recordNodes } = manifest;
+    const nodes = [...new Set([...usage.map(({ node }) => node), ...recordNodes])];
+    this.collector.collectSoon({ versionId, nodes, pages: layoutPages(manifest) });
+  }
+
+  /** See `CollectorParts.reconcile`. */
+  reconcileBy(reconcile: (fileId: FileId) => Promise<void>): void {
+    this.collector.reconcileBy(reconcile);
   }
 
   /** Where the shards of a version lie and how many more nodes it survives at this moment. */

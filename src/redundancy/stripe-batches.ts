@@ -47,7 +47,12 @@ export async function* stripeBatches(
   if (batch.length > 0) yield batch;
 }
 
-function encodeStripe(data: readonly Uint8Array[], stripe: number, { versionId, shape, codec }: StripeSource): readonly Shard[] {
+/** The shards of a stripe, by index. */
+export function encodeStripe(
+  data: readonly Uint8Array[],
+  stripe: number,
+  { versionId, shape, codec }: StripeSource,
+): readonly Shard[] {
   const { k, m } = shape;
   const checksums = new Map<Uint8Array, number>();
   return [...data, ...codec.encode(data, shape)].map((bytes, index) => {

@@ -32,6 +32,7 @@ export interface ReadOptions {
   readonly avoid: ReadonlySet<number>;
 }
 
+const NONE: ReadonlySet<number> = new Set();
 /** Sets of nodes to leave out, at the most, when one is looked for that explains bytes which do not authenticate. */
 const EXCLUSIONS_MAX = 10_000;
 
@@ -58,6 +59,14 @@ export class StripeReader {
       return attempts.flatMap((attempt) => attempt.decode(this.parts.codec));
     });
     for await (const slices of batches) yield* slices;
+  }
+
+  /** The one slice of a version of one stripe; see {@link read}. */
+  async only(manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
+    const nodes = await new LayoutReader(this.parts.metadata, manifest.versionId).nodes(0, signal);
+    const attempt = this.attempt(manifest, { span: { first: 0, end: 1 }, stripe: 0, nodes }, { width: 1, avoid: NONE });
+    await this.fetch([attempt], signal);
+    return attempt.decode(this.parts.codec)[0] as Uint8Array;
   }
 
   /**

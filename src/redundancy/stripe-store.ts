@@ -31,7 +31,7 @@ export class StripeStore {
    * @throws DomainError `not-enough-nodes`; by then no put is under way any more
    */
   async put(stripes: readonly Stripe[], ledger: WriteLedger, signal: AbortSignal): Promise<void> {
-    let pending: readonly Assignment[] = stripes.flatMap((stripe) => this.place(stripe, ledger));
+    let pending: readonly Assignment[] = stripes.flatMap((stripe) => this.assign(stripe, ledger));
     const lost = new Set<number>();
     while (pending.length > 0) {
       const failed = await this.putOnce(pending, signal);
@@ -41,12 +41,18 @@ export class StripeStore {
     }
   }
 
-  private place({ shards }: Stripe, ledger: WriteLedger): readonly Assignment[] {
+  /** Chooses distinct nodes for the shards of a stripe, by index. @throws DomainError `not-enough-nodes` */
+  place({ shards }: Stripe, ledger: WriteLedger): number[] {
     const nodes = this.placement.place({ width: shards.length, candidates: this.registry.writable() });
     if (nodes === undefined) throw this.notEnough(shards.length);
     const row = [...nodes];
     ledger.placed(row, shards);
-    return shards.map((shard) => ({ shard, row }));
+    return row;
+  }
+
+  private assign(stripe: Stripe, ledger: WriteLedger): readonly Assignment[] {
+    const row = this.place(stripe, ledger);
+    return stripe.shards.map((shard) => ({ shard, row }));
   }
 
   /** Gives a shard to another node than those of its stripe and those that failed in this batch. */
@@ -63,12 +69,8 @@ export class StripeStore {
     const failed: Assignment[] = [];
     const calls = [...Map.groupBy(pending, nodeOf)].map(async ([number, assignments]) => {
       try {
-        await this.registry.call(number, (node) =>
-          node.put(
-            assignments.map(({ shard }) => shard),
-            signal,
-          ),
-        );
+        const shards = assignments.map(({ shard }) => shard);
+        await this.registry.call(number, (node) => node.put({ shards, records: [] }, signal));
       } catch (error) {
         if (!(error instanceof NodeError)) throw error;
         failed.push(...assignments);

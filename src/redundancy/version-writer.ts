@@ -2,8 +2,11 @@ import type { VersionId } from '../common/ids.js';
 import { mapOrdered } from '../common/map-ordered.js';
 import type { GarbageVersion, LayoutPage, MetadataStore, NodeUsage } from '../metadata/metadata-store.js';
 import type { Placement } from '../placement/placement.js';
-import { LayoutBuilder } from './layout.js';
-import { type StripeSource, stripeBatches } from './stripe-batches.js';
+import { layoutRecords } from './layout-reader.js';
+import { LayoutBuilder, singlePage } from './layout.js';
+import type { NodeRecord, Shard } from '../nodes/storage-node.js';
+import type { PlacedRecord, PutRecord } from './record-store.js';
+import { encodeStripe, type Stripe, type StripeSource, stripeBatches } from './stripe-batches.js';
 import type { StripeShape } from './stripe-codec.js';
 import type { StripeStore } from './stripe-store.js';
 import { type Stray, WriteLedger } from './write-ledger.js';
@@ -19,6 +22,19 @@ export interface WriterParts {
   readonly onGarbage: (garbage: GarbageVersion) => void;
 }
 
+/** What is known of a version when its record is made. */
+export interface WrittenVersion extends PlacedRecord {
+  readonly usage: readonly NodeUsage[];
+  readonly lastPage: LayoutPage;
+}
+
+/** Makes the records of a version, sealed: this module knows no keys. */
+export interface VersionSealer {
+  readonly manifest: (written: WrittenVersion) => NodeRecord;
+  /** A page of the layout before the last one. */
+  readonly page: (page: LayoutPage) => NodeRecord;
+}
+
 /**
  * Writes the body of one version to the nodes and remembers where it lies, until the version is either committed or abandoned.
  * One object for one upload; not for use by several at once.
@@ -26,6 +42,10 @@ export interface WriterParts {
 export class VersionWriter {
   private readonly ledger = new WriteLedger();
   private readonly layout: LayoutBuilder;
+  /** A body so small that it travels in the version's record. */
+  private rider: Stripe | undefined;
+  private lastRow: readonly number[] = [];
+  private readonly recordNodes = new Set<number>();
 
   /** @param release lets go of the hold on the version */
   constructor(
@@ -56,6 +76,62 @@ export class VersionWriter {
     for await (const stripes of puts) await this.settle(stripes, signal);
   }
 
+  /** Takes a whole body that is small enough to ride in the record of the version, with which it is written. */
+  ride(body: Uint8Array): void {
+    if (this.shape.k !== 1) throw new RangeError('only a body that is replicated can ride in a record');
+    this.rider = { number: 0, shards: encodeStripe([body], 0, this.source) };
+  }
+
+  /** Makes the record of the version durable on m + 1 nodes, its layout with it, and the body, if that is small. */
+  async record(put: PutRecord, sealer: VersionSealer, signal: AbortSignal): Promise<WrittenVersion> {
+    return this.rider === undefined ? this.recordLayout(put, sealer, signal) : this.recordRider(put, sealer, signal);
+  }
+
+  private async recordRider(put: PutRecord, sealer: VersionSealer, signal: AbortSignal): Promise<WrittenVersion> {
+    const { number, shards } = this.rider as Stripe;
+    const nodes = this.parts.stripes.place({ number, shards }, this.ledger);
+    const written = (placed: PlacedRecord): WrittenVersion => {
+      for (const node of placed.nodes) this.recordNodes.add(node);
+      return { ...placed, usage: this.usage(), lastPage: singlePage(placed.nodes, this.shape) };
+    };
+    const draft = {
+      nodes,
+      riders: shards,
+      seal: (placed: PlacedRecord) => sealer.manifest(written(placed)),
+      onMove: (position: number, to: number) => {
+        this.parts.placement.move(nodes[position] as number, to);
+        this.ledger.moved(nodes, shards[position] as Shard, to);
+      },
+    };
+    return written(await put(draft, signal));
+  }
+
+  private async recordLayout(put: PutRecord, sealer: VersionSealer, signal: AbortSignal): Promise<WrittenVersion> {
+    const [usage, lastPage] = [this.usage(), this.lastPage()];
+    const written = (placed: PlacedRecord): WrittenVersion => {
+      for (const node of placed.nodes) this.recordNodes.add(node);
+      return { ...placed, usage, lastPage };
+    };
+    const { metadata } = this.parts;
+    const pages = (): AsyncIterable<NodeRecord> | undefined =>
+      lastPage.page === 0
+        ? undefined
+        : layoutRecords(metadata, { versionId: this.versionId, pages: lastPage.page }, sealer, signal);
+    const nodes = this.lastRow.slice(0, this.shape.m + 1);
+    return written(await put({ nodes, pages, seal: (placed) => sealer.manifest(written(placed)) }, signal));
+  }
+
+  /** True if a node may have a record of the version. */
+  get isRecorded(): boolean {
+    return this.recordNodes.size > 0;
+  }
+
+  /** Leaves the version as it is, to the walk over the nodes: what it may have left on them could not be taken back. */
+  leave(): void {
+    for (const { node, shards } of this.usage()) this.parts.placement.release(node, shards);
+    this.release();
+  }
+
   /** The page of the layout that is not staged yet: it goes into the commit. */
   lastPage(): LayoutPage {
     return this.layout.lastPage();
@@ -76,7 +152,7 @@ export class VersionWriter {
     const { versionId } = this;
     const usage = this.usage();
     for (const { node, shards } of usage) this.parts.placement.release(node, shards);
-    const nodes = usage.map(({ node }) => node);
+    const nodes = [...new Set([...usage.map(({ node }) => node), ...this.recordNodes])];
     try {
       await this.settle(undefined, signal); // what was under way when the upload failed may have arrived
       if (nodes.length > 0) await this.parts.metadata.abandon({ versionId, nodes }, this.lastPage(), signal);
@@ -90,6 +166,7 @@ export class VersionWriter {
   /** Moves stripes from the ledger to the layout; undefined: all. */
   private async settle(stripes: number | undefined, signal: AbortSignal): Promise<void> {
     for (const row of this.ledger.take(stripes)) {
+      this.lastRow = row;
       const full = this.layout.add(row);
       if (full !== undefined) await this.parts.metadata.stageLayout(this.versionId, full, signal);
     }

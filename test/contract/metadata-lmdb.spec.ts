@@ -8,7 +8,7 @@ import { DomainError } from '../../src/common/errors.js';
 import { newId } from '../../src/common/ids.js';
 import type { ClusterId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
-import { NEVER, createFile, makeCreation } from '../support/metadata-fixtures.js';
+import { NEVER, removeFile, createFile, makeCreation } from '../support/metadata-fixtures.js';
 import { describeMetadataStore } from '../support/metadata-store.contract.js';
 
 describeMetadataStore('LmdbMetadataStore', async () => {
@@ -93,12 +93,12 @@ describe('LmdbMetadataStore in its directory', () => {
     const binary = { keyEncoding: 'binary', encoding: 'binary' } as const;
     const environment = open({ ...binary, path: directory, noSubdir: false, overlappingSync: false, maxDbs: 16 });
     const meta = environment.openDB<Uint8Array, Uint8Array>('meta', binary);
-    await meta.put(Buffer.from('identity'), Buffer.from([2, 99]));
+    await meta.put(Buffer.from('identity'), Buffer.from([3, 99]));
     await environment.close();
     const before = await readFile(join(directory, 'data.mdb'));
     const error = await refusal();
     expect(error.code).toBe('storage-unusable');
-    expect(error.detail).toContain('schema 2');
+    expect(error.detail).toContain('schema 3');
     expect(Buffer.compare(await readFile(join(directory, 'data.mdb')), before)).toBe(0);
   });
 
@@ -173,7 +173,7 @@ describe('LmdbMetadataStore in its directory', () => {
     const sizes: number[] = [];
     for (let round = 0; round < 12; round++) {
       const made = await Promise.all(Array.from({ length: 100 }, (_, index) => createFile(store, `f${index}`, { usage: [] })));
-      await Promise.all(made.map(({ file }) => store.remove(file.id, undefined, NEVER)));
+      await Promise.all(made.map(({ file }) => removeFile(store, file.id)));
       sizes.push(await size());
     }
     expect(sizes.at(-1)).toBeLessThan(2 * sizes[2]!);

@@ -7,7 +7,16 @@ import { newId } from '../../src/common/ids.js';
 import type { ClusterId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
 import type { MetadataStore, NodeUsage, StoredFile } from '../../src/metadata/metadata-store.js';
-import { NEVER, collect, compareByName, createFile, makeManifest } from '../support/metadata-fixtures.js';
+import {
+  NEVER,
+  collect,
+  compareByName,
+  createFile,
+  makeAmendment,
+  makeManifest,
+  makeRemoval,
+  makeReplacement,
+} from '../support/metadata-fixtures.js';
 
 const LAST_PAGE = { page: 0, bytes: Uint8Array.of(1) };
 const node = fc.integer({ min: 0, max: 3 });
@@ -93,28 +102,28 @@ async function runOnFile(
 ): Promise<void> {
   const { file, manifest } = current;
   if (step.does === 'remove') {
-    await store.remove(file.id, file.versionId, NEVER);
+    await store.remove(makeRemoval(file), file.versionId, NEVER);
     model.files.delete(file.id);
     model.retire(current);
   } else if (step.does === 'rename') {
     model.files.set(file.id, {
       manifest,
-      file: await store.update(file.id, { name: step.name, updatedAt: 5 }, file.versionId, NEVER),
+      file: await store.amend(file.id, makeAmendment(current, { name: step.name, updatedAt: 5 }), file.versionId, NEVER),
     });
     expect(model.files.get(file.id)!.file.name).toBe(step.name);
   } else if (step.does === 'replace') {
     const next = makeManifest(file.id, step);
-    await store.commit(
-      { kind: 'replace', fileId: file.id, manifest: next, lastPage: LAST_PAGE, updatedAt: 6, expected: file.versionId },
-      NEVER,
-    );
-    model.files.set(file.id, { manifest: next, file: { ...file, versionId: next.versionId, size: next.size, updatedAt: 6 } });
+    const replacement = makeReplacement(file, next, { lastPage: LAST_PAGE, updatedAt: 6, expected: file.versionId });
+    await store.commit(replacement, NEVER);
+    const { revision } = replacement;
+    const after = { ...file, versionId: next.versionId, size: next.size, updatedAt: 6, revision };
+    model.files.set(file.id, { manifest: next, file: after });
     model.retire(current);
   } else {
     const wrappedKey = new Uint8Array(61).fill(step.pick);
-    const { kekId: from } = manifest.seal;
-    expect(await store.rewrap(manifest.versionId, { from, kekId: step.kekId, wrappedKey }, NEVER)).toBe(true);
-    model.files.set(file.id, { file, manifest: { ...manifest, seal: { ...manifest.seal, kekId: step.kekId, wrappedKey } } });
+    const wrapped = { kekId: step.kekId, wrappedKey };
+    const after = await store.amend(file.id, makeAmendment(current, { wrapped }), undefined, NEVER);
+    model.files.set(file.id, { file: after, manifest: { ...manifest, seal: { ...manifest.seal, ...wrapped } } });
   }
 }
 

@@ -4,7 +4,7 @@ import { DeadlineStorageNode } from '../../src/nodes/deadline.storage-node.js';
 import { NodeError, type StorageNode } from '../../src/nodes/storage-node.js';
 import { FaultyStorageNode } from '../support/faulty.storage-node.js';
 import { MemoryStorageNode } from '../support/memory.storage-node.js';
-import { listedKeys, never, someShard, someShards } from '../support/storage-node.shards.js';
+import { batchOf, listedKeys, never, someShard, someShards } from '../support/storage-node.shards.js';
 
 const LIMIT_MS = 40;
 const late = { name: 'NodeError', kind: 'unavailable', message: `unavailable: did not answer within ${LIMIT_MS} ms` };
@@ -37,7 +37,7 @@ describe('A DeadlineStorageNode', () => {
     for (const on of ['put', 'get', 'delete', 'list', 'probe'] as const)
       faulty.inject({ on, effect: effect === 'hang' ? { hang: true } : { delayMs: 10_000 } });
     const begin = performance.now();
-    await expect(node.put([shard], never())).rejects.toMatchObject(late);
+    await expect(node.put(batchOf([shard]), never())).rejects.toMatchObject(late);
     await expect(node.get([shard], never())).rejects.toMatchObject(late);
     await expect(node.delete([shard], never())).rejects.toMatchObject(late);
     await expect(node.probe(never())).rejects.toMatchObject(late);
@@ -48,7 +48,7 @@ describe('A DeadlineStorageNode', () => {
   it('bears that what it left behind fails later', async () => {
     const mend = faulty.inject({ on: 'put', effect: { hang: true } });
     faulty.inject({ on: 'put', effect: { fail: 'full' } });
-    await expect(node.put([shard], never())).rejects.toMatchObject(late);
+    await expect(node.put(batchOf([shard]), never())).rejects.toMatchObject(late);
     mend();
     faulty.release();
   });
@@ -64,7 +64,7 @@ describe('A DeadlineStorageNode', () => {
     const controller = new AbortController();
     const reason = new Error('the client left');
     setTimeout(() => controller.abort(reason), 5);
-    await expect(new DeadlineStorageNode(inner, LIMIT_MS).put([shard], controller.signal)).rejects.toBe(reason);
+    await expect(new DeadlineStorageNode(inner, LIMIT_MS).put(batchOf([shard]), controller.signal)).rejects.toBe(reason);
     expect(landed).toEqual(['written']); // else a shard would arrive after the caller has cleaned up
   });
 
@@ -78,20 +78,20 @@ describe('A DeadlineStorageNode', () => {
           reject(new Error('other'));
         }),
       );
-    await expect(new DeadlineStorageNode(inner, LIMIT_MS).put([shard], never())).rejects.toMatchObject(late);
+    await expect(new DeadlineStorageNode(inner, LIMIT_MS).put(batchOf([shard]), never())).rejects.toMatchObject(late);
     expect(heard).toEqual([expect.any(NodeError)]);
   });
 
   it('leaves no listener on the signal of a caller that lives long', async () => {
     const { signal } = new AbortController();
-    await node.put([shard], signal);
+    await node.put(batchOf([shard]), signal);
     await node.get([shard], signal);
     for await (const id of node.list(signal)) expect(id.stripe).toBe(0);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   it('limits the step of a walk, not the walk', async () => {
-    await node.put(someShards(8), never());
+    await node.put(batchOf(someShards(8)), never());
     let count = 0;
     for await (const id of node.list(never())) {
       await new Promise((resolve) => setTimeout(resolve, LIMIT_MS / 4));
@@ -118,7 +118,7 @@ describe('A FaultyStorageNode', () => {
       });
       const outcomes = await Promise.all(
         someShards(40).map((shard) =>
-          faulty.put([shard], never()).then(
+          faulty.put(batchOf([shard]), never()).then(
             () => '.',
             () => 'x',
           ),
@@ -134,7 +134,7 @@ describe('A FaultyStorageNode', () => {
   it('lies about bytes, fails the n-th call and single entries', async () => {
     const faulty = new FaultyStorageNode(new MemoryStorageNode(1));
     const shard = someShard({ size: 50 });
-    await faulty.put([shard], never());
+    await faulty.put(batchOf([shard]), never());
     faulty.inject({ on: 'get', nth: 1, effect: { corrupt: true } });
     faulty.inject({ on: 'get', nth: 2, effect: { truncate: true } });
     faulty.inject({ on: 'get', nth: 3, effect: { fail: 'corrupt', each: true } });

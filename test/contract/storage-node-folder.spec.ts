@@ -10,7 +10,7 @@ import { shardPlace } from '../../src/nodes/folder/shard-name.js';
 import { NodeError, type ShardId } from '../../src/nodes/storage-node.js';
 import { kindOf } from '../support/storage-node.contract.js';
 import { makeFolderNode, type FolderFixture } from '../support/storage-node.folder.js';
-import { keyOf, listedKeys, never, someShard, someShards } from '../support/storage-node.shards.js';
+import { batchOf, keyOf, listedKeys, never, someShard, someShards } from '../support/storage-node.shards.js';
 
 let fixture: FolderFixture;
 let node: FolderStorageNode;
@@ -32,7 +32,7 @@ describe('A shard whose file was damaged', () => {
   const shard = someShard({ size: 1000 });
   const neighbour = someShard();
 
-  beforeEach(() => node.put([shard, neighbour], never()));
+  beforeEach(() => node.put(batchOf([shard, neighbour]), never()));
 
   it('is corrupt for a flipped bit in any byte of the header, and in the payload, while its neighbour is read', async () => {
     const whole = await readFile(fileOf(shard));
@@ -63,7 +63,7 @@ describe('A shard whose file was damaged', () => {
     await cp(fileOf(neighbour), fileOf(shard));
     expect((await node.get([shard], never())).map(kindOf)).toEqual(['corrupt']);
     const other = await makeFolderNode();
-    await other.node.put([shard], never());
+    await other.node.put(batchOf([shard]), never());
     await cp(join(other.options.directory, pathOf(shard)), fileOf(shard));
     expect((await node.get([shard], never())).map(kindOf)).toEqual(['corrupt']);
     await other.node.close();
@@ -78,7 +78,7 @@ describe('A shard whose file was damaged', () => {
 
   it('is mended by another put', async () => {
     await truncate(fileOf(shard), 10);
-    await node.put([shard], never());
+    await node.put(batchOf([shard]), never());
     expect((await node.get([shard], never())).map(kindOf)).toEqual(['bytes']);
   });
 });
@@ -86,7 +86,7 @@ describe('A shard whose file was damaged', () => {
 describe('The walk over the shards', () => {
   it('passes over files that are not shards', async () => {
     const shard = someShard();
-    await node.put([shard], never());
+    await node.put(batchOf([shard]), never());
     const hex = shard.versionId.replaceAll('-', '');
     const fanOut = dirname(fileOf(shard));
     const names = [
@@ -110,7 +110,7 @@ describe('The walk over the shards', () => {
 
   it('removes the temp files that a crash left, and not those in use', async () => {
     const shard = someShard();
-    await node.put([shard], never());
+    await node.put(batchOf([shard]), never());
     const own = (node as unknown as { opening: string }).opening;
     await writeFile(`${fileOf(shard)}.0123456789abcdef-7.temp`, 'left');
     await writeFile(`${fileOf(shard)}.${own}-7.temp`, 'in use');
@@ -123,7 +123,7 @@ describe('The walk over the shards', () => {
   });
 
   it('does not end as if it were whole when the folder vanishes under it', async () => {
-    await node.put(someShards(20), never());
+    await node.put(batchOf(someShards(20)), never());
     const walk = async (): Promise<void> => {
       for await (const id of node.list(never())) {
         expect(id.index).toBeLessThan(3);
@@ -135,7 +135,7 @@ describe('The walk over the shards', () => {
 
   it('does not end as if it were whole when the folder vanishes under its very last directory', async () => {
     const shard = someShard({ versionId: '0190a000-0000-7000-8000-0000000000ff' as ShardId['versionId'] });
-    await node.put([shard], never());
+    await node.put(batchOf([shard]), never());
     const walk = async (): Promise<void> => {
       for await (const id of node.list(never())) {
         expect(id.index).toBeLessThan(3);
@@ -148,7 +148,7 @@ describe('The walk over the shards', () => {
   it('leaves no temp file after a put that failed', async () => {
     const shard = someShard();
     await mkdir(fileOf(shard)); // a rename onto it fails
-    await expect(node.put([shard], never())).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(node.put(batchOf([shard]), never())).rejects.toMatchObject({ kind: 'unavailable' });
     expect(await readdir(dirname(fileOf(shard)))).toEqual([shardPlace(shard).name]);
   });
 });
@@ -156,7 +156,7 @@ describe('The walk over the shards', () => {
 describe('A folder that', () => {
   const shard = someShard();
 
-  beforeEach(() => node.put([shard], never()));
+  beforeEach(() => node.put(batchOf([shard]), never()));
 
   async function expectEverythingToFail(kind: string): Promise<void> {
     const refusal = { kind };
@@ -164,7 +164,7 @@ describe('A folder that', () => {
     await expect(node.get([someShard()], never())).rejects.toMatchObject(refusal);
     await expect(listedKeys(node)).rejects.toMatchObject(refusal);
     await expect(node.probe(never())).rejects.toMatchObject(refusal);
-    await expect(node.put([shard], never())).rejects.toMatchObject({ name: 'NodeError' });
+    await expect(node.put(batchOf([shard]), never())).rejects.toMatchObject({ name: 'NodeError' });
     await expect(node.delete([shard], never())).rejects.toMatchObject({ name: 'NodeError' });
   }
 
@@ -197,7 +197,7 @@ describe('A folder that', () => {
     await expectEverythingToFail('unavailable');
     await rename(`${directory}-away`, directory);
     await node.probe(never());
-    await node.put([shard], never());
+    await node.put(batchOf([shard]), never());
     expect((await node.get([shard, someShard()], never())).map(kindOf)).toEqual(['bytes', 'not-found']);
     await expectLocked();
   });
@@ -239,7 +239,7 @@ describe('A folder that', () => {
 describe('Making a folder', () => {
   it('is idempotent for the same identity and touches nothing', async () => {
     const shard = someShard();
-    await node.put([shard], never());
+    await node.put(batchOf([shard]), never());
     await node.close();
     node = await FolderStorageNode.create(options, never());
     expect((await node.get([shard], never())).map(kindOf)).toEqual(['bytes']);
@@ -268,7 +268,7 @@ describe('Making a folder', () => {
   });
 
   it('refuses shards without an identity', async () => {
-    await node.put([someShard()], never());
+    await node.put(batchOf([someShard()]), never());
     await node.close();
     await rm(join(directory, 'node.json'));
     await expect(FolderStorageNode.create(options, never())).rejects.toMatchObject({ kind: 'rejected' });
@@ -307,18 +307,18 @@ describe('A second process', () => {
     await node.close();
     holder = await holdLock(join(directory, 'node.lock'));
     node = new FolderStorageNode(options);
-    await expect(node.put([someShard()], never())).rejects.toMatchObject({ name: 'NodeError', kind: 'rejected' });
+    await expect(node.put(batchOf([someShard()]), never())).rejects.toMatchObject({ name: 'NodeError', kind: 'rejected' });
     await expect(node.open(never())).rejects.toMatchObject({ name: 'DomainError', code: 'storage-locked' });
     await expect(node.probe(never())).rejects.toMatchObject({ code: 'storage-locked' });
     await expect(FolderStorageNode.create(options, never())).rejects.toMatchObject({ code: 'storage-locked' });
     await kill(holder);
-    await node.put([someShard()], never());
+    await node.put(batchOf([someShard()]), never());
     await node.probe(never());
   });
 
   it('does not remove temp files of the one that holds the lock', async () => {
     const shard = someShard();
-    await node.put([shard], never());
+    await node.put(batchOf([shard]), never());
     const temp = `${fileOf(shard)}.0123456789abcdef-7.temp`;
     await writeFile(temp, 'in use by another');
     const second = new FolderStorageNode(options);
@@ -332,7 +332,7 @@ describe('A second process', () => {
     node = new FolderStorageNode(options);
     const shards = someShards(20);
     await Promise.all([
-      ...shards.map((shard) => node.put([shard], never())),
+      ...shards.map((shard) => node.put(batchOf([shard]), never())),
       ...shards.map(() => node.probe(never())),
       node.open(never()),
     ]);
@@ -370,8 +370,10 @@ describe('A file system of its own', () => {
     }
 
     const stored = someShard({ size: 200_000 });
-    await small.node.put([stored], never());
-    await expect(small.node.put([someShard({ size: 2_000_000 }), someShard()], never())).rejects.toMatchObject({ kind: 'full' });
+    await small.node.put(batchOf([stored]), never());
+    await expect(small.node.put(batchOf([someShard({ size: 2_000_000 }), someShard()]), never())).rejects.toMatchObject({
+      kind: 'full',
+    });
     expect(await tempsUnder(small.options.directory)).toEqual([]);
     await expect(fillUp(small.node)).rejects.toMatchObject({ kind: 'full' });
     expect((await small.node.get([stored], never())).map(kindOf)).toEqual(['bytes']);
@@ -381,7 +383,7 @@ describe('A file system of its own', () => {
     expect(await restarted.probe(never())).toMatchObject({ full: true });
     await restarted.delete([stored], never());
     expect(await restarted.probe(never())).toMatchObject({ full: false });
-    await restarted.put([someShard({ size: 100_000 })], never());
+    await restarted.put(batchOf([someShard({ size: 100_000 })]), never());
     await restarted.close();
   });
 
@@ -406,14 +408,14 @@ describe('A file system of its own', () => {
     }
 
     const shard = someShard();
-    await small.node.put([shard], never());
+    await small.node.put(batchOf([shard]), never());
     // The lock's descriptor is open for writing, which keeps the kernel from a plain remount; a failing disk asks nobody.
     await small.node.close();
     execFileSync('mount', ['-o', 'remount,ro', place]);
     const readOnly = new FolderStorageNode(small.options);
     expect((await readOnly.get([shard], never())).map(kindOf)).toEqual(['bytes']);
     expect(await listedKeys(readOnly)).toEqual([keyOf(shard)]);
-    await expect(readOnly.put([someShard()], never())).rejects.toMatchObject({ name: 'NodeError', kind: 'rejected' });
+    await expect(readOnly.put(batchOf([someShard()]), never())).rejects.toMatchObject({ name: 'NodeError', kind: 'rejected' });
     await expect(readOnly.probe(never())).rejects.toMatchObject({ name: 'NodeError', kind: 'rejected' });
     expect((readOnly as unknown as { lock: FolderLock }).lock.isHeld).toBe(false);
     await readOnly.close();
@@ -440,10 +442,10 @@ describe('A file system of its own', () => {
 
     execFileSync('umount', ['-l', place]);
     await expect(small.node.probe(never())).rejects.toMatchObject({ kind: 'unavailable' });
-    await expect(small.node.put([someShard()], never())).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(small.node.put(batchOf([someShard()]), never())).rejects.toMatchObject({ kind: 'unavailable' });
     expect(await readdir(place)).toEqual([]);
     expect(tryMount(place)).toBeUndefined(); // for the cleaning up, and as a disk that was swapped
-    await expect(small.node.put([someShard()], never())).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(small.node.put(batchOf([someShard()]), never())).rejects.toMatchObject({ kind: 'unavailable' });
     expect(await readdir(place)).toEqual([]);
   });
 });
@@ -464,7 +466,7 @@ async function tempsUnder(path: string): Promise<string[]> {
 async function fillUp(full: FolderStorageNode): Promise<void> {
   for (const size of [100_000, 4096, 1]) {
     for (let count = 0; count < 300; count += 1) {
-      const failure: unknown = await full.put([someShard({ size })], never()).catch((error: unknown) => error);
+      const failure: unknown = await full.put(batchOf([someShard({ size })]), never()).catch((error: unknown) => error);
       if (failure !== undefined && size === 1) throw failure as NodeError;
       if (failure !== undefined) break;
     }

@@ -25,7 +25,7 @@ let client: Client;
 let model: FileJson;
 
 beforeAll(async () => {
-  server = await TestServer.start({ config: { size_per_slice: SLICE } });
+  server = await TestServer.start({ config: { size_per_slice: SLICE, pack_below: 0 } });
   client = new Client(server.url);
   model = await client.put('model.bin', MODEL, { 'content-type': 'application/x-model' });
 });

@@ -24,7 +24,7 @@ let shardsOfControl: readonly string[];
 let seenOfLog = 0;
 
 beforeAll(async () => {
-  server = await TestServer.start({ config: { size_per_slice: 100_000 } });
+  server = await TestServer.start({ config: { size_per_slice: 100_000, pack_below: 0 } });
   client = new Client(server.url);
   control = await client.put('control', CONTROL, { 'content-type': 'text/control' });
   shardsOfControl = (await shardPaths(server.storage)).toSorted();
@@ -464,7 +464,9 @@ describe('connections that send nothing, or too slowly', () => {
   let small: TestServer;
 
   beforeAll(async () => {
-    small = await TestServer.start({ config: { node_count: 2, limits: { headers_ms_max: HEADERS_MS, idle_ms_max: 2000 } } });
+    small = await TestServer.start({
+      config: { node_count: 2, pack_below: 0, limits: { headers_ms_max: HEADERS_MS, idle_ms_max: 2000 } },
+    });
   });
 
   afterAll(async () => {

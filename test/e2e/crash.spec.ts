@@ -11,7 +11,7 @@ interface Info {
 }
 
 const CLIENTS = 32;
-const CONFIG = { size_per_slice: 65_536, log_level: 'warn' };
+const CONFIG = { size_per_slice: 65_536, pack_below: 0, log_level: 'warn', limits: { orphan_grace_ms: 0 } };
 
 let server: TestServer;
 

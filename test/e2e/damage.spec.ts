@@ -18,7 +18,9 @@ afterEach(async () => {
 });
 
 async function start(nodes: number, redundancy: number): Promise<Client> {
-  server = await TestServer.start({ config: { node_count: nodes, redundancy_count: redundancy, size_per_slice: 50_000 } });
+  server = await TestServer.start({
+    config: { node_count: nodes, redundancy_count: redundancy, size_per_slice: 50_000, pack_below: 0 },
+  });
   return new Client(server.url);
 }
 

@@ -1,24 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Client } from '../support/client.js';
+import { homeWithDisk, removeDisks, TestDisk } from '../support/disks.js';
 import { TestServer } from '../support/server.js';
 
 /** The limit of the issue: every state is visible after 3 s. */
 const VISIBLE_MS = 3000;
 
 let server: TestServer;
-const mounts: string[] = [];
 
 afterEach(async () => {
   await server.remove();
-  for (const path of mounts.splice(0)) {
-    execFileSync('umount', ['-l', path]);
-    await rm(path, { recursive: true, force: true });
-  }
+  await removeDisks();
 });
 
 async function lastError(node: number): Promise<string> {
@@ -32,27 +28,9 @@ async function expectServes(client: Client): Promise<void> {
   expect((await client.bytes(id)).equals(body)).toBe(true);
 }
 
-/** A storage directory on a disk of its own; undefined, with a word on why, where this machine does not let us mount one. */
-async function smallDisk(megabytes: number): Promise<string | undefined> {
-  const path = await mkdtemp(join(tmpdir(), 'dcloud-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path], { stdio: 'pipe' });
-    mounts.push(path);
-    return path;
-  } catch (error) {
-    process.stderr.write(`skipped: this machine does not allow mounts (${(error as Error).message.split('\n', 1)[0] ?? ''})\n`);
-    await rm(path, { recursive: true });
-    return undefined;
-  }
-}
-
 /** Starts a server of which node 1 lies on the disk. */
-async function startWithDisk(disk: string, limits: Record<string, number>): Promise<Client> {
-  const home = await mkdtemp(join(tmpdir(), 'dcloud-e2e-'));
-  await mkdir(join(home, 'data'), { recursive: true });
-  execFileSync('ln', ['-s', join(disk, 'node_1'), join(home, 'data', 'node_1')]);
-  await mkdir(join(disk, 'node_1'));
-  server = await TestServer.start({ directory: home, config: { limits } });
+async function startWithDisk(disk: TestDisk, limits: Record<string, number>): Promise<Client> {
+  server = await TestServer.start({ directory: await homeWithDisk(disk), config: { limits } });
   return new Client(server.url);
 }
 
@@ -107,10 +85,10 @@ describe('the state of a node', () => {
   });
 
   it('is full when its disk is, then takes no new files but deletes, and recovers when there is space', async () => {
-    const disk = await smallDisk(8);
+    const disk = await TestDisk.inMemory(8);
     if (disk === undefined) return;
     const client = await startWithDisk(disk, { node_bytes_free_min: 1_000_000 });
-    const filler = join(disk, 'filler');
+    const filler = join(disk.path, 'filler');
     const { id } = await client.put('on it', randomBytes(300_000));
     await writeFile(filler, randomBytes(7_300_000));
     await server.untilNode(1, 'full', VISIBLE_MS);
@@ -121,7 +99,7 @@ describe('the state of a node', () => {
   });
 
   it('a disk that fills up under an upload costs nothing but that node', async () => {
-    const disk = await smallDisk(8);
+    const disk = await TestDisk.inMemory(8);
     if (disk === undefined) return;
     const client = await startWithDisk(disk, { node_bytes_free_min: 0 });
     const body = randomBytes(40_000_000);
@@ -131,18 +109,16 @@ describe('the state of a node', () => {
   });
 
   it('is down when its disk can only be read, and its shards are still served', async () => {
-    const disk = await smallDisk(64);
+    const disk = await TestDisk.inMemory(64);
     if (disk === undefined) return;
     const client = await startWithDisk(disk, { node_bytes_free_min: 0 });
     const body = randomBytes(3_000_000);
     const { id } = await client.put('x', body);
-    // Over it, since a disk with files that are open for writing cannot be made read-only by asking.
-    execFileSync('mount', ['--bind', disk, disk]);
-    execFileSync('mount', ['-o', 'remount,bind,ro', disk]);
+    disk.makeReadOnly();
     await server.untilNode(1, 'down', VISIBLE_MS);
     expect((await client.bytes(id)).equals(body)).toBe(true);
     await expectServes(client);
-    execFileSync('umount', [disk]);
+    disk.makeWritable();
     await server.untilNode(1, 'up', VISIBLE_MS);
   });
 });

@@ -119,10 +119,12 @@ describe('a configuration that is taken', () => {
     await writeFile(join(directory, 'original.json'), ORIGINAL);
     const server = await start({ directory, args: ['--config', join(directory, 'original.json'), '--port', '0'] });
     const client = new Client(server.url);
-    const file = await client.put('original', someBytes(10_000));
-    expect((await client.bytes(file.id)).equals(someBytes(10_000))).toBe(true);
-    // 10,032 sealed bytes in slices of 1,024, twice.
-    expect(await shardPaths(join(directory, 'data'))).toHaveLength(20);
+    const file = await client.put('original', someBytes(40_000));
+    expect((await client.bytes(file.id)).equals(someBytes(40_000))).toBe(true);
+    // 40,032 sealed bytes in slices of 1,024, twice, none of them in a file of its own.
+    const info = (await (await fetch(`${server.url}/files/${file.id}/info`)).json()) as { layout: { stripes: number } };
+    expect(info.layout.stripes).toBe(40);
+    expect(await shardPaths(join(directory, 'data'))).toEqual([]);
     const { nodes } = (await (await fetch(`${server.url}/nodes`)).json()) as { nodes: unknown[] };
     expect(nodes).toHaveLength(4);
   });
@@ -200,7 +202,7 @@ describe('a start beside others', () => {
 
 describe('a restart', () => {
   it('keeps all files, versions and records, whether it was stopped or killed', async () => {
-    const server = await start({ config: { size_per_slice: 4096 } });
+    const server = await start({ config: { size_per_slice: 4096, pack_below: 0 } });
     const client = new Client(server.url);
     const bodies = [0, 1, 4096, 70_000, 300_000].map((size) => someBytes(size, size + 1));
     const files: FileJson[] = [];
@@ -211,10 +213,10 @@ describe('a restart', () => {
     files[3] = replaced;
 
     expect(await server.stop()).toBe(0);
-    const second = await start({ directory: server.directory, config: { size_per_slice: 4096 } });
+    const second = await start({ directory: server.directory, config: { size_per_slice: 4096, pack_below: 0 } });
     await second.kill();
     // Another size of slices is for what is written from now on.
-    const third = await start({ directory: server.directory, config: { size_per_slice: 100_000 } });
+    const third = await start({ directory: server.directory, config: { size_per_slice: 100_000, pack_below: 0 } });
     const again = new Client(third.url);
     expect(await again.listAll()).toEqual(files.toSorted((a, b) => (a.name < b.name ? -1 : 1)));
     for (const [at, { id }] of files.entries()) {
@@ -315,7 +317,7 @@ describe('the key ring', () => {
   });
 
   it('rotates under load: everything is readable before, during and after, and no slice is touched', async () => {
-    const config = { size_per_slice: 65_536, log_level: 'info' };
+    const config = { size_per_slice: 65_536, pack_below: 0, log_level: 'info' };
     const server = await start({ config });
     const client = new Client(server.url);
     const old = new Map<string, Buffer>();
@@ -445,7 +447,7 @@ describe('SIGTERM', () => {
 
 describe('what is printed', () => {
   it('is JSON lines with request ids, and never a name, a body or a key', async () => {
-    const server = await start({ config: { log_level: 'trace' } });
+    const server = await start({ config: { log_level: 'trace', pack_below: 0, limits: { small_cache_bytes: 0 } } });
     const client = new Client(server.url);
     const [name, body, type] = ['n4me-marker-xyzzy', 'b0dy-marker-plugh', 'application/x-typ3-marker'];
     const file = await client.put(name, body, { 'content-type': type, 'x-request-id': 'given-id.1' });
@@ -514,7 +516,7 @@ describe('what is printed', () => {
 
 describe('what lies on the disks', () => {
   it('holds no plaintext anywhere, and no name or type on the nodes', async () => {
-    const server = await start({ config: { size_per_slice: 1024 } });
+    const server = await start({ config: { size_per_slice: 1024, pack_below: 0 } });
     const client = new Client(server.url);
     const [body, name, type] = ['pl41ntext-marker-0f-content', 'n4me-0f-a-secret-file', 'application/x-s3cret-type'];
     const headers = { 'content-type': type };

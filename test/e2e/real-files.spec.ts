@@ -13,7 +13,7 @@ let server: TestServer;
 let client: Client;
 
 beforeAll(async () => {
-  server = await TestServer.start({ config: { log_level: 'warn' } });
+  server = await TestServer.start({ config: { log_level: 'warn', pack_below: 0, limits: { orphan_grace_ms: 0 } } });
   client = new Client(server.url);
 });
 

@@ -98,7 +98,7 @@ describe('reading', () => {
     const body = slices(5);
     const manifest = await cluster.store(body);
     const release = cluster.holds.hold(manifest.versionId);
-    await cluster.metadata.remove(manifest.fileId, undefined, NEVER);
+    await cluster.delete(manifest.fileId);
     expect(await cluster.collector.collect(NEVER)).toBe(1);
     await cluster.collector.sweep(NEVER);
     expect((await cluster.read(manifest)).equals(Buffer.concat(body))).toBe(true);
@@ -209,7 +209,7 @@ class CollectorModel {
   }
 
   private actions(pick: number): Record<Action, () => Promise<unknown>> {
-    const { registry, collector, metadata, holds } = this.subject;
+    const { registry, collector, holds } = this.subject;
     return {
       upload: async () => {
         const body = slices(1 + (pick % 5), 1 + (pick % SLICE));
@@ -226,7 +226,7 @@ class CollectorModel {
       abandon: async () => this.open.splice(pick % Math.max(1, this.open.length), 1)[0]?.writer.abandon(NEVER),
       delete: async () => {
         const [gone] = this.files.splice(pick % Math.max(1, this.files.length), 1);
-        if (gone !== undefined) await metadata.remove(gone.manifest.fileId, undefined, NEVER);
+        if (gone !== undefined) await this.subject.delete(gone.manifest.fileId);
       },
       hold: async () => {
         const file = this.files[pick % Math.max(1, this.files.length)];

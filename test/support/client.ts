@@ -20,7 +20,11 @@ export interface PageJson {
 
 /** The few calls that most tests make, over a real connection. Anything unusual a test does with `fetch` or a socket itself. */
 export class Client {
-  constructor(readonly url: string) {}
+  readonly url: string;
+
+  constructor(url: string) {
+    this.url = url;
+  }
 
   async put(name: string, body: Body, headers: Record<string, string> = {}): Promise<FileJson> {
     const response = await this.tryPut(name, body, headers);

@@ -3,15 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId, type ClusterId, type FileId, type VersionId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
-import type { Manifest } from '../../src/metadata/metadata-store.js';
+import { KeyRing } from '../../src/crypto/key-ring.js';
+import { RecordCrypto } from '../../src/crypto/record-crypto.js';
+import type { LayoutPage, Manifest, StoredFile, Tombstone } from '../../src/metadata/metadata-store.js';
+import type { FileStatement } from '../../src/metadata/record-codec.js';
+import { RecordSealer } from '../../src/records/record-sealer.js';
 import { NodeRegistry } from '../../src/nodes/node-registry.js';
 import { Placement } from '../../src/placement/placement.js';
 import { Collector } from '../../src/redundancy/collector.js';
+import { type PlacedRecord, type PutRecord, RecordStore } from '../../src/redundancy/record-store.js';
 import { ReplicateCodec } from '../../src/redundancy/stripe-codec.js';
 import { StripeReader } from '../../src/redundancy/stripe-reader.js';
 import { StripeStore } from '../../src/redundancy/stripe-store.js';
 import { VersionHolds } from '../../src/redundancy/version-holds.js';
-import { VersionWriter } from '../../src/redundancy/version-writer.js';
+import { VersionWriter, type WrittenVersion } from '../../src/redundancy/version-writer.js';
 import type { Stray } from '../../src/redundancy/write-ledger.js';
 import { FaultyStorageNode } from './faulty.storage-node.js';
 import { MemoryStorageNode } from './memory.storage-node.js';
@@ -22,6 +27,8 @@ export interface ClusterShape {
   readonly nodes: number;
   readonly redundancy: number;
   readonly sliceBytes: number;
+  /** Age at which what no file needs is an orphan; 0 if absent. */
+  readonly graceMs?: number;
 }
 
 /** The parts of the redundancy module put together over nodes in memory that can be made to fail, and a real index. */
@@ -35,20 +42,36 @@ export class Cluster {
   readonly reader: StripeReader;
   readonly collector: Collector;
   readonly strays: Stray[] = [];
+  readonly records: RecordStore;
+  /** Nodes that knew more than the index. */
+  readonly ahead: number[] = [];
+  readonly sealer: RecordSealer;
   private readonly stripes: StripeStore;
   private readonly codec = new ReplicateCodec();
 
   private constructor(
     readonly shape: ClusterShape,
     readonly metadata: LmdbMetadataStore,
+    readonly clusterId: ClusterId,
     private readonly directory: string,
   ) {
+    const keyRing = KeyRing.create(clusterId, 1);
+    this.sealer = new RecordSealer(new RecordCrypto(clusterId, () => keyRing));
     this.memory = Array.from({ length: shape.nodes }, (_, at) => new MemoryStorageNode(at + 1));
     this.faulty = this.memory.map((node) => new FaultyStorageNode(node, { seed: node.number }));
     this.registry = new NodeRegistry(this.faulty);
     for (const { number } of this.memory) this.registry.setState(number, 'up', {});
     this.stripes = new StripeStore(this.registry, this.placement);
-    this.collector = new Collector({ registry: this.registry, metadata, holds: this.holds });
+    this.records = new RecordStore({ registry: this.registry, placement: this.placement, metadata });
+    this.collector = new Collector({
+      registry: this.registry,
+      metadata,
+      holds: this.holds,
+      records: this.records,
+      graceMs: shape.graceMs ?? 0,
+      reconcile: (fileId) => this.reconcile(fileId),
+      onAhead: (node) => this.ahead.push(node),
+    });
     this.reader = new StripeReader({
       registry: this.registry,
       metadata,
@@ -60,12 +83,9 @@ export class Cluster {
 
   static async make(shape: ClusterShape): Promise<Cluster> {
     const directory = await mkdtemp(join(tmpdir(), 'dcloud-cluster-'));
-    const metadata = await LmdbMetadataStore.open({
-      directory: join(directory, 'index'),
-      clusterId: newId<ClusterId>(),
-      mayCreate: true,
-    });
-    return new Cluster(shape, metadata, directory);
+    const clusterId = newId<ClusterId>();
+    const metadata = await LmdbMetadataStore.open({ directory: join(directory, 'index'), clusterId, mayCreate: true });
+    return new Cluster(shape, metadata, clusterId, directory);
   }
 
   async remove(): Promise<void> {
@@ -96,21 +116,84 @@ export class Cluster {
     return this.commit(writer, slices);
   }
 
-  /** Makes what a writer has written a file. */
+  /** Makes what a writer has written a file: first on the nodes, then in the index. */
   async commit(writer: VersionWriter, slices: readonly Uint8Array[]): Promise<Manifest> {
-    const manifest = this.manifestOf(writer, slices);
-    const file = {
-      id: manifest.fileId,
-      name: 'f',
-      contentType: 'a/b',
-      size: 1,
-      versionId: manifest.versionId,
-      createdAt: 1,
-      updatedAt: 1,
+    return this.records.change(async (put) => {
+      const statement = await this.record(writer, slices, put);
+      await this.metadata.commit({ kind: 'create', ...statement }, NEVER);
+      writer.committed();
+      return statement.manifest;
+    });
+  }
+
+  /** Puts the record of what a writer has written on the nodes. */
+  async record(writer: VersionWriter, slices: readonly Uint8Array[], put: PutRecord): Promise<FileStatement> {
+    const body = bodyOf(writer, slices, this.shape.sliceBytes);
+    const state = (written: WrittenVersion): FileStatement => stateOf(body, written);
+    const { fileId, versionId } = body;
+    const owner = { fileId, versionId, revision: 1, kekId: 'k1' };
+    const sealer = {
+      manifest: (written: WrittenVersion) => this.sealer.manifest(state(written)),
+      page: (page: LayoutPage) => this.sealer.page(owner, page),
     };
-    await this.metadata.commit({ kind: 'create', file, manifest, lastPage: writer.lastPage() }, NEVER);
-    writer.committed();
-    return manifest;
+    return state(await writer.record(put, sealer, NEVER));
+  }
+
+  /** Deletes a file: first a tombstone on the nodes, then in the index. */
+  async delete(fileId: FileId): Promise<void> {
+    await this.records.change(async (put) => {
+      const { file, manifest } = (await this.metadata.find(fileId, NEVER))!;
+      const tombstone = await this.bury(fileId, this.records.choose(manifest.m + 1, manifest.recordNodes), put);
+      await this.metadata.remove({ tombstone, basis: file.revision }, undefined, NEVER);
+    });
+  }
+
+  /** Gives a file another name; `crashes`: the nodes hear of it and the index does not. */
+  async rename(fileId: FileId, name: string, crashes = false): Promise<void> {
+    await this.records.change(async (put) => {
+      const stored = (await this.metadata.find(fileId, NEVER))!;
+      await this.amend(stored, name, put, crashes);
+    });
+  }
+
+  /** A deletion of which the nodes hear and the index does not. */
+  async deleteHalf(fileId: FileId): Promise<void> {
+    await this.records.change(async (put) => {
+      const { manifest } = (await this.metadata.find(fileId, NEVER))!;
+      await this.bury(fileId, this.records.choose(manifest.m + 1, manifest.recordNodes), put);
+    });
+  }
+
+  private async reconcile(fileId: FileId): Promise<void> {
+    await this.records.change(async (put) => {
+      const stored = await this.metadata.find(fileId, NEVER);
+      if (stored !== undefined) {
+        await this.amend(stored, stored.file.name, put);
+        return;
+      }
+      const nodes = this.records.choose(this.shape.redundancy + 1, []);
+      await this.metadata.addTombstone(await this.bury(fileId, nodes, put), NEVER);
+    });
+  }
+
+  private async amend({ file, manifest }: StoredFile, name: string, put: PutRecord, crashes = false): Promise<void> {
+    const bytes = (await this.metadata.readLayout(file.versionId, 0, NEVER))!;
+    const nodes = this.records.choose(manifest.m + 1, manifest.recordNodes);
+    const seal = (placed: PlacedRecord) =>
+      this.sealer.manifest({
+        file: { ...file, name, revision: placed.revision },
+        manifest: { ...manifest, recordNodes: placed.nodes },
+        lastPage: { page: 0, bytes },
+      });
+    const placed = await put({ nodes, seal }, NEVER);
+    if (crashes) return;
+    const amendment = { name, basis: file.revision, revision: placed.revision, recordNodes: placed.nodes };
+    await this.metadata.amend(file.id, amendment, undefined, NEVER);
+  }
+
+  private async bury(fileId: FileId, nodes: number[], put: PutRecord): Promise<Tombstone> {
+    const placed = await put({ nodes, seal: (where) => this.sealer.tombstone({ fileId, kekId: 'k1', ...where }) }, NEVER);
+    return { fileId, kekId: 'k1', ...placed };
   }
 
   async read(manifest: Manifest): Promise<Buffer> {
@@ -122,21 +205,21 @@ export class Cluster {
   async counts(): Promise<readonly number[]> {
     return Promise.all(this.memory.map(async (node) => (await Array.fromAsync(node.list(NEVER))).length));
   }
+}
 
-  private manifestOf(writer: VersionWriter, slices: readonly Uint8Array[]): Manifest {
-    const bytes = new Uint8Array(0);
-    return {
-      versionId: writer.versionId,
-      fileId: newId<FileId>(),
-      size: 1,
-      sealedSize: slices.reduce((sum, { length }) => sum + length, 0),
-      sliceBytes: this.shape.sliceBytes,
-      ...writer.shape,
-      seal: { kekId: 'k1', wrappedKey: new Uint8Array(61), header: new Uint8Array(74), sealedDigest: bytes },
-      usage: writer.usage(),
-      createdAt: 1,
-    };
-  }
+type Body = Omit<Manifest, 'usage' | 'recordNodes'>;
+
+function bodyOf(writer: VersionWriter, slices: readonly Uint8Array[], sliceBytes: number): Body {
+  const seal = { kekId: 'k1', wrappedKey: new Uint8Array(61), header: new Uint8Array(74), sealedDigest: new Uint8Array(0) };
+  const sealedSize = slices.reduce((sum, { length }) => sum + length, 0);
+  const { versionId, shape } = writer;
+  return { versionId, fileId: newId<FileId>(), size: 1, sealedSize, sliceBytes, ...shape, seal, createdAt: 1 };
+}
+
+function stateOf(body: Body, { usage, nodes, revision, lastPage }: WrittenVersion): FileStatement {
+  const { fileId: id, versionId, size } = body;
+  const file = { id, name: 'f', contentType: 'a/b', size, versionId, createdAt: 1, updatedAt: 1, revision };
+  return { file, manifest: { ...body, usage, recordNodes: nodes }, lastPage };
 }
 
 export async function* stream<Item>(items: Iterable<Item>): AsyncGenerator<Item, void, undefined> {

@@ -1,21 +1,24 @@
 import {
   NodeError,
   StorageNode,
+  type NodeBatch,
   type NodeErrorKind,
   type NodeProbe,
-  type Shard,
+  type NodeRecord,
+  type RecordHead,
+  type RecordKey,
   type ShardId,
 } from '../../src/nodes/storage-node.js';
 import { randomOf } from './storage-node.shards.js';
 
-export type CallName = 'put' | 'get' | 'delete' | 'list' | 'probe';
+export type CallName = 'put' | 'get' | 'delete' | 'getRecords' | 'forget' | 'listRecords' | 'list' | 'probe';
 
 /**
  * What goes wrong:
- * - `fail`: the call rejects with a NodeError of this kind (a `get` with `each` true: every entry of its answer is that error);
+ * - `fail`: the call rejects with a NodeError of this kind (a `get` or `getRecords` with `each` true: every entry of its answer is that error);
  * - `delayMs`: the call takes that much longer, and hears its signal meanwhile;
  * - `hang`: the call waits for {@link FaultyStorageNode.release} and hears no signal, as a frozen disk does;
- * - `corrupt`, `truncate`: `put` stores, and `get` returns, bytes that are not those of the shard, as if they were: a node that lies.
+ * - `corrupt`, `truncate`: `put` stores, and `get` and `getRecords` return, bytes that are not those of the shard or record, as if they were: a node that lies.
  */
 export type Effect =
   | { readonly fail: NodeErrorKind; readonly each?: boolean }
@@ -35,7 +38,16 @@ export interface Fault {
 /** A `StorageNode` around a `StorageNode` that fails on demand. The same seed and the same calls give the same failures. */
 export class FaultyStorageNode extends StorageNode {
   /** How often each call was made, failed ones included. */
-  readonly calls: Record<CallName, number> = { put: 0, get: 0, delete: 0, list: 0, probe: 0 };
+  readonly calls: Record<CallName, number> = {
+    put: 0,
+    get: 0,
+    delete: 0,
+    getRecords: 0,
+    forget: 0,
+    listRecords: 0,
+    list: 0,
+    probe: 0,
+  };
   private readonly faults = new Set<Fault>();
   private readonly random: () => number;
   private hung = Promise.withResolvers<undefined>();
@@ -66,12 +78,13 @@ export class FaultyStorageNode extends StorageNode {
     this.hung = Promise.withResolvers<undefined>();
   }
 
-  override async put(batch: readonly Shard[], signal: AbortSignal): Promise<void> {
+  override async put({ shards, records }: NodeBatch, signal: AbortSignal): Promise<void> {
     const effects = await this.enter('put', signal);
-    await this.inner.put(
-      batch.map((shard) => ({ ...shard, bytes: this.distort(shard.bytes, effects) })),
-      signal,
-    );
+    const distorted = <Item extends { readonly bytes: Uint8Array }>(item: Item): Item => ({
+      ...item,
+      bytes: this.distort(item.bytes, effects),
+    });
+    await this.inner.put({ shards: shards.map(distorted), records: records.map(distorted) }, signal);
   }
 
   override async get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
@@ -85,6 +98,26 @@ export class FaultyStorageNode extends StorageNode {
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
     await this.enter('delete', signal);
     await this.inner.delete(ids, signal);
+  }
+
+  override async getRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly (NodeRecord | NodeError)[]> {
+    const effects = await this.enter('getRecords', signal);
+    const each = effects.find((effect) => 'fail' in effect);
+    if (each !== undefined) return keys.map(() => new NodeError(each.fail, 'injected'));
+    const answers = await this.inner.getRecords(keys, signal);
+    return answers.map((answer) =>
+      answer instanceof NodeError ? answer : { ...answer, bytes: this.distort(answer.bytes, effects) },
+    );
+  }
+
+  override async forget(heads: readonly RecordHead[], signal: AbortSignal): Promise<void> {
+    await this.enter('forget', signal);
+    await this.inner.forget(heads, signal);
+  }
+
+  override async *listRecords(signal: AbortSignal): AsyncGenerator<RecordHead, void, undefined> {
+    await this.enter('listRecords', signal);
+    yield* this.inner.listRecords(signal);
   }
 
   override async *list(signal: AbortSignal): AsyncGenerator<ShardId, void, undefined> {
@@ -132,6 +165,7 @@ export class FaultyStorageNode extends StorageNode {
   }
 
   private withFlippedBit(bytes: Uint8Array): Uint8Array {
+    if (bytes.byteLength === 0) return bytes;
     const flipped = bytes.slice();
     const bit = Math.floor(this.random() * bytes.byteLength * 8);
     flipped[bit >> 3]! ^= 1 << (bit & 7);

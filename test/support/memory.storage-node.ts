@@ -1,10 +1,24 @@
 import { crc32 } from 'node:zlib';
-import { NodeError, StorageNode, type NodeProbe, type Shard, type ShardId } from '../../src/nodes/storage-node.js';
+import { parseId } from '../../src/common/ids.js';
+import {
+  NodeError,
+  RECORD_BYTES_MAX,
+  StorageNode,
+  type NodeBatch,
+  type NodeProbe,
+  type NodeRecord,
+  type RecordHead,
+  type RecordKey,
+  type Shard,
+  type ShardId,
+} from '../../src/nodes/storage-node.js';
 
 /** A node that keeps its shards in memory: the fake for tests of what uses nodes. It passes the contract of `StorageNode`. */
 export class MemoryStorageNode extends StorageNode {
   /** What it keeps, for tests that look inside or damage it. */
   readonly shards = new Map<string, Shard>();
+  readonly records = new Map<string, NodeRecord>();
+  private newestRevision = 0;
   private closed = false;
 
   constructor(
@@ -14,17 +28,27 @@ export class MemoryStorageNode extends StorageNode {
     super();
   }
 
-  override async put(batch: readonly Shard[], signal: AbortSignal): Promise<void> {
-    for (const shard of batch) {
+  override async put({ shards, records }: NodeBatch, signal: AbortSignal): Promise<void> {
+    for (const shard of shards) requireShardId(shard);
+    for (const record of records) requireRecord(record);
+    for (const shard of shards) {
       await this.turn(signal);
-      if (this.bytesFree() < shard.bytes.byteLength) throw new NodeError('full', 'no space left');
+      this.requireSpace(shard.bytes);
       this.shards.set(keyOf(shard), { ...shard, bytes: shard.bytes.slice() });
+    }
+    for (const record of records) {
+      await this.turn(signal);
+      this.requireSpace(record.bytes);
+      this.newestRevision = Math.max(this.newestRevision, record.revision);
+      if ((this.records.get(recordKeyOf(record))?.revision ?? 0) > record.revision) continue;
+      this.records.set(recordKeyOf(record), { ...record, bytes: record.bytes.slice() });
     }
     await this.turn(signal);
   }
 
   override async get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
     await this.turn(signal);
+    for (const id of ids) requireShardId(id);
     return ids.map((id) => {
       const shard = this.shards.get(keyOf(id));
       if (shard === undefined) return new NodeError('not-found', 'there is no such shard');
@@ -36,7 +60,37 @@ export class MemoryStorageNode extends StorageNode {
 
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
     await this.turn(signal);
+    for (const id of ids) requireShardId(id);
     for (const id of ids) this.shards.delete(keyOf(id));
+  }
+
+  override async getRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly (NodeRecord | NodeError)[]> {
+    await this.turn(signal);
+    for (const key of keys) requireRecordKey(key);
+    return keys.map((key) => {
+      const record = this.records.get(recordKeyOf(key));
+      return record === undefined
+        ? new NodeError('not-found', 'there is no such record')
+        : { ...record, bytes: record.bytes.slice() };
+    });
+  }
+
+  override async forget(heads: readonly RecordHead[], signal: AbortSignal): Promise<void> {
+    await this.turn(signal);
+    for (const head of heads) requireRecordKey(head);
+    for (const head of heads) {
+      const record = this.records.get(recordKeyOf(head));
+      if (record !== undefined && record.revision <= head.revision) this.records.delete(recordKeyOf(head));
+    }
+  }
+
+  override async *listRecords(signal: AbortSignal): AsyncGenerator<RecordHead, void, undefined> {
+    await this.turn(signal);
+    for (const key of [...this.records.keys()]) {
+      await this.turn(signal);
+      const record = this.records.get(key);
+      if (record !== undefined) yield { kind: record.kind, id: record.id, page: record.page, revision: record.revision };
+    }
   }
 
   override async *list(signal: AbortSignal): AsyncGenerator<ShardId, void, undefined> {
@@ -50,7 +104,7 @@ export class MemoryStorageNode extends StorageNode {
   override async probe(signal: AbortSignal): Promise<NodeProbe> {
     await this.turn(signal);
     const bytesFree = this.bytesFree();
-    return { bytesFree, bytesTotal: this.bytesTotal, full: bytesFree <= 0 };
+    return { bytesFree, bytesTotal: this.bytesTotal, full: bytesFree <= 0, newestRevision: this.newestRevision };
   }
 
   override close(): Promise<void> {
@@ -73,8 +127,42 @@ export class MemoryStorageNode extends StorageNode {
   private bytesFree(): number {
     let used = 0;
     for (const shard of this.shards.values()) used += shard.bytes.byteLength;
+    for (const record of this.records.values()) used += record.bytes.byteLength;
     return this.bytesTotal - used;
   }
+
+  private requireSpace(bytes: Uint8Array): void {
+    if (this.bytesFree() < bytes.byteLength) throw new NodeError('full', 'no space left');
+  }
+}
+
+function requireShardId({ versionId, stripe, index }: ShardId): void {
+  requireId(versionId);
+  if (!Number.isSafeInteger(stripe) || stripe < 0 || !Number.isSafeInteger(index) || index < 0 || index > 255)
+    throw new NodeError('rejected', 'no id of a shard');
+}
+
+function requireRecord(record: NodeRecord): void {
+  requireRecordKey(record);
+  requireId(record.fileId);
+  if (record.bytes.byteLength > RECORD_BYTES_MAX) throw new NodeError('rejected', 'too long a record');
+}
+
+function requireRecordKey(key: RecordKey & { readonly revision?: number }): void {
+  const { kind, id, page, revision = 0 } = key;
+  requireId(id);
+  const isKind = (['manifest', 'layout', 'tombstone'] as string[]).includes(kind);
+  if (!isKind || !Number.isSafeInteger(page) || page < 0 || (kind !== 'layout' && page !== 0))
+    throw new NodeError('rejected', 'no key of a record');
+  if (!Number.isSafeInteger(revision) || revision < 0) throw new NodeError('rejected', 'no revision');
+}
+
+function requireId(id: string): void {
+  if (parseId(id) !== id) throw new NodeError('rejected', 'no id');
+}
+
+function recordKeyOf({ kind, id, page }: RecordKey): string {
+  return `${kind}/${id}/${page}`;
 }
 
 function keyOf({ versionId, stripe, index }: ShardId): string {

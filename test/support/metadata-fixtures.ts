@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '../../src/common/ids.js';
 import type { FileId, VersionId } from '../../src/common/ids.js';
-import type { Commit, FileRecord, Manifest, MetadataStore, NodeUsage } from '../../src/metadata/metadata-store.js';
+import type {
+  Amendment,
+  Commit,
+  FileRecord,
+  LayoutPage,
+  Manifest,
+  MetadataStore,
+  NodeUsage,
+  StoredFile,
+} from '../../src/metadata/metadata-store.js';
 
 export const NEVER = new AbortController().signal;
 
@@ -33,8 +42,52 @@ export function makeManifest(fileId: FileId, sketch: ManifestSketch = {}): Manif
       sealedDigest: Uint8Array.from(randomBytes(60)),
     },
     usage: sketch.usage ?? USAGE,
+    recordNodes: (sketch.usage ?? USAGE).map(({ node }) => node),
     createdAt: 1_700_000_000_000,
   };
+}
+
+let revisions = 1000;
+
+/** Higher than any before. */
+export function nextRevision(): number {
+  return (revisions += 1);
+}
+
+type Replacement = Extract<Commit, { kind: 'replace' }>;
+
+/** New content for a file as it was. */
+export function makeReplacement(
+  before: FileRecord,
+  manifest: Manifest,
+  more: Partial<Replacement> & { readonly lastPage: LayoutPage },
+): Replacement {
+  return {
+    kind: 'replace',
+    fileId: before.id,
+    manifest,
+    updatedAt: 2,
+    revision: nextRevision(),
+    basis: before.revision,
+    ...more,
+  };
+}
+
+/** A change of a file as it was that leaves its records where they are. */
+export function makeAmendment({ file, manifest }: StoredFile, more: Partial<Amendment> = {}): Amendment {
+  return { revision: nextRevision(), basis: file.revision, recordNodes: manifest.recordNodes, ...more };
+}
+
+/** The removal of a file as it was. */
+export function makeRemoval(before: FileRecord, nodes: readonly number[] = [1, 4]): Parameters<MetadataStore['remove']>[0] {
+  return { basis: before.revision, tombstone: { fileId: before.id, revision: nextRevision(), kekId: 'key-1', nodes } };
+}
+
+/** Removes a file as it is now. */
+export async function removeFile(store: MetadataStore, id: FileId): Promise<StoredFile> {
+  const stored = await store.find(id, NEVER);
+  if (stored === undefined) throw new Error('there is no such file');
+  return store.remove(makeRemoval(stored.file), undefined, NEVER);
 }
 
 export type Creation = Extract<Commit, { kind: 'create' }>;
@@ -50,6 +103,7 @@ export function makeCreation(name: string, sketch: ManifestSketch = {}): Creatio
     versionId: manifest.versionId,
     createdAt: manifest.createdAt,
     updatedAt: manifest.createdAt,
+    revision: nextRevision(),
   };
   return { kind: 'create', file, manifest, lastPage: { page: 0, bytes: Uint8Array.of(1, 2, 3) } };
 }

@@ -10,8 +10,13 @@ import {
   compareByName,
   compareUtf8,
   createFile,
+  makeAmendment,
   makeCreation,
   makeManifest,
+  makeRemoval,
+  makeReplacement,
+  nextRevision,
+  removeFile,
 } from './metadata-fixtures.js';
 
 export interface MetadataHarness {
@@ -70,12 +75,11 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
       it('gives a file new content and makes the old version garbage', async () => {
         const { file, manifest: old } = await createFile(store, 'a');
         const manifest = makeManifest(file.id, { size: 5, usage: [{ node: 2, shards: 1, bytes: 95 }] });
-        const { file: replaced, replaced: before } = await store.commit(
-          { kind: 'replace', fileId: file.id, manifest, lastPage: PAGE, updatedAt: 7, expected: old.versionId },
-          NEVER,
-        );
+        const replacement = makeReplacement(file, manifest, { lastPage: PAGE, updatedAt: 7, expected: old.versionId });
+        const { file: replaced, replaced: before } = await store.commit(replacement, NEVER);
         expect(before).toEqual(old);
-        expect(replaced).toEqual({ ...file, size: 5, versionId: manifest.versionId, updatedAt: 7 });
+        const { revision } = replacement;
+        expect(replaced).toEqual({ ...file, size: 5, versionId: manifest.versionId, updatedAt: 7, revision });
         expect(await store.find(file.id, NEVER)).toEqual({ file: replaced, manifest });
         expect(await store.isCommitted(old.versionId, NEVER)).toBe(false);
         expect(await collect(store.garbage(NEVER))).toEqual([{ versionId: old.versionId, nodes: [1, 4], pages: 1 }]);
@@ -84,54 +88,57 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
       it('renames with new content in the same step', async () => {
         const { file } = await createFile(store, 'old');
         const manifest = makeManifest(file.id);
-        await store.commit(
-          { kind: 'replace', fileId: file.id, manifest, lastPage: PAGE, updatedAt: 7, name: 'new', contentType: 'image/png' },
-          NEVER,
-        );
+        const change = { lastPage: PAGE, updatedAt: 7, name: 'new', contentType: 'image/png' };
+        const { file: replaced } = await store.commit(makeReplacement(file, manifest, change), NEVER);
         const { files } = await store.list({ order: 'name', prefix: '', limit: 10 }, NEVER);
-        expect(files).toEqual([{ ...file, name: 'new', contentType: 'image/png', versionId: manifest.versionId, updatedAt: 7 }]);
+        expect(files).toEqual([replaced]);
+        expect(replaced).toMatchObject({ name: 'new', contentType: 'image/png', versionId: manifest.versionId, updatedAt: 7 });
       });
 
       it('renames, and lists only the new name', async () => {
         const { file, manifest } = await createFile(store, 'old');
-        const updated = await store.update(file.id, { name: 'new', updatedAt: 9 }, manifest.versionId, NEVER);
-        expect(updated).toEqual({ ...file, name: 'new', updatedAt: 9 });
+        const renaming = makeAmendment({ file, manifest }, { name: 'new', updatedAt: 9, recordNodes: [7, 8] });
+        const updated = await store.amend(file.id, renaming, manifest.versionId, NEVER);
+        expect(updated).toEqual({ ...file, name: 'new', updatedAt: 9, revision: renaming.revision });
+        expect(await store.find(file.id, NEVER)).toEqual({ file: updated, manifest: { ...manifest, recordNodes: [7, 8] } });
         expect(await listAll(store, { order: 'name', prefix: '', limit: 2 })).toEqual([updated]);
-        const typed = await store.update(file.id, { contentType: 'a/b', updatedAt: 10 }, undefined, NEVER);
+        const typing = makeAmendment({ file: updated, manifest }, { contentType: 'a/b', updatedAt: 10 });
+        const typed = await store.amend(file.id, typing, undefined, NEVER);
         expect(await listAll(store, { order: 'name', prefix: 'new', limit: 2 })).toEqual([typed]);
       });
 
       it('forgets a removed file at once and for ever', async () => {
         const { file, manifest } = await createFile(store, 'a');
-        expect(await store.remove(file.id, manifest.versionId, NEVER)).toEqual({ file, manifest });
+        expect(await store.remove(makeRemoval(file), manifest.versionId, NEVER)).toEqual({ file, manifest });
         expect(await store.find(file.id, NEVER)).toBeUndefined();
         expect(await store.isCommitted(manifest.versionId, NEVER)).toBe(false);
         expect(await store.wrappedBy('key-1', 10, NEVER)).toEqual([]);
         for (const order of ['name', 'createdAt'] as const)
           expect(await listAll(store, { order, prefix: '', limit: 2 })).toEqual([]);
-        expect(await codeOf(store.remove(file.id, undefined, NEVER))).toBe('file-not-found');
+        expect(await codeOf(store.remove(makeRemoval(file), undefined, NEVER))).toBe('file-not-found');
       });
 
       it('refuses what is not there or not current, and changes nothing', async () => {
         const { file, manifest } = await createFile(store, 'a');
         const replacement = makeManifest(file.id);
         const wrong = newId<VersionId>();
-        const replace = {
-          kind: 'replace',
-          fileId: file.id,
-          manifest: replacement,
-          lastPage: PAGE,
-          updatedAt: 1,
-          name: 'b',
-        } as const;
+        const replace = makeReplacement(file, replacement, { lastPage: PAGE, name: 'b' });
+        const renaming = makeAmendment({ file, manifest }, { name: 'b' });
         expect(await codeOf(store.commit({ ...replace, expected: wrong }, NEVER))).toBe('precondition-failed');
-        expect(await codeOf(store.update(file.id, { name: 'b', updatedAt: 1 }, wrong, NEVER))).toBe('precondition-failed');
-        expect(await codeOf(store.remove(file.id, wrong, NEVER))).toBe('precondition-failed');
+        expect(await codeOf(store.amend(file.id, renaming, wrong, NEVER))).toBe('precondition-failed');
+        expect(await codeOf(store.remove(makeRemoval(file), wrong, NEVER))).toBe('precondition-failed');
+        const stale = { ...file, revision: file.revision - 1 };
+        expect(await codeOf(store.commit({ ...replace, basis: stale.revision }, NEVER))).toBe('ERR_STALE_BASIS');
+        expect(await codeOf(store.amend(file.id, { ...renaming, basis: stale.revision }, undefined, NEVER))).toBe(
+          'ERR_STALE_BASIS',
+        );
+        expect(await codeOf(store.remove(makeRemoval(stale), undefined, NEVER))).toBe('ERR_STALE_BASIS');
         const absent = newId<FileId>();
         expect(
           await codeOf(store.commit({ ...replace, fileId: absent, manifest: { ...replacement, fileId: absent } }, NEVER)),
         ).toBe('file-not-found');
-        expect(await codeOf(store.update(absent, { updatedAt: 1 }, undefined, NEVER))).toBe('file-not-found');
+        expect(await codeOf(store.amend(absent, renaming, undefined, NEVER))).toBe('file-not-found');
+        expect(await collect(store.tombstones(NEVER))).toEqual([]);
         expect(await store.find(file.id, NEVER)).toEqual({ file, manifest });
         expect(await store.isCommitted(replacement.versionId, NEVER)).toBe(false);
         expect(await store.readLayout(replacement.versionId, 0, NEVER)).toBeUndefined();
@@ -146,10 +153,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         );
         const results = await Promise.allSettled(
           rivals.map((rival) =>
-            store.commit(
-              { kind: 'replace', fileId: file.id, manifest: rival, lastPage: PAGE, updatedAt: 2, expected: manifest.versionId },
-              NEVER,
-            ),
+            store.commit(makeReplacement(file, rival, { lastPage: PAGE, expected: manifest.versionId }), NEVER),
           ),
         );
         expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -164,11 +168,8 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           const { file, manifest } = await createFile(store, 'a', { usage: [] });
           const rival = makeManifest(file.id, { usage: [] });
           const expected = manifest.versionId;
-          const replace = store.commit(
-            { kind: 'replace', fileId: file.id, manifest: rival, lastPage: PAGE, updatedAt: 2, expected },
-            NEVER,
-          );
-          const codes = await Promise.all([codeOf(store.remove(file.id, expected, NEVER)), codeOf(replace)]);
+          const replace = store.commit(makeReplacement(file, rival, { lastPage: PAGE, expected }), NEVER);
+          const codes = await Promise.all([codeOf(store.remove(makeRemoval(file), expected, NEVER)), codeOf(replace)]);
           expect(codes.filter((code) => code === 'none')).toHaveLength(1);
           expect((await store.find(file.id, NEVER)) === undefined).toBe(codes[0] === 'none');
         }
@@ -252,12 +253,12 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         const made = await Promise.all(['a', 'b', 'b', 'c', 'd', 'e'].map((name) => createFile(store, name)));
         const all = await listAll(store, { order, prefix: '', limit: 10 });
         const first = await store.list({ order, prefix: '', limit: 3 }, NEVER);
-        await store.remove(all[2]!.id, undefined, NEVER);
-        await store.remove(all[3]!.id, undefined, NEVER);
+        await removeFile(store, all[2]!.id);
+        await removeFile(store, all[3]!.id);
         const second = await store.list({ order, prefix: '', limit: 3, cursor: first.nextCursor! }, NEVER);
         expect(second.files).toEqual(all.slice(4));
         expect(second.nextCursor).toBeUndefined();
-        for (const { file } of made) await store.remove(file.id, undefined, NEVER).catch(() => undefined);
+        for (const { file } of made) await removeFile(store, file.id).catch(() => undefined);
         expect(await store.list({ order, prefix: '', limit: 3, cursor: first.nextCursor! }, NEVER)).toEqual({ files: [] });
       });
 
@@ -309,7 +310,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           expect(Buffer.compare((await store.readLayout(versionId, page, NEVER))!, bytes)).toBe(0);
         expect(await store.readLayout(versionId, 20, NEVER)).toBeUndefined();
         expect(await store.readLayout(newId<VersionId>(), 0, NEVER)).toBeUndefined();
-        await store.remove(creation.file.id, undefined, NEVER);
+        await removeFile(store, creation.file.id);
         expect(await collect(store.garbage(NEVER))).toEqual([{ versionId, nodes: [1, 4], pages: 20 }]);
         expect(await store.readLayout(versionId, 19, NEVER)).toHaveLength(6000);
         await store.clearGarbage(versionId, 4, NEVER);
@@ -343,7 +344,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
 
       it('makes no garbage of a version that lies on no node', async () => {
         const { file, manifest } = await createFile(store, 'empty', { usage: [] });
-        await store.remove(file.id, undefined, NEVER);
+        await removeFile(store, file.id);
         expect(await collect(store.garbage(NEVER))).toEqual([]);
         expect(await store.readLayout(manifest.versionId, 0, NEVER)).toBeUndefined();
       });
@@ -419,30 +420,27 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         expect(await store.wrappedBy('', 10, NEVER)).toEqual([]);
       });
 
-      it('rewraps a version once, and never one that is gone', async () => {
+      it('wraps a version anew once of many, and never one that is gone', async () => {
         const { file, manifest } = await createFile(store, 'a');
-        const { versionId } = manifest;
-        const change = (kekId: string, fill: number) => ({ from: 'key-1', kekId, wrappedKey: new Uint8Array(61).fill(fill) });
-        const results = await Promise.all(
-          [1, 2, 3].map((fill) => store.rewrap(versionId, change(`key-${fill + 1}`, fill), NEVER)),
-        );
-        expect(results.filter(Boolean)).toHaveLength(1);
-        const fill = results.indexOf(true) + 1;
-        const seal = { ...manifest.seal, kekId: `key-${fill + 1}`, wrappedKey: new Uint8Array(61).fill(fill) };
-        expect(await store.find(file.id, NEVER)).toEqual({ file, manifest: { ...manifest, seal } });
+        const change = (fill: number) =>
+          makeAmendment({ file, manifest }, { wrapped: { kekId: `key-${fill}`, wrappedKey: new Uint8Array(61).fill(fill) } });
+        const results = await Promise.all([2, 3, 4].map((fill) => codeOf(store.amend(file.id, change(fill), undefined, NEVER))));
+        expect(results.toSorted()).toEqual(['ERR_STALE_BASIS', 'ERR_STALE_BASIS', 'none']);
+        const fill = results.indexOf('none') + 2;
+        const seal = { ...manifest.seal, kekId: `key-${fill}`, wrappedKey: new Uint8Array(61).fill(fill) };
+        expect((await store.find(file.id, NEVER))?.manifest).toEqual({ ...manifest, seal });
         expect(await store.wrappedBy('key-1', 10, NEVER)).toEqual([]);
         expect(await store.wrappedBy(seal.kekId, 10, NEVER)).toEqual([{ ...manifest, seal }]);
-        await store.remove(file.id, undefined, NEVER);
-        expect(await store.rewrap(versionId, { ...change('key-9', 9), from: seal.kekId }, NEVER)).toBe(false);
+        await removeFile(store, file.id);
+        expect(await codeOf(store.amend(file.id, change(9), undefined, NEVER))).toBe('file-not-found');
         expect(await store.wrappedBy(seal.kekId, 10, NEVER)).toEqual([]);
         expect(await store.wrappedBy('key-9', 10, NEVER)).toEqual([]);
       });
 
-      it('rewraps to the same key id', async () => {
-        const { manifest } = await createFile(store, 'a');
-        expect(
-          await store.rewrap(manifest.versionId, { from: 'key-1', kekId: 'key-1', wrappedKey: new Uint8Array(61) }, NEVER),
-        ).toBe(true);
+      it('wraps anew by the same key id', async () => {
+        const creation = await createFile(store, 'a');
+        const wrapped = { kekId: 'key-1', wrappedKey: new Uint8Array(61) };
+        await store.amend(creation.file.id, makeAmendment(creation, { wrapped }), undefined, NEVER);
         expect(await store.wrappedBy('key-1', 10, NEVER)).toHaveLength(1);
       });
 
@@ -458,11 +456,11 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         await Promise.all(
           made.map(async ({ file }, index) => {
             if (index % 3 === 0) {
-              await store.remove(file.id, undefined, NEVER);
+              await removeFile(store, file.id);
               current.delete(file.id);
             } else if (index % 3 === 1) {
               const manifest = makeManifest(file.id, { usage: usageOf(index * 7) });
-              await store.commit({ kind: 'replace', fileId: file.id, manifest, lastPage: PAGE, updatedAt: 1 }, NEVER);
+              await store.commit(makeReplacement(file, manifest, { lastPage: PAGE }), NEVER);
               current.set(file.id, manifest.usage);
             }
           }),
@@ -474,8 +472,134 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         }
         const byNode = (left: NodeUsage, right: NodeUsage): number => left.node - right.node;
         expect((await store.usage(NEVER)).toSorted(byNode)).toEqual([...model.values()].sort(byNode));
-        await Promise.all([...current.keys()].map((id) => store.remove(id, undefined, NEVER)));
+        await Promise.all([...current.keys()].map((id) => removeFile(store, id)));
         expect(await store.usage(NEVER)).toEqual([]);
+      });
+    });
+
+    describe('revisions and tombstones', () => {
+      it('gives revisions that only grow, also to many at once and after it was opened again', async () => {
+        const given: number[] = [];
+        for (let round = 0; round < 3; round++) {
+          given.push(...(await Promise.all(Array.from({ length: 500 }, () => store.nextRevision(NEVER)))));
+          expect(await store.revisionCeiling(NEVER)).toBeGreaterThanOrEqual(given.at(-1)!);
+          await store.close();
+          store = await harness.open();
+        }
+        expect(given.toSorted((a, b) => a - b)).toEqual(given);
+        expect(new Set(given).size).toBe(given.length);
+        expect(await store.revisionCeiling(NEVER)).toBeGreaterThanOrEqual(given.at(-1)!);
+      });
+
+      it('gives none that a node is known to have', async () => {
+        const far = (await store.nextRevision(NEVER)) + 10 ** 12;
+        await store.raiseRevision(far, NEVER);
+        await store.raiseRevision(1, NEVER);
+        expect(await store.nextRevision(NEVER)).toBeGreaterThan(far);
+        await store.close();
+        store = await harness.open();
+        expect(await store.nextRevision(NEVER)).toBeGreaterThan(far);
+      });
+
+      it('keeps the tombstone of a removed file until it is dropped, and only that one', async () => {
+        const { file } = await createFile(store, 'a');
+        const removal = makeRemoval(file, [2, 3]);
+        await store.remove(removal, undefined, NEVER);
+        expect(await store.findTombstone(file.id, NEVER)).toEqual(removal.tombstone);
+        await store.dropTombstone({ ...removal.tombstone, revision: removal.tombstone.revision + 1 }, NEVER);
+        expect(await collect(store.tombstones(NEVER))).toEqual([removal.tombstone]);
+        await store.dropTombstone(removal.tombstone, NEVER);
+        expect(await store.findTombstone(file.id, NEVER)).toBeUndefined();
+      });
+
+      it('takes a tombstone for a file that it does not have, and none for one that it has', async () => {
+        const { file } = await createFile(store, 'a');
+        const tombstone = { fileId: file.id, revision: nextRevision(), kekId: 'k', nodes: [1] };
+        expect(await store.addTombstone(tombstone, NEVER)).toBe(false);
+        expect(await store.findTombstone(file.id, NEVER)).toBeUndefined();
+        const other = { ...tombstone, fileId: newId<FileId>() };
+        expect(await store.addTombstone(other, NEVER)).toBe(true);
+        expect(await store.addTombstone({ ...other, revision: 1 }, NEVER)).toBe(true);
+        expect(await store.findTombstone(other.fileId, NEVER)).toEqual(other);
+      });
+
+      it('remembers how far a node was swept, and never less', async () => {
+        expect(await store.sweptThrough(3, NEVER)).toBe(0);
+        await store.noteSwept(3, 50, NEVER);
+        await store.noteSwept(3, 40, NEVER);
+        expect(await store.sweptThrough(3, NEVER)).toBe(50);
+        expect(await store.sweptThrough(4, NEVER)).toBe(0);
+      });
+
+      it('remembers through which revision all is settled, and never less', async () => {
+        expect(await store.settledThrough(NEVER)).toBe(0);
+        await store.noteSettled(7, NEVER);
+        await store.noteSettled(5, NEVER);
+        await store.close();
+        store = await harness.open();
+        expect(await store.settledThrough(NEVER)).toBe(7);
+      });
+
+      it('finds a file by its current version alone', async () => {
+        const { file, manifest } = await createFile(store, 'a');
+        const next = makeManifest(file.id);
+        await store.commit(makeReplacement(file, next, { lastPage: PAGE }), NEVER);
+        expect(await store.findByVersion(manifest.versionId, NEVER)).toBeUndefined();
+        expect(await store.findByVersion(next.versionId, NEVER)).toEqual(await store.find(file.id, NEVER));
+      });
+
+      it('walks over all files', async () => {
+        const made = await Promise.all(Array.from({ length: 600 }, (_, index) => createFile(store, `f${index}`)));
+        const ids = (await collect(store.files(NEVER))).map(({ file }) => file.id);
+        expect(ids).toEqual(made.map(({ file }) => file.id).toSorted());
+      });
+    });
+
+    describe('import', () => {
+      const asRecord = ({ file, manifest, lastPage }: ReturnType<typeof makeCreation>) =>
+        ({ kind: 'file', file, manifest, lastPage }) as const;
+
+      it('comes to the same index in whatever order the records come, and however often', async () => {
+        const first = makeCreation('first');
+        const renamed = { ...first, file: { ...first.file, name: 'renamed', revision: nextRevision() } };
+        const manifest = makeManifest(first.file.id, { usage: [{ node: 2, shards: 1, bytes: 7 }] });
+        const replaced = {
+          ...first,
+          manifest,
+          file: { ...first.file, versionId: manifest.versionId, revision: nextRevision() },
+        };
+        const doomed = makeCreation('doomed');
+        const { tombstone } = makeRemoval(doomed.file);
+        const records = [...[first, renamed, replaced, doomed].map(asRecord), { kind: 'tombstone', tombstone } as const];
+        const orders = [records, records.toReversed(), [2, 0, 4, 1, 3].map((at) => records[at]!), [...records, ...records]];
+        for (const order of orders) {
+          const own = await makeHarness();
+          const index = await own.open();
+          for (const record of order) await index.importRecords([record], NEVER);
+          expect(await collect(index.files(NEVER))).toEqual([{ file: replaced.file, manifest }]);
+          expect(await listAll(index, { order: 'name', prefix: '', limit: 5 })).toEqual([replaced.file]);
+          expect(await index.usage(NEVER)).toEqual(manifest.usage);
+          expect(await collect(index.tombstones(NEVER))).toEqual([tombstone]);
+          expect(await index.isCommitted(first.manifest.versionId, NEVER)).toBe(false);
+          expect(await collect(index.garbage(NEVER))).toEqual([]);
+          expect(await index.wrappedBy('key-1', 10, NEVER)).toEqual([manifest]);
+          expect(await index.revisionCeiling(NEVER)).toBe(tombstone.revision);
+          await index.close();
+          const again = await own.open();
+          expect(await again.revisionCeiling(NEVER)).toBe(tombstone.revision);
+          expect(await again.nextRevision(NEVER)).toBeGreaterThan(tombstone.revision);
+          await again.close();
+          await own.dispose();
+        }
+      });
+
+      it('lets a file live whose deletion was taken back', async () => {
+        const creation = makeCreation('a');
+        const { tombstone } = makeRemoval(creation.file);
+        const later = { ...creation, file: { ...creation.file, revision: nextRevision() } };
+        await store.importRecords([{ kind: 'tombstone', tombstone }, asRecord(later), asRecord(creation)], NEVER);
+        expect(await collect(store.files(NEVER))).toEqual([{ file: later.file, manifest: later.manifest }]);
+        expect(await collect(store.tombstones(NEVER))).toEqual([]);
       });
     });
 
@@ -498,7 +622,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
       it('has everything after it was closed and opened again', async () => {
         const kept = await createFile(store, 'kept');
         const removed = await createFile(store, 'removed');
-        await store.remove(removed.file.id, undefined, NEVER);
+        await removeFile(store, removed.file.id);
         const before = [
           await listAll(store, { order: 'name', prefix: '', limit: 5 }),
           await collect(store.garbage(NEVER)),
@@ -531,13 +655,28 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
       const calls = (signal: AbortSignal): Record<string, () => Promise<unknown>> => {
         const versionId = newId<VersionId>();
         const fileId = newId<FileId>();
+        const tombstone = { fileId, revision: 2, kekId: 'key-1', nodes: [1] };
         return {
           stageLayout: () => store.stageLayout(versionId, PAGE, signal),
           readLayout: () => store.readLayout(versionId, 0, signal),
           commit: () => store.commit(makeCreation('a'), signal),
           find: () => store.find(fileId, signal),
-          update: () => store.update(fileId, { updatedAt: 1 }, undefined, signal),
-          remove: () => store.remove(fileId, undefined, signal),
+          nextRevision: () => store.nextRevision(signal),
+          revisionCeiling: () => store.revisionCeiling(signal),
+          raiseRevision: () => store.raiseRevision(1, signal),
+          noteSettled: () => store.noteSettled(1, signal),
+          settledThrough: () => store.settledThrough(signal),
+          amend: () => store.amend(fileId, { basis: 1, revision: 2, recordNodes: [] }, undefined, signal),
+          remove: () => store.remove({ basis: 1, tombstone }, undefined, signal),
+          addTombstone: () => store.addTombstone(tombstone, signal),
+          findTombstone: () => store.findTombstone(fileId, signal),
+          tombstones: () => collect(store.tombstones(signal)),
+          dropTombstone: () => store.dropTombstone(tombstone, signal),
+          noteSwept: () => store.noteSwept(1, 1, signal),
+          sweptThrough: () => store.sweptThrough(1, signal),
+          findByVersion: () => store.findByVersion(versionId, signal),
+          files: () => collect(store.files(signal)),
+          importRecords: () => store.importRecords([{ kind: 'tombstone', tombstone }], signal),
           list: () => store.list({ order: 'name', prefix: '', limit: 1 }, signal),
           isCommitted: () => store.isCommitted(versionId, signal),
           abandon: () => store.abandon({ versionId, nodes: [1] }, PAGE, signal),
@@ -545,7 +684,6 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           clearGarbage: () => store.clearGarbage(versionId, 1, signal),
           sweepStaged: () => store.sweepStaged(() => false, signal),
           wrappedBy: () => store.wrappedBy('k', 1, signal),
-          rewrap: () => store.rewrap(versionId, { from: 'a', kekId: 'b', wrappedKey: new Uint8Array(61) }, signal),
           usage: () => store.usage(signal),
           probe: () => store.probe(signal),
         };

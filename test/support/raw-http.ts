@@ -55,5 +55,6 @@ export function responseOf({ text }: RawAnswer): Response {
   const [head = '', ...rest] = text.split('\r\n\r\n');
   const [status = '', ...lines] = head.split('\r\n');
   const headers = lines.map((line) => /^([^:]+):\s*(.*)$/.exec(line)?.slice(1, 3) as [string, string]);
-  return new Response(rest.join('\r\n\r\n'), { status: Number(status.split(' ')[1]), headers });
+  const code = Number(status.split(' ')[1]);
+  return new Response(code === 304 ? null : rest.join('\r\n\r\n'), { status: code, headers });
 }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const BIN = join(process.cwd(), 'bin', 'dcloud.mjs');
@@ -17,34 +18,46 @@ export interface ServerOptions {
   /** Instead of `--config` with the file of that configuration. */
   readonly args?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Descriptors that the process may have open. */
+  readonly openFilesMax?: number;
 }
 
 /** The program as production runs it: a process of its own, from the built code, over TCP, on a port that the system chose. */
 export class TestServer {
-  private constructor(
-    readonly directory: string,
-    readonly url: string,
-    readonly process: ChildProcess,
-    private readonly ownsDirectory: boolean,
-    /** Everything that the process has printed. */
-    readonly logs: () => string,
-  ) {}
+  readonly directory: string;
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** Everything that the process has printed. */
+  readonly logs: () => string;
+  private readonly ownsDirectory: boolean;
 
-  static async start({ config = {}, directory, args, environment }: ServerOptions = {}): Promise<TestServer> {
-    const home = directory ?? (await mkdtemp(join(tmpdir(), 'dcloud-e2e-')));
+  // Fields are assigned by hand here: Node.js runs this file as it is (scripts/crash.ts), and only strips its types.
+  private constructor(parts: Pick<TestServer, 'directory' | 'url' | 'process' | 'logs'> & { ownsDirectory: boolean }) {
+    this.directory = parts.directory;
+    this.url = parts.url;
+    this.process = parts.process;
+    this.logs = parts.logs;
+    this.ownsDirectory = parts.ownsDirectory;
+  }
+
+  static async start(options: ServerOptions = {}): Promise<TestServer> {
+    const home = options.directory ?? (await mkdtemp(join(tmpdir(), 'dcloud-e2e-')));
     const file = join(home, 'config.json');
-    await writeFile(file, JSON.stringify({ storage_directory: join(home, 'data'), port: 0, log_level: 'info', ...config }));
-    const child = spawn(process.execPath, [BIN, 'serve', ...(args ?? ['--config', file])], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...cleanEnvironment(), ...environment },
-    });
+    const config = { storage_directory: join(home, 'data'), port: 0, log_level: 'info', ...options.config };
+    await writeFile(file, JSON.stringify(config));
+    const child = spawnServer(file, options);
     let output = '';
     const url = await new Promise<string>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`the server did not start:\n${output}`)), START_MS_MAX);
+      const timer = setTimeout(() => {
+        child.kill('SIGKILL');
+        reject(new Error(`the server did not start:\n${output}`));
+      }, START_MS_MAX);
       const see = (chunk: Buffer): void => {
         output += chunk.toString();
         const found = /listens on (http:\S+)/.exec(output)?.[1];
-        if (found !== undefined) resolve(found);
+        if (found === undefined) return;
+        clearTimeout(timer);
+        resolve(found);
       };
       // eslint-disable-next-line no-restricted-syntax -- the output of a process under test is only looked at
       child.stdout.on('data', see);
@@ -53,7 +66,13 @@ export class TestServer {
       child.once('exit', (code) => reject(new Error(`the server ended with ${String(code)}:\n${output}`)));
       void once(child, 'exit').then(() => clearTimeout(timer));
     });
-    return new TestServer(home, url, child, directory === undefined, () => output);
+    return new TestServer({
+      directory: home,
+      url,
+      process: child,
+      ownsDirectory: options.directory === undefined,
+      logs: () => output,
+    });
   }
 
   /** The file of its configuration. */
@@ -104,6 +123,19 @@ export class TestServer {
     await ended;
     return this.process.exitCode;
   }
+}
+
+/** The process of a server, just begun: for who wants to kill it before it listens, too. */
+export function spawnServer(
+  configFile: string,
+  { args, environment, openFilesMax }: Omit<ServerOptions, 'config' | 'directory'> = {},
+): ChildProcess & { readonly stdout: Readable; readonly stderr: Readable } {
+  const command = [process.execPath, BIN, 'serve', ...(args ?? ['--config', configFile])];
+  const limited = openFilesMax === undefined ? command : ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$@"`, 'sh', ...command];
+  return spawn(limited[0]!, limited.slice(1), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...cleanEnvironment(), ...environment },
+  });
 }
 
 /** The variables of this process less those that would configure the server. */

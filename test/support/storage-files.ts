@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** A shard's file, by what its name tells (docs/format.md). */
@@ -53,8 +54,30 @@ export async function filesHolding(directory: string, text: string): Promise<rea
   const forms = formsOf(text);
   const found: string[] = [];
   for (const path of await filesUnder(directory)) {
-    const bytes = Buffer.concat([Buffer.from(path), Buffer.alloc(1), await readFile(path)]);
+    const content = await readFile(path).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // it has vanished since
+      return Buffer.alloc(0);
+    });
+    const bytes = Buffer.concat([Buffer.from(path), Buffer.alloc(1), content]);
     if (forms.some((form) => bytes.includes(form))) found.push(path);
   }
   return found;
+}
+
+/** Bytes of all files under a directory, as `du --apparent-size` counts them but without directories. */
+export async function bytesUnder(directory: string): Promise<number> {
+  let bytes = 0;
+  for (const path of await filesUnder(directory)) bytes += (await stat(path).catch(() => undefined))?.size ?? 0;
+  return bytes;
+}
+
+/** Every file under a directory with the digest of its bytes: two of these are equal if nothing was changed in between. */
+export async function snapshot(directory: string): Promise<ReadonlyMap<string, string>> {
+  const paths = (await filesUnder(directory)).toSorted();
+  const sums = paths.map(async (path) =>
+    createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex'),
+  );
+  return new Map(await Promise.all(sums.map(async (sum, at) => [paths[at] as string, await sum] as const)));
 }

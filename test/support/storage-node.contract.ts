@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { newId, type VersionId } from '../../src/common/ids.js';
 import { NodeError, type ShardId, type StorageNode } from '../../src/nodes/storage-node.js';
-import { keyOf, listedKeys, never, someShard, someShards } from './storage-node.shards.js';
+import { describeRecords } from './storage-node.records.js';
+import { batchOf, keyOf, listedKeys, never, someShard, someShards } from './storage-node.shards.js';
 
 /** A fresh, empty node, and how to clear away what it lay on (after the node was closed). */
 export interface StorageNodeFixture {
@@ -27,6 +28,7 @@ export function describeStorageNode(name: string, make: () => Promise<StorageNod
 
     const context = { node: () => node };
     describeReadingAndWriting(context);
+    describeRecords(context);
     describeIds(context);
     describeConcurrency(context);
     describeListing(context);
@@ -42,25 +44,25 @@ interface Context {
 function describeReadingAndWriting({ node }: Context): void {
   it('gives back a batch in the order in which it is asked for', async () => {
     const shards = someShards(20);
-    await node().put(shards, never());
+    await node().put(batchOf(shards), never());
     await expectBytes(node(), shards.toReversed());
   });
 
   it.each([0, 1, 63, 64, 1024, 65_536, 65_537, 1_048_576])('keeps a payload of %i bytes', async (size) => {
     const shard = someShard({ size });
-    await node().put([shard], never());
+    await node().put(batchOf([shard]), never());
     await expectBytes(node(), [shard]);
   });
 
   it('reads large and small shards in turn', async () => {
     const shards = [10, 70_000, 0, 5, 140_000, 1].map((size, stripe) => someShard({ size, stripe }));
-    await node().put(shards, never());
+    await node().put(batchOf(shards), never());
     for (const shard of shards) await expectBytes(node(), [shard]);
   });
 
   it('hands over bytes that the caller may change', async () => {
     const shards = [someShard(), someShard()];
-    await node().put(shards, never());
+    await node().put(batchOf(shards), never());
     for (const bytes of await node().get(shards, never())) (bytes as Uint8Array).fill(0);
     await expectBytes(node(), shards);
   });
@@ -68,7 +70,7 @@ function describeReadingAndWriting({ node }: Context): void {
   it('does not hold on to the bytes that were put', async () => {
     const shard = someShard();
     const bytes = shard.bytes.slice();
-    await node().put([{ ...shard, bytes }], never());
+    await node().put(batchOf([{ ...shard, bytes }]), never());
     bytes.fill(0);
     await expectBytes(node(), [shard]);
   });
@@ -76,21 +78,21 @@ function describeReadingAndWriting({ node }: Context): void {
   it('stores a view into a larger buffer, and only that', async () => {
     const whole = someShard({ size: 300 }).bytes;
     const shard = someShard({ bytes: whole.subarray(100, 200) });
-    await node().put([shard], never());
+    await node().put(batchOf([shard]), never());
     await expectBytes(node(), [shard]);
   });
 
   it('takes the same shard again, also twice in one batch', async () => {
     const shard = someShard();
-    await node().put([shard], never());
-    await node().put([shard, shard], never());
+    await node().put(batchOf([shard]), never());
+    await node().put(batchOf([shard, shard]), never());
     await expectBytes(node(), [shard]);
     expect(await listedKeys(node())).toEqual([keyOf(shard)]);
   });
 
   it('answers for each shard alone when some are missing', async () => {
     const [first, last] = [someShard(), someShard()];
-    await node().put([first, last], never());
+    await node().put(batchOf([first, last]), never());
     const answers = await node().get([first, { ...first, stripe: 1 }, { ...first, index: 1 }, last], never());
     expect(answers.map(kindOf)).toEqual(['bytes', 'not-found', 'not-found', 'bytes']);
     expectSameBytes(answers[3], last.bytes);
@@ -98,13 +100,16 @@ function describeReadingAndWriting({ node }: Context): void {
 
   it('calls a shard corrupt whose bytes are not those of its checksum', async () => {
     const shards = someShards(3);
-    await node().put([shards[0]!, { ...shards[1]!, checksum: shards[1]!.checksum ^ 1 }, shards[2]!].map(unsigned), never());
+    await node().put(
+      batchOf([shards[0]!, { ...shards[1]!, checksum: shards[1]!.checksum ^ 1 }, shards[2]!].map(unsigned)),
+      never(),
+    );
     expect((await node().get(shards, never())).map(kindOf)).toEqual(['bytes', 'corrupt', 'bytes']);
   });
 
   it('deletes, and takes no offence at what is not there', async () => {
     const [kept, gone] = [someShard(), someShard()];
-    await node().put([kept, gone], never());
+    await node().put(batchOf([kept, gone]), never());
     await node().delete([gone, someShard()], never());
     await node().delete([gone], never());
     expect((await node().get([kept, gone], never())).map(kindOf)).toEqual(['bytes', 'not-found']);
@@ -113,14 +118,14 @@ function describeReadingAndWriting({ node }: Context): void {
 
   it('takes back a shard that was deleted', async () => {
     const shard = someShard();
-    await node().put([shard], never());
+    await node().put(batchOf([shard]), never());
     await node().delete([shard], never());
-    await node().put([shard], never());
+    await node().put(batchOf([shard]), never());
     await expectBytes(node(), [shard]);
   });
 
   it('takes empty batches', async () => {
-    await node().put([], never());
+    await node().put(batchOf([]), never());
     await node().delete([], never());
     expect(await node().get([], never())).toEqual([]);
     expect(await listedKeys(node())).toEqual([]);
@@ -145,7 +150,7 @@ function describeIds({ node }: Context): void {
       [Number.MAX_SAFE_INTEGER, 0],
     ] as const;
     const shards = pairs.map(([stripe, index]) => someShard({ versionId, stripe, index, m: 255 }));
-    await node().put(shards, never());
+    await node().put(batchOf(shards), never());
     await expectBytes(node(), shards);
     expect(await listedKeys(node())).toEqual(shards.map(keyOf).toSorted());
   });
@@ -156,7 +161,7 @@ function describeIds({ node }: Context): void {
       (at) => (versionId.slice(0, at) + (versionId[at] === '0' ? '1' : '0') + versionId.slice(at + 1)) as VersionId,
     );
     const shards = [versionId, ...versions].map((id) => someShard({ versionId: id }));
-    await node().put(shards, never());
+    await node().put(batchOf(shards), never());
     await expectBytes(node(), shards);
     expect(await listedKeys(node())).toEqual(shards.map(keyOf).toSorted());
   });
@@ -165,14 +170,14 @@ function describeIds({ node }: Context): void {
 function describeConcurrency({ node }: Context): void {
   it('bears 500 puts and 500 gets at once', async () => {
     const shards = someShards(500);
-    await Promise.all(shards.map((shard) => node().put([shard], never())));
+    await Promise.all(shards.map((shard) => node().put(batchOf([shard]), never())));
     await Promise.all(shards.map((shard) => expectBytes(node(), [shard])));
     expect(await listedKeys(node())).toEqual(shards.map(keyOf).toSorted());
   });
 
   it('bears 50 puts of one shard at once with gets of it, which see all of it or nothing', async () => {
     const shard = someShard({ size: 100_000 });
-    const puts = Array.from({ length: 50 }, () => node().put([shard], never()));
+    const puts = Array.from({ length: 50 }, () => node().put(batchOf([shard]), never()));
     const gets = Array.from({ length: 50 }, () => node().get([shard], never()));
     for (const [answer] of await Promise.all(gets)) {
       if (kindOf(answer) !== 'not-found') expectSameBytes(answer, shard.bytes);
@@ -187,7 +192,7 @@ function describeListing({ node }: Context): void {
   it('lists each shard once, however many there are, while others are deleted', async () => {
     const kept = someShards(700, 1);
     const gone = someShards(700, 1);
-    await node().put([...kept, ...gone], never());
+    await node().put(batchOf([...kept, ...gone]), never());
     const listed: string[] = [];
     let deleting: Promise<void> | undefined;
     for await (const id of node().list(never())) {
@@ -202,7 +207,7 @@ function describeListing({ node }: Context): void {
 
   it('can be left in the middle, and be walked twice at once', async () => {
     const shards = someShards(100);
-    await node().put(shards, never());
+    await node().put(batchOf(shards), never());
     for await (const id of node().list(never())) {
       expect(shards.map(keyOf)).toContain(keyOf(id));
       break;
@@ -219,7 +224,7 @@ function describeAbort({ node }: Context): void {
   it('does nothing for a signal that was aborted before', async () => {
     const shard = someShard();
     const signal = AbortSignal.abort(reason);
-    await expect(node().put([shard], signal)).rejects.toBe(reason);
+    await expect(node().put(batchOf([shard]), signal)).rejects.toBe(reason);
     await expect(node().get([shard], signal)).rejects.toBe(reason);
     await expect(node().delete([shard], signal)).rejects.toBe(reason);
     await expect(node().probe(signal)).rejects.toBe(reason);
@@ -230,18 +235,18 @@ function describeAbort({ node }: Context): void {
   it('stops a put that is under way, and goes on working', async () => {
     const shards = someShards(300);
     const controller = new AbortController();
-    const put = node().put(shards, controller.signal);
+    const put = node().put(batchOf(shards), controller.signal);
     setImmediate(() => controller.abort(reason));
     await expect(put).rejects.toBe(reason);
     const answers = await node().get(shards, never());
     expect(answers.map(kindOf).every((kind) => kind === 'bytes' || kind === 'not-found')).toBe(true);
-    await node().put(shards, never());
+    await node().put(batchOf(shards), never());
     await expectBytes(node(), shards);
   });
 
   it('stops a list that is under way, at the next shard', async () => {
     const controller = new AbortController();
-    await node().put(someShards(50), never());
+    await node().put(batchOf(someShards(50)), never());
     const yielded = await countUntilItThrows(node().list(controller.signal), () => controller.abort(reason));
     expect(yielded).toEqual({ count: 1, error: reason });
     expect(await listedKeys(node())).toHaveLength(50);
@@ -263,11 +268,11 @@ function describeProbeAndClose({ node }: Context): void {
 
   it('can be closed twice, and refuses every call after that', async () => {
     const shard = someShard();
-    await node().put([shard], never());
+    await node().put(batchOf([shard]), never());
     await Promise.all([node().close(), node().close()]);
     await node().close();
     const unavailable: unknown = expect.objectContaining({ name: 'NodeError', kind: 'unavailable' });
-    await expect(node().put([shard], never())).rejects.toEqual(unavailable);
+    await expect(node().put(batchOf([shard]), never())).rejects.toEqual(unavailable);
     await expect(node().get([shard], never())).rejects.toEqual(unavailable);
     await expect(node().delete([shard], never())).rejects.toEqual(unavailable);
     await expect(node().probe(never())).rejects.toEqual(unavailable);
@@ -275,13 +280,13 @@ function describeProbeAndClose({ node }: Context): void {
   });
 
   it('stops a list that is under way when it is closed', async () => {
-    await node().put(someShards(50), never());
+    await node().put(batchOf(someShards(50)), never());
     const yielded = await countUntilItThrows(node().list(never()), () => node().close());
     expect(yielded).toEqual({ count: 1, error: expect.objectContaining({ kind: 'unavailable' }) });
   });
 
   it('settles every put that was under way when it was closed', async () => {
-    const puts = someShards(100).map((shard) => node().put([shard], never()));
+    const puts = someShards(100).map((shard) => node().put(batchOf([shard]), never()));
     await node().close();
     for (const outcome of await Promise.allSettled(puts)) {
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ kind: 'unavailable' });

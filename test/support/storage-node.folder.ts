@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,14 +6,26 @@ import { newId, type ClusterId, type NodeId } from '../../src/common/ids.js';
 import { FolderStorageNode, type FolderStorageNodeOptions } from '../../src/nodes/folder/folder.storage-node.js';
 import { never } from './storage-node.shards.js';
 
+/** A disk in memory if there is one: what is tested with these folders is behaviour, and thousands of directories take their time on a disk. */
+const DISK = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 export interface FolderFixture {
   readonly node: FolderStorageNode;
   readonly options: FolderStorageNodeOptions;
   readonly dispose: () => Promise<void>;
 }
 
-/** A folder node in a fresh directory under `around` (the system's temporary one unless told otherwise). */
-export async function makeFolderNode(around = tmpdir()): Promise<FolderFixture> {
+/** Compaction that is done only when a test asks for it. */
+export const LAZY_LIMITS: FolderStorageNodeOptions['limits'] = {
+  pack_bytes_max: 64 * 1024 * 1024,
+  compact_dead_percent: 50,
+  compact_rest_dead_percent: 4,
+  compact_rest_ms: 3_600_000,
+  compact_bytes_per_second: 2 ** 30,
+};
+
+/** A folder node in a fresh directory under `around` (a temporary one unless told otherwise), that packs nothing unless told to. */
+export async function makeFolderNode(around = DISK, part: Partial<FolderStorageNodeOptions> = {}): Promise<FolderFixture> {
   const parent = await mkdtemp(join(around, 'dcloud-node-'));
   const options = {
     directory: join(parent, 'node_1'),
@@ -20,6 +33,9 @@ export async function makeFolderNode(around = tmpdir()): Promise<FolderFixture> 
     clusterId: newId<ClusterId>(),
     nodeId: newId<NodeId>(),
     bytesFreeMin: 0,
+    packBelow: 0,
+    limits: LAZY_LIMITS,
+    ...part,
   };
   const node = await FolderStorageNode.create(options, never());
   return { node, options, dispose: () => rm(parent, { recursive: true, force: true }) };

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { newId, type VersionId } from '../../src/common/ids.js';
-import type { Shard, ShardId, StorageNode } from '../../src/nodes/storage-node.js';
+import { newId, type FileId, type VersionId } from '../../src/common/ids.js';
+import type { NodeBatch, NodeRecord, RecordHead, RecordKey, Shard, ShardId, StorageNode } from '../../src/nodes/storage-node.js';
 
 /** A shard with reproducible bytes that depend on its whole id, so that mixing up two shards shows. */
 export function someShard(part: Partial<Shard> & { readonly size?: number } = {}): Shard {
@@ -11,6 +11,32 @@ export function someShard(part: Partial<Shard> & { readonly size?: number } = {}
 
 export function someShards(count: number, size = 10): Shard[] {
   return Array.from({ length: count }, (_, position) => someShard({ stripe: position, index: position % 3, size }));
+}
+
+export function batchOf(shards: readonly Shard[], records: readonly NodeRecord[] = []): NodeBatch {
+  return { shards, records };
+}
+
+/** A record with reproducible bytes that depend on its key and revision. */
+export function someRecord(part: Partial<NodeRecord> & { readonly size?: number } = {}): NodeRecord {
+  const { kind = 'manifest', id = newId<VersionId>(), page = 0, revision = 1, fileId = newId<FileId>(), size = 200 } = part;
+  return { kind, id, page, revision, fileId, bytes: part.bytes ?? someBytes(`${kind}/${id}/${page}/${revision}`, size) };
+}
+
+/** A short text for a record's key and revision. */
+export function headOf({ kind, id, page, revision }: RecordHead): string {
+  return `${recordKeyOf({ kind, id, page })}@${revision}`;
+}
+
+export function recordKeyOf({ kind, id, page }: RecordKey): string {
+  return `${kind}/${id}/${page}`;
+}
+
+/** The records that a node lists, sorted, and with duplicates. */
+export async function listedHeads(node: StorageNode): Promise<string[]> {
+  const heads: string[] = [];
+  for await (const head of node.listRecords(never())) heads.push(headOf(head));
+  return heads.toSorted();
 }
 
 /** A short text for an id, to compare sets of them. */

@@ -1,26 +1,30 @@
 import assert from 'node:assert/strict';
 import { DomainError } from '../../common/errors.js';
 import type { FileId, VersionId } from '../../common/ids.js';
-import type {
-  Commit,
-  Committed,
-  FileChanges,
-  FileRecord,
-  GarbageVersion,
-  LayoutPage,
-  Manifest,
-  NodeUsage,
-  StoredFile,
+import {
+  StaleBasisError,
+  type Amendment,
+  type Commit,
+  type Committed,
+  type FileRecord,
+  type GarbageVersion,
+  type LayoutPage,
+  type Manifest,
+  type NodeUsage,
+  type StoredFile,
+  type Tombstone,
 } from '../metadata-store.js';
 import { idKey, kekKey, layoutKey, layoutRange, nameKey, nodeKey } from './index-keys.js';
 import type { VersionRow } from './index-rows.js';
 import {
   decodeFile,
   decodeGarbage,
+  decodeTombstone,
   decodeUsage,
   decodeVersion,
   encodeFile,
   encodeGarbage,
+  encodeTombstone,
   encodeUsage,
   encodeVersion,
 } from './index-rows.js';
@@ -67,15 +71,19 @@ function createFile(tables: IndexTables, { file, manifest, lastPage }: Extract<C
   assert.equal(file.id, manifest.fileId, 'a version is committed to its own file');
   assert(!tables.files.doesExist(idKey(file.id)), 'a file is made once');
   requireCommittable(tables, manifest, lastPage);
-  tables.names.putSync(nameKey(file.name, file.id), NOTHING);
-  tables.files.putSync(idKey(file.id), encodeFile(file));
+  addFile(tables, file);
   addVersion(tables, manifest, lastPage);
   return { file };
 }
 
+export function addFile(tables: IndexTables, file: FileRecord): void {
+  tables.names.putSync(nameKey(file.name, file.id), NOTHING);
+  tables.files.putSync(idKey(file.id), encodeFile(file));
+}
+
 function replaceVersion(tables: IndexTables, commit: Extract<Commit, { kind: 'replace' }>): Committed {
   const { manifest, lastPage } = commit;
-  const { file, version } = requireFile(tables, commit.fileId, commit.expected);
+  const { file, version } = requireFile(tables, commit.fileId, commit);
   assert.equal(file.id, manifest.fileId, 'a version is committed to its own file');
   requireCommittable(tables, manifest, lastPage);
   retireVersion(tables, version);
@@ -87,26 +95,57 @@ function replaceVersion(tables: IndexTables, commit: Extract<Commit, { kind: 're
     size: manifest.size,
     versionId: manifest.versionId,
     updatedAt: commit.updatedAt,
+    revision: commit.revision,
   });
   return { file: replacing, replaced: version.manifest };
 }
 
-export function updateFile(tables: IndexTables, id: FileId, changes: FileChanges, expected?: VersionId): FileRecord {
-  const { file } = requireFile(tables, id, expected);
+export function amendFile(tables: IndexTables, id: FileId, amendment: Amendment, expected?: VersionId): FileRecord {
+  const { file, version } = requireFile(tables, id, { basis: amendment.basis, expected });
+  const { revision, recordNodes, wrapped } = amendment;
+  const { manifest, pages } = version;
+  if (wrapped !== undefined) {
+    tables.keks.removeSync(kekKey(manifest.seal.kekId, manifest.versionId));
+    tables.keks.putSync(kekKey(wrapped.kekId, manifest.versionId), NOTHING);
+  }
+  const amended = { ...manifest, recordNodes, seal: { ...manifest.seal, ...wrapped } };
+  tables.versions.putSync(idKey(manifest.versionId), encodeVersion({ manifest: amended, pages }));
   return rewriteFile(tables, file, {
     ...file,
-    name: changes.name ?? file.name,
-    contentType: changes.contentType ?? file.contentType,
-    updatedAt: changes.updatedAt,
+    name: amendment.name ?? file.name,
+    contentType: amendment.contentType ?? file.contentType,
+    updatedAt: amendment.updatedAt ?? file.updatedAt,
+    revision,
   });
 }
 
-export function removeFile(tables: IndexTables, id: FileId, expected?: VersionId): StoredFile {
-  const { file, version } = requireFile(tables, id, expected);
-  tables.names.removeSync(nameKey(file.name, id));
-  tables.files.removeSync(idKey(id));
+export function removeFile(
+  tables: IndexTables,
+  { tombstone, basis }: { readonly tombstone: Tombstone; readonly basis: number },
+  expected?: VersionId,
+): StoredFile {
+  const { file, version } = requireFile(tables, tombstone.fileId, { basis, expected });
+  forgetFile(tables, file);
   retireVersion(tables, version);
+  tables.tombstones.putSync(idKey(file.id), encodeTombstone(tombstone));
   return { file, manifest: version.manifest };
+}
+
+export function addTombstone(tables: IndexTables, tombstone: Tombstone): boolean {
+  if (tables.files.doesExist(idKey(tombstone.fileId))) return false;
+  const before = readTombstone(tables, tombstone.fileId);
+  if (before === undefined || before.revision < tombstone.revision)
+    tables.tombstones.putSync(idKey(tombstone.fileId), encodeTombstone(tombstone));
+  return true;
+}
+
+export function readTombstone(tables: IndexTables, id: FileId): Tombstone | undefined {
+  const row = tables.tombstones.getBinary(idKey(id));
+  return row && decodeTombstone(id, row);
+}
+
+export function dropTombstone(tables: IndexTables, { fileId, revision }: Tombstone): void {
+  if (readTombstone(tables, fileId)?.revision === revision) tables.tombstones.removeSync(idKey(fileId));
 }
 
 /** Makes a version that was never committed garbage. Its staged pages may have gaps: an upload may have failed at staging one. */
@@ -133,27 +172,18 @@ export function isReferredTo(tables: IndexTables, versionId: VersionId): boolean
   return tables.versions.doesExist(idKey(versionId)) || tables.garbage.doesExist(idKey(versionId));
 }
 
-export function rewrapVersion(
+/** The file as it is now, if that is what the change was made for and from. */
+function requireFile(
   tables: IndexTables,
-  versionId: VersionId,
-  { from, kekId, wrappedKey }: { readonly from: string; readonly kekId: string; readonly wrappedKey: Uint8Array },
-): boolean {
-  const version = readVersion(tables, versionId);
-  if (version?.manifest.seal.kekId !== from) return false;
-  const { manifest, pages } = version;
-  tables.keks.removeSync(kekKey(from, versionId));
-  tables.keks.putSync(kekKey(kekId, versionId), NOTHING);
-  const seal = { ...manifest.seal, kekId, wrappedKey };
-  tables.versions.putSync(idKey(versionId), encodeVersion({ manifest: { ...manifest, seal }, pages }));
-  return true;
-}
-
-function requireFile(tables: IndexTables, id: FileId, expected: VersionId | undefined): CurrentFile {
+  id: FileId,
+  { expected, basis }: { readonly expected?: VersionId | undefined; readonly basis: number },
+): CurrentFile {
   const current = readFile(tables, id);
   if (current === undefined) throw new DomainError('file-not-found', 'there is no file with this id');
   if (expected !== undefined && expected !== current.file.versionId) {
     throw new DomainError('precondition-failed', 'the file has another version by now');
   }
+  if (current.file.revision !== basis) throw new StaleBasisError();
   return current;
 }
 
@@ -165,7 +195,7 @@ function requireCommittable(tables: IndexTables, { versionId }: Manifest, lastPa
   assert.equal(staged, lastPage.page, 'all layout pages before the last one were staged');
 }
 
-function addVersion(tables: IndexTables, manifest: Manifest, lastPage: LayoutPage): void {
+export function addVersion(tables: IndexTables, manifest: Manifest, lastPage: LayoutPage): void {
   const { versionId } = manifest;
   tables.layouts.putSync(layoutKey(versionId, lastPage.page), lastPage.bytes);
   tables.versions.putSync(idKey(versionId), encodeVersion({ manifest, pages: lastPage.page + 1 }));
@@ -174,11 +204,22 @@ function addVersion(tables: IndexTables, manifest: Manifest, lastPage: LayoutPag
 }
 
 function retireVersion(tables: IndexTables, { manifest, pages }: VersionRow): void {
-  const { versionId, usage } = manifest;
+  const { versionId, usage, recordNodes } = manifest;
+  forgetVersion(tables, manifest);
+  addGarbage(tables, { versionId, nodes: [...usage.map(({ node }) => node), ...recordNodes], pages });
+}
+
+/** Takes a version out of all tables but its layout pages. */
+export function forgetVersion(tables: IndexTables, { versionId, usage, seal }: Manifest): void {
   tables.versions.removeSync(idKey(versionId));
-  tables.keks.removeSync(kekKey(manifest.seal.kekId, versionId));
+  tables.keks.removeSync(kekKey(seal.kekId, versionId));
   for (const part of usage) addUsage(tables, part, -1);
-  addGarbage(tables, { versionId, nodes: usage.map(({ node }) => node), pages });
+}
+
+/** Takes a file out of all tables; its version stays. */
+export function forgetFile(tables: IndexTables, { id, name }: FileRecord): void {
+  tables.names.removeSync(nameKey(name, id));
+  tables.files.removeSync(idKey(id));
 }
 
 /** Keeps a garbage record, or lets go of the version if no node has anything of it. */

@@ -1,7 +1,8 @@
+import { ByteReader, ByteWriter } from '../../common/byte-codec.js';
 import { idFromBytes, idToBytes } from '../../common/ids.js';
 import type { ClusterId, FileId, VersionId } from '../../common/ids.js';
-import type { FileRecord, GarbageVersion, Manifest, NodeUsage } from '../metadata-store.js';
-import { ByteReader, ByteWriter } from './byte-codec.js';
+import { readManifest, readNumbers, writeManifest, writeNumbers } from '../manifest-codec.js';
+import type { FileRecord, GarbageVersion, Manifest, NodeUsage, Tombstone } from '../metadata-store.js';
 
 /** A manifest as it is kept: with the number of its layout pages, which its garbage record will need. */
 export interface VersionRow {
@@ -18,7 +19,7 @@ export interface IndexIdentity {
 const ID_BYTES = 16;
 
 /** Each row begins with the number of its format, so that a later format can be read beside this one. */
-const ROW_FORMAT = 1;
+const ROW_FORMAT = 2;
 
 function writeRow(): ByteWriter {
   return new ByteWriter().number(ROW_FORMAT);
@@ -39,6 +40,7 @@ export function encodeFile(file: FileRecord): Uint8Array {
     .number(file.size)
     .number(file.createdAt)
     .number(file.updatedAt)
+    .number(file.revision)
     .text(file.name)
     .text(file.contentType)
     .finish();
@@ -47,54 +49,47 @@ export function encodeFile(file: FileRecord): Uint8Array {
 export function decodeFile(id: FileId, bytes: Uint8Array): FileRecord {
   return readRow(bytes, (reader) => {
     const versionId = idFromBytes<VersionId>(reader.fixed(ID_BYTES));
-    const [size, createdAt, updatedAt] = [reader.number(), reader.number(), reader.number()];
+    const [size, createdAt, updatedAt, revision] = [reader.number(), reader.number(), reader.number(), reader.number()];
     const [name, contentType] = [reader.text(), reader.text()];
-    return { id, name, contentType, size, versionId, createdAt, updatedAt };
+    return { id, name, contentType, size, versionId, createdAt, updatedAt, revision };
   });
 }
 
 export function encodeVersion({ manifest, pages }: VersionRow): Uint8Array {
-  const writer = writeRow()
-    .fixed(idToBytes(manifest.fileId))
-    .number(manifest.size)
-    .number(manifest.sealedSize)
-    .number(manifest.sliceBytes)
-    .number(manifest.k)
-    .number(manifest.m)
-    .number(manifest.createdAt)
-    .number(pages)
-    .text(manifest.seal.kekId)
-    .bytes(manifest.seal.wrappedKey)
-    .bytes(manifest.seal.header)
-    .bytes(manifest.seal.sealedDigest)
-    .number(manifest.usage.length);
-  for (const { node, shards, bytes } of manifest.usage) writer.number(node).number(shards).number(bytes);
-  return writer.finish();
+  return writeManifest(writeRow().number(pages), manifest).finish();
 }
 
 export function decodeVersion(versionId: VersionId, bytes: Uint8Array): VersionRow {
   return readRow(bytes, (reader) => {
-    const fileId = idFromBytes<FileId>(reader.fixed(ID_BYTES));
-    const [size, sealedSize, sliceBytes] = [reader.number(), reader.number(), reader.number()];
-    const [k, m, createdAt, pages] = [reader.number(), reader.number(), reader.number(), reader.number()];
-    const kekId = reader.text();
-    const [wrappedKey, header, sealedDigest] = [reader.bytes(), reader.bytes(), reader.bytes()];
-    const usage = readList(reader, () => ({ node: reader.number(), shards: reader.number(), bytes: reader.number() }));
-    const seal = { kekId, wrappedKey, header, sealedDigest };
-    return { manifest: { versionId, fileId, size, sealedSize, sliceBytes, k, m, seal, usage, createdAt }, pages };
+    const pages = reader.number();
+    return { pages, manifest: readManifest(reader, versionId) };
   });
 }
 
+export function encodeTombstone({ revision, kekId, nodes }: Tombstone): Uint8Array {
+  return writeNumbers(writeRow().number(revision).text(kekId), nodes).finish();
+}
+
+export function decodeTombstone(fileId: FileId, bytes: Uint8Array): Tombstone {
+  return readRow(bytes, (reader) => ({ fileId, revision: reader.number(), kekId: reader.text(), nodes: readNumbers(reader) }));
+}
+
+export function encodeRevision(revision: number): Uint8Array {
+  return writeRow().number(revision).finish();
+}
+
+export function decodeRevision(bytes: Uint8Array): number {
+  return readRow(bytes, (reader) => reader.number());
+}
+
 export function encodeGarbage({ pages, nodes }: Omit<GarbageVersion, 'versionId'>): Uint8Array {
-  const writer = writeRow().number(pages).number(nodes.length);
-  for (const node of nodes) writer.number(node);
-  return writer.finish();
+  return writeNumbers(writeRow().number(pages), nodes).finish();
 }
 
 export function decodeGarbage(versionId: VersionId, bytes: Uint8Array): GarbageVersion {
   return readRow(bytes, (reader) => {
     const pages = reader.number();
-    return { versionId, pages, nodes: readList(reader, () => reader.number()) };
+    return { versionId, pages, nodes: readNumbers(reader) };
   });
 }
 
@@ -122,10 +117,4 @@ export function decodeIdentity(bytes: Uint8Array): IndexIdentity {
   const clusterId = idFromBytes<ClusterId>(reader.fixed(ID_BYTES));
   reader.end();
   return { schema, clusterId };
-}
-
-function readList<Item>(reader: ByteReader, read: () => Item): Item[] {
-  const items: Item[] = [];
-  for (let left = reader.number(); left > 0; left--) items.push(read());
-  return items;
 }

@@ -19,6 +19,10 @@ export interface IndexTables {
   readonly usage: Table;
   /** Id of a wrapping key and version id → nothing. */
   readonly keks: Table;
+  /** File id → tombstone that nodes still keep. */
+  readonly tombstones: Table;
+  /** Node → revision through which it was swept. */
+  readonly swept: Table;
   /** What the index says of itself. */
   readonly meta: Table;
 }
@@ -39,6 +43,8 @@ export function openTables(environment: RootDatabase): IndexTables {
     garbage: openTable(environment, 'garbage'),
     usage: openTable(environment, 'usage'),
     keks: openTable(environment, 'keks'),
+    tombstones: openTable(environment, 'tombstones'),
+    swept: openTable(environment, 'swept'),
     meta: openTable(environment, 'meta'),
   };
 }

@@ -25,7 +25,7 @@ export interface OpenIndex {
 }
 
 /** Grows with each change that an older program could not read. */
-const SCHEMA = 1;
+const SCHEMA = 2;
 const DATA_FILE = 'data.mdb';
 const LOCK_FILE = 'process.lock';
 const IDENTITY = Buffer.from('identity');
@@ -76,6 +76,9 @@ function requireIdentity(meta: Table, clusterId: ClusterId, mayCreate: boolean):
       `the index has schema ${schema}; this program is older and knows schemas up to ${SCHEMA}`,
     );
   }
+  if (schema < SCHEMA) {
+    throw new DomainError('storage-unusable', `the index has schema ${schema}, of a version before the first release`);
+  }
   if (decodeIdentity(row).clusterId !== clusterId) {
     throw new DomainError('storage-mismatch', 'the index belongs to another cluster than the nodes');
   }
@@ -107,7 +110,10 @@ async function syncDirectories(directory: string, last: string): Promise<void> {
 }
 
 function missing(): DomainError {
-  return new DomainError('storage-missing', 'the index is missing while the nodes hold data: put it back from a copy');
+  return new DomainError(
+    'storage-missing',
+    'the index is missing while the nodes hold data: "dcloud rebuild-index" makes it anew from the nodes',
+  );
 }
 
 function toOpenError(error: unknown): DomainError {

@@ -2,29 +2,35 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileId, VersionId } from '../../common/ids.js';
 import { MetadataStore } from '../metadata-store.js';
 import type {
+  Amendment,
   Commit,
   Committed,
-  FileChanges,
   FilePage,
   FileRecord,
   GarbageVersion,
+  ImportedRecord,
   LayoutPage,
   ListQuery,
   Manifest,
   NodeUsage,
   StoredFile,
+  Tombstone,
 } from '../metadata-store.js';
 import { GroupCommit } from './group-commit.js';
 import * as changes from './index-changes.js';
+import { importRecord } from './index-import.js';
 import { closedError, toIndexError } from './index-error.js';
 import type { Key } from './index-keys.js';
-import { idKey, kekRange, layoutKey, layoutRange, nodeOfKey, versionOfKey, versionOfLayoutKey } from './index-keys.js';
+import { fileOfKey, idKey, kekRange, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
 import { listFiles } from './index-listing.js';
-import { decodeGarbage, decodeUsage } from './index-rows.js';
-import type { IndexTables } from './index-tables.js';
+import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, readSettled } from './index-revisions.js';
+import { decodeGarbage, decodeTombstone, decodeUsage } from './index-rows.js';
+import { suspectsFrom } from './index-suspects.js';
+import type { IndexTables, Table } from './index-tables.js';
 import { rangeOptions } from './index-tables.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
+import { RevisionClock } from './revision-clock.js';
 
 /** Rows that a long walk reads before it lets others have the event loop. No snapshot is held in between. */
 const WALK_CHUNK = 256;
@@ -36,12 +42,16 @@ const PROBE = Buffer.from('probe');
  */
 export class LmdbMetadataStore extends MetadataStore {
   private readonly group: GroupCommit;
+  private readonly revisions: RevisionClock;
   private closing: Promise<void> | undefined;
   private probes = 0;
 
   private constructor(private readonly index: OpenIndex) {
     super();
     this.group = new GroupCommit(index.database);
+    this.revisions = new RevisionClock(readCeiling(index.database.current.tables.meta), (ceiling) =>
+      this.group.run(({ meta }) => raiseCeiling(meta, ceiling)),
+    );
   }
 
   /**
@@ -50,6 +60,29 @@ export class LmdbMetadataStore extends MetadataStore {
    */
   static async open(options: OpenOptions): Promise<LmdbMetadataStore> {
     return new LmdbMetadataStore(await openIndex(options));
+  }
+
+  override async nextRevision(signal: AbortSignal): Promise<number> {
+    this.requireUsable(signal);
+    return this.revisions.next();
+  }
+
+  override async revisionCeiling(signal: AbortSignal): Promise<number> {
+    this.requireUsable(signal);
+    return Promise.resolve(this.revisions.reserved);
+  }
+
+  override async raiseRevision(revision: number, signal: AbortSignal): Promise<void> {
+    await this.change(signal, ({ meta }) => raiseCeiling(meta, revision));
+    this.revisions.seen(revision);
+  }
+
+  override noteSettled(revision: number, signal: AbortSignal): Promise<void> {
+    return this.change(signal, ({ meta }) => raiseSettled(meta, revision));
+  }
+
+  override settledThrough(signal: AbortSignal): Promise<number> {
+    return this.look(signal, ({ meta }) => readSettled(meta));
   }
 
   override stageLayout(versionId: VersionId, page: LayoutPage, signal: AbortSignal): Promise<void> {
@@ -73,12 +106,44 @@ export class LmdbMetadataStore extends MetadataStore {
     });
   }
 
-  override update(id: FileId, wanted: FileChanges, expected: VersionId | undefined, signal: AbortSignal): Promise<FileRecord> {
-    return this.change(signal, (tables) => changes.updateFile(tables, id, wanted, expected));
+  override amend(id: FileId, amendment: Amendment, expected: VersionId | undefined, signal: AbortSignal): Promise<FileRecord> {
+    return this.change(signal, (tables) => changes.amendFile(tables, id, amendment, expected));
   }
 
-  override remove(id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<StoredFile> {
-    return this.change(signal, (tables) => changes.removeFile(tables, id, expected));
+  override remove(
+    removal: { readonly tombstone: Tombstone; readonly basis: number },
+    expected: VersionId | undefined,
+    signal: AbortSignal,
+  ): Promise<StoredFile> {
+    return this.change(signal, (tables) => changes.removeFile(tables, removal, expected));
+  }
+
+  override addTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<boolean> {
+    return this.change(signal, (tables) => changes.addTombstone(tables, tombstone));
+  }
+
+  override findTombstone(id: FileId, signal: AbortSignal): Promise<Tombstone | undefined> {
+    return this.look(signal, (tables) => changes.readTombstone(tables, id));
+  }
+
+  override tombstones(signal: AbortSignal): AsyncIterable<Tombstone> {
+    return this.walk(
+      signal,
+      ({ tombstones }) => tombstones,
+      (key, row) => decodeTombstone(fileOfKey(key), row),
+    );
+  }
+
+  override dropTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<void> {
+    return this.change(signal, (tables) => changes.dropTombstone(tables, tombstone));
+  }
+
+  override noteSwept(node: number, revision: number, signal: AbortSignal): Promise<void> {
+    return this.change(signal, ({ swept }) => raiseRevision(swept, nodeKey(node), revision));
+  }
+
+  override sweptThrough(node: number, signal: AbortSignal): Promise<number> {
+    return this.look(signal, ({ swept }) => readRevision(swept, nodeKey(node)));
   }
 
   /** The orders by creation are those of the file ids, which are UUIDv7. */
@@ -90,25 +155,46 @@ export class LmdbMetadataStore extends MetadataStore {
     return this.look(signal, ({ versions }) => versions.doesExist(idKey(versionId)));
   }
 
+  override findByVersion(versionId: VersionId, signal: AbortSignal): Promise<StoredFile | undefined> {
+    return this.look(signal, (tables) => {
+      const version = changes.readVersion(tables, versionId);
+      const found = version && changes.readFile(tables, version.manifest.fileId);
+      return found && { file: found.file, manifest: found.version.manifest };
+    });
+  }
+
+  override async *files(signal: AbortSignal): AsyncGenerator<StoredFile, void, undefined> {
+    const ids = this.walk(
+      signal,
+      ({ files }) => files,
+      (key) => fileOfKey(key),
+    );
+    for await (const id of ids) {
+      const found = await this.find(id, signal);
+      if (found !== undefined) yield found;
+    }
+  }
+
+  override async importRecords(records: readonly ImportedRecord[], signal: AbortSignal): Promise<void> {
+    const revisions = records.map((record) => (record.kind === 'file' ? record.file : record.tombstone).revision);
+    const newest = Math.max(0, ...revisions);
+    await this.change(signal, (tables) => {
+      for (const record of records) importRecord(tables, record);
+      raiseCeiling(tables.meta, newest);
+    });
+    this.revisions.seen(newest);
+  }
+
   override abandon(garbage: Omit<GarbageVersion, 'pages'>, lastPage: LayoutPage, signal: AbortSignal): Promise<void> {
     return this.change(signal, (tables) => changes.abandonVersion(tables, garbage, lastPage));
   }
 
-  override async *garbage(signal: AbortSignal): AsyncGenerator<GarbageVersion, void, undefined> {
-    for (let after: Key | undefined; ;) {
-      const from = after;
-      const rows = await this.look(signal, (tables) => {
-        const options = rangeOptions({}, { limit: WALK_CHUNK, ...(from === undefined ? {} : { after: from }) });
-        return [...tables.garbage.getRange(options)].map(({ key, value }) => ({
-          key,
-          row: decodeGarbage(versionOfKey(key), value),
-        }));
-      });
-      for (const { row } of rows) yield row;
-      after = rows.at(-1)?.key;
-      if (after === undefined) return;
-      await nextTurn();
-    }
+  override garbage(signal: AbortSignal): AsyncIterable<GarbageVersion> {
+    return this.walk(
+      signal,
+      ({ garbage }) => garbage,
+      (key, row) => decodeGarbage(versionOfKey(key), row),
+    );
   }
 
   override clearGarbage(versionId: VersionId, node: number, signal: AbortSignal): Promise<void> {
@@ -140,14 +226,6 @@ export class LmdbMetadataStore extends MetadataStore {
     );
   }
 
-  override rewrap(
-    versionId: VersionId,
-    change: { readonly from: string; readonly kekId: string; readonly wrappedKey: Uint8Array },
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    return this.change(signal, (tables) => changes.rewrapVersion(tables, versionId, change));
-  }
-
   override usage(signal: AbortSignal): Promise<readonly NodeUsage[]> {
     return this.look(signal, (tables) =>
       [...tables.usage.getRange()].map(({ key, value }) => decodeUsage(nodeOfKey(key), value)),
@@ -176,6 +254,25 @@ export class LmdbMetadataStore extends MetadataStore {
     }
   }
 
+  /** All rows of a table, a few at a time and without a snapshot in between. */
+  private async *walk<Row>(
+    signal: AbortSignal,
+    table: (tables: IndexTables) => Table,
+    decode: (key: Key, row: Uint8Array) => Row,
+  ): AsyncGenerator<Row, void, undefined> {
+    for (let after: Key | undefined; ;) {
+      const from = after;
+      const rows = await this.look(signal, (tables) => {
+        const options = rangeOptions({}, { limit: WALK_CHUNK, ...(from === undefined ? {} : { after: from }) });
+        return [...table(tables).getRange(options)].map(({ key, value }) => ({ key, row: decode(key, value) }));
+      });
+      for (const { row } of rows) yield row;
+      after = rows.at(-1)?.key;
+      if (after === undefined) return;
+      await nextTurn();
+    }
+  }
+
   private look<Result>(signal: AbortSignal, read: (tables: IndexTables) => Result): Promise<Result> {
     return new Promise((resolve) => {
       this.requireUsable(signal);
@@ -196,22 +293,4 @@ export class LmdbMetadataStore extends MetadataStore {
     signal.throwIfAborted();
     if (this.closing !== undefined) throw closedError();
   }
-}
-
-/** The versions with layout pages from a key on that nothing refers to, and where to go on, if there is more. Seeks once a version. */
-function suspectsFrom(
-  tables: IndexTables,
-  start: Key | undefined,
-): { readonly next?: Key; readonly suspects: readonly VersionId[] } {
-  const suspects: VersionId[] = [];
-  let lower = start;
-  for (let seen = 0; seen < WALK_CHUNK; seen++) {
-    const [key] = tables.layouts.getKeys(rangeOptions(lower === undefined ? {} : { lower }, { limit: 1 }));
-    if (key === undefined) return { suspects };
-    const versionId = versionOfLayoutKey(key);
-    if (!changes.isReferredTo(tables, versionId)) suspects.push(versionId);
-    lower = layoutRange(versionId).upper;
-    if (lower === undefined) return { suspects };
-  }
-  return { suspects, ...(lower === undefined ? {} : { next: lower }) };
 }

@@ -1,36 +1,46 @@
-import { mkdir, opendir } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode } from '../../common/errors.js';
 import { NodeError } from '../storage-node.js';
 import { syncDirectory } from './durable-files.js';
+import type { FileCalls } from './file-calls.js';
 import { LOCK_FILE, type FolderLock } from './folder-lock.js';
 import { IDENTITY_TEMP_FILE, hasIdentity, writeIdentity, type NodeIdentity } from './node-identity.js';
+import { PACKS_DIRECTORY } from './pack-names.js';
 import { FAN_OUT, SHARDS_DIRECTORY } from './shard-name.js';
 
 /** What an interrupted creation, or a fresh file system, may have left in a folder that holds nothing yet. */
-const HARMLESS = new Set([SHARDS_DIRECTORY, LOCK_FILE, `${LOCK_FILE}-journal`, IDENTITY_TEMP_FILE, 'lost+found']);
+const HARMLESS = new Set([
+  SHARDS_DIRECTORY,
+  PACKS_DIRECTORY,
+  LOCK_FILE,
+  `${LOCK_FILE}-journal`,
+  IDENTITY_TEMP_FILE,
+  'lost+found',
+]);
 
 /**
  * Makes the folder of a node that never existed, all of it: later nothing is made anew, so that a folder that vanished is never filled
  * as if nothing had happened. The identity comes last, so a crash leaves a folder that this completes. Leaves the lock held.
  */
-export async function createFolder(directory: string, identity: NodeIdentity, lock: FolderLock): Promise<void> {
-  await makeDirectory(directory);
-  await syncDirectory(dirname(directory));
+export async function createFolder(files: FileCalls, directory: string, identity: NodeIdentity, lock: FolderLock): Promise<void> {
+  await makeDirectory(files, directory);
+  await syncDirectory(files, dirname(directory));
   // Looked at before the lock is taken, because that puts a file into it, and a folder that is not ours stays as it is.
   if (!(await hasIdentity(directory, identity))) await refuseUsed(directory);
   await lock.hold();
   if (await hasIdentity(directory, identity)) return;
   const shards = join(directory, SHARDS_DIRECTORY);
-  await makeDirectory(shards);
-  for (const name of FAN_OUT) await makeDirectory(join(shards, name));
-  await syncDirectory(shards);
-  await writeIdentity(directory, identity);
+  await makeDirectory(files, shards);
+  for (const name of FAN_OUT) await makeDirectory(files, join(shards, name));
+  await syncDirectory(files, shards);
+  await makeDirectory(files, join(directory, PACKS_DIRECTORY));
+  await writeIdentity(files, directory, identity);
 }
 
-async function makeDirectory(path: string): Promise<void> {
+async function makeDirectory(files: FileCalls, path: string): Promise<void> {
   try {
-    await mkdir(path, { mode: 0o700 });
+    await files.mkdir(path);
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
   }
@@ -41,6 +51,13 @@ async function refuseUsed(directory: string): Promise<void> {
     if (!HARMLESS.has(entry.name))
       throw new NodeError('rejected', `its folder is not empty and is not a node's: it holds ${JSON.stringify(entry.name)}`);
     if (entry.name === SHARDS_DIRECTORY) await refuseShards(join(directory, SHARDS_DIRECTORY));
+    if (entry.name === PACKS_DIRECTORY) await refusePacks(join(directory, PACKS_DIRECTORY));
+  }
+}
+
+async function refusePacks(packs: string): Promise<void> {
+  for await (const entry of await opendir(packs)) {
+    throw new NodeError('rejected', `its folder has packs (${JSON.stringify(entry.name)}) but no identity`);
   }
 }
 

@@ -1,19 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import { errorCode } from '../../common/errors.js';
 import { NodeError } from '../storage-node.js';
-import { withoutFirst } from './durable-files.js';
+import { writeAll } from './durable-files.js';
+import { NODE_FILE_CALLS } from './file-calls.js';
 import { asNodeError } from './file-errors.js';
 
-describe('What is left after a short write', () => {
-  const parts = [Buffer.from('abc'), Buffer.from('defgh'), Buffer.from('i')];
-
-  it.each([0, 1, 2, 3, 4, 8, 9])('of %i bytes is the rest, in order', (count) => {
-    expect(Buffer.concat(withoutFirst(parts, count)).toString()).toBe('abcdefghi'.slice(count));
-  });
-
-  it('has no empty parts, over which the kernel would make no progress', () => {
-    expect(withoutFirst(parts, 3)).toHaveLength(2);
-    expect(withoutFirst(parts, 9)).toHaveLength(0);
+describe('Writing all of some bytes', () => {
+  it.each([1, 2, 3, 100])('goes on after a short write of %i bytes, at the right position', async (most) => {
+    const written = Buffer.alloc(20);
+    const write = (_descriptor: number, bytes: Uint8Array, position: number): Promise<number> => {
+      const count = Math.min(most, bytes.byteLength);
+      written.set(bytes.subarray(0, count), position);
+      return Promise.resolve(count);
+    };
+    await writeAll({ ...NODE_FILE_CALLS, write }, { descriptor: 0, position: 5 }, Buffer.from('abcdefghi'));
+    expect(written.subarray(5, 15).toString()).toBe('abcdefghi\0');
   });
 });
 

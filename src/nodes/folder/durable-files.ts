@@ -1,15 +1,11 @@
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import { errorCode } from '../../common/errors.js';
+import type { FileCalls } from './file-calls.js';
 
-// Plain descriptors rather than FileHandles: half the cost a call on small shards, and each is closed in the function that opened it.
 const open = promisify(fs.open);
 const close = promisify(fs.close);
 const read = promisify(fs.read);
-const writev = promisify(fs.writev);
-const fsync = promisify(fs.fsync);
-const rename = promisify(fs.rename);
-const unlink = promisify(fs.unlink);
 
 /** The part of the `read` of a file that its reader needs: fills the bytes from the file's position on, and returns how many it got. */
 export type ReadInto = (bytes: Uint8Array) => Promise<number>;
@@ -19,80 +15,82 @@ export type ReadInto = (bytes: Uint8Array) => Promise<number>;
  * {@link syncDirectory}, which the caller does once for many files. A `temp` that is there already is overwritten.
  */
 export async function writeWhole(
+  files: FileCalls,
   paths: { readonly target: string; readonly temp: string },
   parts: readonly Uint8Array[],
 ): Promise<void> {
   try {
-    await withFile(paths.temp, 'w', async (descriptor) => {
-      await writeAll(descriptor, parts);
-      await fsync(descriptor);
+    const descriptor = await files.open(paths.temp, 'w');
+    await closing(files, descriptor, async () => {
+      let position = 0;
+      for (const part of parts) {
+        await writeAll(files, { descriptor, position }, part);
+        position += part.byteLength;
+      }
+      await files.fsync(descriptor);
     });
-    await rename(paths.temp, paths.target);
+    await files.rename(paths.temp, paths.target);
   } catch (error) {
-    await removeQuietly(paths.temp);
+    await removeQuietly(files, paths.temp);
     throw error;
   }
 }
 
+/** Writes all of the bytes: the kernel may take fewer than it was given. */
+export async function writeAll(
+  files: FileCalls,
+  at: { readonly descriptor: number; readonly position: number },
+  bytes: Uint8Array,
+): Promise<void> {
+  let written = 0;
+  while (written < bytes.byteLength) {
+    const rest = written === 0 ? bytes : bytes.subarray(written);
+    written += await files.write(at.descriptor, rest, at.position + written);
+  }
+}
+
 /** Makes the names in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(files: FileCalls, path: string): Promise<void> {
   if (process.platform === 'win32') return; // Windows opens no directories; NTFS journals names by itself
-  await withFile(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, (descriptor) => fsync(descriptor));
+  const descriptor = await files.open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  await closing(files, descriptor, () => files.fsync(descriptor));
 }
 
 /** Opens a file for the time of `work`, which reads it from its start. */
-export function readFrom<Result>(path: string, work: (readInto: ReadInto) => Promise<Result>): Promise<Result> {
-  return withFile(path, 'r', (descriptor) =>
+export async function readFrom<Result>(path: string, work: (readInto: ReadInto) => Promise<Result>): Promise<Result> {
+  const descriptor = await open(path, 'r');
+  return closing({ close }, descriptor, () =>
     work(async (bytes) => (await read(descriptor, bytes, 0, bytes.byteLength, null)).bytesRead),
   );
 }
 
 /** Removes a file; one that is not there is no error. */
-export async function remove(path: string): Promise<void> {
+export async function remove(files: FileCalls, path: string): Promise<void> {
   try {
-    await unlink(path);
+    await files.unlink(path);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
 
 /** Removes a file that only takes up space: if that fails, a later walk over the folder does it. */
-export async function removeQuietly(path: string): Promise<void> {
-  await unlink(path).catch(() => undefined);
+export async function removeQuietly(files: FileCalls, path: string): Promise<void> {
+  await files.unlink(path).catch(() => undefined);
 }
 
-async function withFile<Result>(
-  path: string,
-  flags: string | number,
-  work: (descriptor: number) => Promise<Result>,
+/** Does the work and closes the descriptor, whatever becomes of it. */
+export async function closing<Result>(
+  files: Pick<FileCalls, 'close'>,
+  descriptor: number,
+  work: () => Promise<Result>,
 ): Promise<Result> {
-  const descriptor = await open(path, flags, 0o600);
   let result: Result;
   try {
-    result = await work(descriptor);
+    result = await work();
   } catch (error) {
-    await close(descriptor).catch(() => undefined); // the first error is the one that tells why
+    await files.close(descriptor).catch(() => undefined); // the first error is the one that tells why
     throw error;
   }
-  await close(descriptor); // some file systems report a failed write only here
+  await files.close(descriptor); // some file systems report a failed write only here
   return result;
-}
-
-async function writeAll(descriptor: number, parts: readonly Uint8Array[]): Promise<void> {
-  let left = parts.filter((part) => part.byteLength > 0);
-  while (left.length > 0) {
-    const { bytesWritten } = await writev(descriptor, left);
-    left = withoutFirst(left, bytesWritten);
-  }
-}
-
-/** What is still to be written after `count` bytes: the kernel may take fewer than it was given. */
-export function withoutFirst(parts: readonly Uint8Array[], count: number): Uint8Array[] {
-  const left: Uint8Array[] = [];
-  let skip = count;
-  for (const part of parts) {
-    if (skip < part.byteLength) left.push(skip === 0 ? part : part.subarray(skip));
-    skip = Math.max(0, skip - part.byteLength);
-  }
-  return left;
 }

@@ -24,6 +24,8 @@ export class FolderLock {
   private readonly path: string;
   private lock: ProcessLock | undefined;
   private file: string | undefined;
+  /** How often it was taken: what was learned under one hold need not be true under the next. */
+  holds = 0;
 
   constructor(directory: string) {
     this.path = join(directory, LOCK_FILE);
@@ -47,6 +49,7 @@ export class FolderLock {
       throw error;
     }
     this.lock = lock;
+    this.holds += 1;
   }
 
   /** Gives the lock back; safe to call twice. */

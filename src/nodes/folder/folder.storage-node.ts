@@ -1,17 +1,28 @@
-import { randomBytes } from 'node:crypto';
-import { opendir, readdir, statfs, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { errorCode } from '../../common/errors.js';
 import type { ClusterId, NodeId } from '../../common/ids.js';
-import { mapOrdered } from '../../common/map-ordered.js';
-import { NodeError, StorageNode, type NodeProbe, type Shard, type ShardId } from '../storage-node.js';
+import {
+  NodeError,
+  StorageNode,
+  type NodeBatch,
+  type NodeProbe,
+  type NodeRecord,
+  type RecordHead,
+  type RecordKey,
+  type Shard,
+  type ShardId,
+} from '../storage-node.js';
 import { createFolder } from './create-folder.js';
-import { remove, removeQuietly, syncDirectory, writeWhole } from './durable-files.js';
-import { asNodeError, asNodeErrors } from './file-errors.js';
+import { NODE_FILE_CALLS, type FileCalls } from './file-calls.js';
+import { asNodeErrors } from './file-errors.js';
 import { FolderLock } from './folder-lock.js';
+import { probeFolder } from './folder-probe.js';
 import { verifyIdentity, type NodeIdentity } from './node-identity.js';
-import { provenPayload, readShardFile, shardFileParts } from './shard-file.js';
-import { FAN_OUT, SHARDS_DIRECTORY, openingOfTemp, parseShardName, shardPlace, tempName } from './shard-name.js';
+import type { CompactionLimits } from './pack-compactor.js';
+import { HeldPacks } from './held-packs.js';
+import { KeyEncoder } from './pack-key.js';
+import type { PackStats, PackStore } from './pack-store.js';
+import { requireBatch } from './pack-writings.js';
+import { ShardFiles } from './shard-files.js';
 import { Slots } from './slots.js';
 
 export interface FolderStorageNodeOptions {
@@ -22,41 +33,49 @@ export interface FolderStorageNodeOptions {
   readonly nodeId: NodeId;
   /** With less free space than this the node calls itself full. */
   readonly bytesFreeMin: number;
+  /** Shards of fewer bytes go to packs; 0: none. Records always do. */
+  readonly packBelow: number;
+  readonly limits: CompactionLimits;
+  /** Reads and lists without changing anything on the disk but the lock; writing is `rejected`. */
+  readonly readOnly?: boolean;
+  /** The system calls by which it changes the disk. */
+  readonly files?: FileCalls;
 }
 
 /** File operations of one node under way at once; see {@link Slots}. */
 const WIDTH = 8;
-const PROBE_FILE = 'probe.temp';
-const LIST_READ_AHEAD = 128;
 
 /**
- * A node that is a folder: one file for each shard, written durably and named by its id (`docs/format.md`). One process at a time.
- * Reading takes no lock and no look at the identity, since each shard proves by itself whose it is; the first write takes both.
+ * A node that is a folder: a file for each large shard, packs for small ones and for records (`docs/format.md`). One process at a time.
+ * Reading takes no lock, since each shard proves by itself whose it is; the first write takes it.
  */
 export class FolderStorageNode extends StorageNode {
   override readonly number: number;
   private readonly directory: string;
   private readonly identity: NodeIdentity;
-  private readonly bytesFreeMin: number;
+  private readonly files: FileCalls;
+  private readonly isReadOnly: boolean;
   private readonly lock: FolderLock;
   private readonly slots = new Slots(WIDTH);
   /** Opening and probing go one at a time: the lock asks for it, and probes of a disk that hangs would pile up, one thread each second. */
   private readonly control = new Slots(1);
-  /** Tells the temp files of this opening from those that a crash left: exact, unlike any comparison of clocks. */
-  private readonly opening = randomBytes(8).toString('hex');
-  private tempCount = 0;
-  /** The size of the file read last: most shards of a cluster are equally long, so it is the best guess for the next one. */
-  private bytesExpected = 0;
+  private readonly shardFiles: ShardFiles;
+  private readonly packs: HeldPacks;
   private closed = false;
 
-  constructor(options: FolderStorageNodeOptions) {
+  constructor(private readonly options: FolderStorageNodeOptions) {
     super();
-    const { directory, number, clusterId, nodeId, bytesFreeMin } = options;
+    const { directory, number, clusterId, nodeId, files = NODE_FILE_CALLS } = options;
     this.directory = directory;
     this.number = number;
     this.identity = { clusterId, nodeId, node: number };
-    this.bytesFreeMin = bytesFreeMin;
+    this.files = files;
+    this.isReadOnly = options.readOnly ?? false;
     this.lock = new FolderLock(directory);
+    const { packBelow, limits } = options;
+    const { identity, slots, lock, isReadOnly } = this;
+    this.packs = new HeldPacks({ directory, identity, files, packBelow, limits, slots, lock, isReadOnly });
+    this.shardFiles = new ShardFiles({ directory, clusterId, files, slots: this.slots });
   }
 
   /**
@@ -67,7 +86,8 @@ export class FolderStorageNode extends StorageNode {
     signal.throwIfAborted();
     const node = new FolderStorageNode(options);
     try {
-      await asNodeErrors('making its folder', () => createFolder(options.directory, node.identity, node.lock));
+      await asNodeErrors('making its folder', () => createFolder(node.files, options.directory, node.identity, node.lock));
+      await node.open(signal);
       return node;
     } catch (error) {
       await node.close();
@@ -75,73 +95,125 @@ export class FolderStorageNode extends StorageNode {
     }
   }
 
-  /** Proves that the folder is that of this node and locks it. The first write and each probe do so too, if it was not called. */
+  /** Proves that the folder is that of this node, locks it and takes in its packs. The first write and each probe do so too. */
   async open(signal: AbortSignal): Promise<void> {
     this.admit(signal);
     await this.control.run(() => this.verifyAndLock(), signal);
   }
 
-  override async put(batch: readonly Shard[], signal: AbortSignal): Promise<void> {
+  override async put({ shards, records }: NodeBatch, signal: AbortSignal): Promise<void> {
     await this.admitChange(signal);
-    await this.forEach(batch, signal, async (shard) => {
-      const { directory, name } = shardPlace(shard);
-      const temp = this.path(directory, tempName(name, this.opening, this.tempCount++));
-      const parts = shardFileParts(this.identity.clusterId, shard);
-      await asNodeErrors('writing a shard', () => writeWhole({ target: this.path(directory, name), temp }, parts));
-    });
-    await this.syncDirectoriesOf(batch, signal);
+    const packs = await this.ready(signal);
+    const isSmall = ({ bytes }: Shard): boolean => bytes.byteLength < this.options.packBelow;
+    const large = shards.filter((shard) => !isSmall(shard));
+    const small = large.length === 0 ? shards : shards.filter(isSmall);
+    if (large.length > 0) {
+      requireBatch({ shards, records });
+      await packs.put({ shards: [], records: [] }, signal);
+      await this.shardFiles.put(large, signal);
+    }
+    // Behind the shards: a record that is there without them would speak of a file that cannot be read.
+    if (small.length + records.length > 0) await packs.put({ shards: small, records }, signal);
     // Last of all, so that it vouches for what was written: while a probe has not seen it yet, another node may lie in this place.
-    await this.verify(signal);
+    // A pack proves that by itself, with each sync.
+    if (large.length > 0 || shards.length + records.length === 0) await this.verify(signal);
   }
 
   override async get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
     this.admit(signal);
-    const answers = await this.forEach(ids, signal, (id) => this.getOne(id));
+    const packs = await this.ready(signal);
+    const answers = await this.dropIfLost(packs.getShards(ids, signal));
+    const others: number[] = [];
+    for (let position = 0; position < answers.length; position += 1) if (answers[position] === undefined) others.push(position);
+    if (others.length === 0) return answers as (Uint8Array | NodeError)[];
+    const fromFiles = await this.shardFiles.get(
+      others.map((position) => ids[position] as ShardId),
+      signal,
+    );
+    for (const [at, position] of others.entries()) answers[position] = fromFiles[at];
     // After the last read, so that it vouches for all of them: "not found" is no answer of a folder that is not there.
-    const isAnyMissing = answers.some((answer) => answer instanceof NodeError && answer.kind === 'not-found');
-    if (isAnyMissing) await this.verify(signal);
-    return answers;
+    if (fromFiles.some(isNotFound)) await this.verify(signal);
+    return answers as (Uint8Array | NodeError)[];
   }
 
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
     await this.admitChange(signal);
     await this.verify(signal); // another node that lies in this place must not lose anything
-    await this.forEach(ids, signal, async (id) => {
-      const { directory, name } = shardPlace(id);
-      await asNodeErrors('deleting a shard', () => remove(this.path(directory, name)));
-    });
-    // Also for those that were not there: an earlier call may have removed them and failed here.
-    await this.syncDirectoriesOf(ids, signal);
+    const packs = await this.ready(signal);
+    await this.shardFiles.delete(await packs.remove(ids, signal), signal);
+    signal.throwIfAborted();
+  }
+
+  override async getRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly (NodeRecord | NodeError)[]> {
+    this.admit(signal);
+    const packs = await this.ready(signal);
+    const found = await this.dropIfLost(packs.getRecords(keys, signal));
+    const answers = found.map((answer) => answer ?? new NodeError('not-found', 'there is no such record'));
+    if (answers.some(isNotFound)) await this.verify(signal);
+    return answers;
+  }
+
+  override async forget(heads: readonly RecordHead[], signal: AbortSignal): Promise<void> {
+    await this.admitChange(signal);
+    await this.verify(signal);
+    await (await this.ready(signal)).forget(heads, signal);
+  }
+
+  override async *listRecords(signal: AbortSignal): AsyncGenerator<RecordHead, void, undefined> {
+    const packs = await this.beginWalk(signal);
+    for (const head of packs.listRecords()) {
+      this.admit(signal);
+      yield head;
+    }
+    await this.endWalk(packs, signal);
   }
 
   override async *list(signal: AbortSignal): AsyncGenerator<ShardId, void, undefined> {
-    this.admit(signal);
-    await this.verify(signal);
-    for (const fanOut of FAN_OUT) yield* this.listFanOut(fanOut, signal);
-    // The directory of a folder that vanished under the walk reads as if it had ended.
-    await this.verify(signal);
+    const packs = await this.beginWalk(signal);
+    for (const id of packs.listShards()) {
+      this.admit(signal);
+      yield id;
+    }
+    const keys = new KeyEncoder();
+    const mayRemoveTemps = (): boolean => this.lock.isHeld && !this.isReadOnly;
+    for await (const id of this.shardFiles.list(() => this.admit(signal), mayRemoveTemps)) if (!packs.has(id, keys)) yield id;
+    await this.endWalk(packs, signal);
   }
 
   override async probe(signal: AbortSignal): Promise<NodeProbe> {
     this.admit(signal);
     return this.control.run(async () => {
-      await this.verifyAndLock();
+      const packs = await this.verifyAndLock();
       signal.throwIfAborted();
-      return asNodeErrors('probing', () => this.measure());
+      return asNodeErrors('probing', () => this.measure(packs));
     }, signal);
   }
 
   /** Waits for what is under way, then gives the lock back. */
   override async close(): Promise<void> {
     this.closed = true;
-    await Promise.all([this.slots.close(), this.control.close()]);
+    const reason = new NodeError('unavailable', 'it is closed');
+    await Promise.all([this.packs.close(reason), this.slots.close(), this.control.close()]);
+    await this.packs.close(reason); // those that an opening under way took in
     this.lock.release();
+  }
+
+  /** For tests, and for whoever wants to know what compaction does. */
+  async packStats(signal: AbortSignal): Promise<PackStats> {
+    return (await this.ready(signal)).stats();
+  }
+
+  /** Compacts now whatever is worth it when a node rests. */
+  async compact(signal: AbortSignal): Promise<void> {
+    await this.admitChange(signal);
+    await (await this.ready(signal)).compactor.look(true);
   }
 
   /** A lock that another process has is fatal at a start; later it is this node alone that cannot be used. */
   private async admitChange(signal: AbortSignal): Promise<void> {
     this.admit(signal);
-    if (this.lock.isHeld) return;
+    if (this.isReadOnly) throw new NodeError('rejected', 'it was opened for reading only');
+    if (this.packs.current?.mayWrite === true && this.lock.isHeld) return;
     try {
       await this.open(signal);
     } catch (cause) {
@@ -150,106 +222,75 @@ export class FolderStorageNode extends StorageNode {
     }
   }
 
-  private async verifyAndLock(): Promise<void> {
-    await asNodeErrors('opening its folder', async () => {
-      await verifyIdentity(this.directory, this.identity);
-      await this.lock.hold();
+  /** What the lock is held on may be another file by now, of a folder that was restored: then its packs are others too. */
+  private verifyAndLock(): Promise<PackStore> {
+    return asNodeErrors('opening its folder', async () => {
+      try {
+        await verifyIdentity(this.directory, this.identity);
+        await this.lock.hold();
+      } catch (error) {
+        this.packs.drop();
+        throw error;
+      }
+      this.packs.dropStale();
+      return this.packs.load();
     });
   }
 
-  private verify(signal: AbortSignal): Promise<void> {
-    return this.slots.run(
-      () => asNodeErrors('reading its identity', () => verifyIdentity(this.directory, this.identity)),
-      signal,
-    );
+  private async ready(signal: AbortSignal): Promise<PackStore> {
+    return this.packs.current ?? this.control.run(() => asNodeErrors('taking in its packs', () => this.packs.load()), signal);
   }
 
-  private async getOne(id: ShardId): Promise<Uint8Array | NodeError> {
-    const { directory, name } = shardPlace(id);
+  private async dropIfLost<Answers extends readonly unknown[]>(reading: Promise<Answers>): Promise<Answers> {
+    const { current } = this.packs;
     try {
-      const file = await readShardFile(this.path(directory, name), this.bytesExpected);
-      this.bytesExpected = file.bytes.byteLength;
-      return provenPayload(file, this.identity.clusterId, id);
-    } catch (cause) {
-      if (errorCode(cause) === 'ENOENT') return new NodeError('not-found', 'there is no such shard', { cause });
-      const error = asNodeError(cause, 'reading a shard');
-      if (error instanceof NodeError) return error;
-      throw error;
-    }
-  }
-
-  private async *listFanOut(fanOut: string, signal: AbortSignal): AsyncGenerator<ShardId, void, undefined> {
-    const directory = join(SHARDS_DIRECTORY, fanOut);
-    try {
-      for await (const entry of await opendir(this.path(directory), { bufferSize: LIST_READ_AHEAD })) {
-        this.admit(signal);
-        const opening = openingOfTemp(entry.name);
-        // Without the lock the temp file may be one that another process is writing now.
-        if (opening !== undefined && opening !== this.opening && this.lock.isHeld)
-          await removeQuietly(this.path(directory, entry.name));
-        const id = entry.isDirectory() ? undefined : parseShardName(fanOut, entry.name);
-        if (id !== undefined) yield id;
-      }
+      return await reading;
     } catch (error) {
-      throw asNodeError(error, 'listing its shards');
-    }
-  }
-
-  /** A node without one of its directories refuses a part of all shards, which no write of a small file would show. */
-  private async verifyFanOut(): Promise<void> {
-    const there = new Set(await readdir(this.path(SHARDS_DIRECTORY)));
-    const missing = FAN_OUT.find((name) => !there.has(name));
-    if (missing !== undefined)
-      throw new NodeError('rejected', `its folder is damaged: ${SHARDS_DIRECTORY}/${missing} is missing`);
-  }
-
-  private async measure(): Promise<NodeProbe> {
-    await this.verifyFanOut();
-    const isWritable = await this.isWritable();
-    const { bavail, blocks, bsize } = await statfs(this.directory);
-    const bytesFree = bavail * bsize;
-    return { bytesFree, bytesTotal: blocks * bsize, full: !isWritable || bytesFree < this.bytesFreeMin };
-  }
-
-  /** Writes a small file and removes it; false if there is no space for it. No fsync: under load it would take longer than a probe may. */
-  private async isWritable(): Promise<boolean> {
-    const path = this.path(PROBE_FILE);
-    try {
-      await writeFile(path, this.opening);
-      await remove(path);
-      return true;
-    } catch (cause) {
-      await removeQuietly(path);
-      const error = asNodeError(cause, 'writing a small file');
-      if (error instanceof NodeError && error.kind === 'full') return false;
+      if (!(error instanceof NodeError) || error.kind !== 'unavailable' || this.closed) throw error;
+      this.packs.drop(current);
+      await asNodeErrors('reading its identity', () => verifyIdentity(this.directory, this.identity));
       throw error;
     }
   }
 
-  /** Works on each item, with the node's bounded width; when one fails no further one starts, and it is thrown when all have ended. */
-  private async forEach<Item, Result>(
-    items: readonly Item[],
-    signal: AbortSignal,
-    work: (item: Item) => Promise<Result>,
-  ): Promise<Result[]> {
-    const results: Result[] = [];
-    for await (const result of mapOrdered(items, WIDTH, (item) => this.slots.run(() => work(item), signal))) results.push(result);
-    return results;
+  private async verify(signal: AbortSignal): Promise<void> {
+    try {
+      await this.slots.run(
+        () => asNodeErrors('reading its identity', () => verifyIdentity(this.directory, this.identity)),
+        signal,
+      );
+    } catch (error) {
+      if (error instanceof NodeError && !this.closed) this.packs.drop();
+      throw error;
+    }
   }
 
-  private async syncDirectoriesOf(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
-    const directories = new Set(ids.map((id) => shardPlace(id).directory));
-    await this.forEach([...directories], signal, (directory) =>
-      asNodeErrors('syncing a directory', () => syncDirectory(this.path(directory))),
-    );
+  private async beginWalk(signal: AbortSignal): Promise<PackStore> {
+    this.admit(signal);
+    await this.verify(signal);
+    return this.ready(signal);
+  }
+
+  /** A folder that vanished under the walk reads as if it had ended. */
+  private async endWalk(packs: PackStore, signal: AbortSignal): Promise<void> {
+    await this.verify(signal);
+    if (packs !== this.packs.current) throw new NodeError('unavailable', 'its folder was replaced under the walk');
+  }
+
+  private async measure(packs: PackStore): Promise<NodeProbe> {
+    const { bytesFreeMin } = this.options;
+    await this.shardFiles.verifyFanOut();
+    const { bytesFree, bytesTotal, isWritable } = await probeFolder(this.directory, this.isReadOnly ? undefined : this.files);
+    if (isWritable) void packs.ballast.restore(bytesFree - bytesFreeMin, bytesTotal);
+    return { bytesFree, bytesTotal, full: !isWritable || bytesFree < bytesFreeMin, newestRevision: packs.newestRevision };
   }
 
   private admit(signal: AbortSignal): void {
     signal.throwIfAborted();
     if (this.closed) throw new NodeError('unavailable', 'it is closed');
   }
+}
 
-  private path(...names: string[]): string {
-    return join(this.directory, ...names);
-  }
+function isNotFound(answer: unknown): boolean {
+  return answer instanceof NodeError && answer.kind === 'not-found';
 }

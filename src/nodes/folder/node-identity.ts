@@ -4,6 +4,7 @@ import { errorCode } from '../../common/errors.js';
 import type { ClusterId, NodeId } from '../../common/ids.js';
 import { NodeError } from '../storage-node.js';
 import { syncDirectory, writeWhole } from './durable-files.js';
+import type { FileCalls } from './file-calls.js';
 
 /** Which node of which cluster a folder is, for ever. */
 export interface NodeIdentity {
@@ -15,14 +16,15 @@ export interface NodeIdentity {
 export const IDENTITY_FILE = 'node.json';
 export const IDENTITY_TEMP_FILE = 'node.json.temp';
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Writes the identity durably. It is the last step of making a node's folder: where it is, everything else is. */
-export async function writeIdentity(directory: string, identity: NodeIdentity): Promise<void> {
+export async function writeIdentity(files: FileCalls, directory: string, identity: NodeIdentity): Promise<void> {
   const { clusterId, nodeId, node } = identity;
   const text = `${JSON.stringify({ format: FORMAT, clusterId, nodeId, node }, null, 2)}\n`;
-  await writeWhole({ target: join(directory, IDENTITY_FILE), temp: join(directory, IDENTITY_TEMP_FILE) }, [Buffer.from(text)]);
-  await syncDirectory(directory);
+  const paths = { target: join(directory, IDENTITY_FILE), temp: join(directory, IDENTITY_TEMP_FILE) };
+  await writeWhole(files, paths, [Buffer.from(text)]);
+  await syncDirectory(files, directory);
 }
 
 /** True if the folder is that of the node, false if it has no identity file. Throws `rejected` if it is that of another node. */
@@ -57,6 +59,8 @@ function complaintAbout(text: string, expected: NodeIdentity): string | undefine
   const found = parseObject(text);
   const format = found?.['format'];
   if (typeof format === 'number' && format > FORMAT) return `${IDENTITY_FILE} is of format ${format}: written by a newer program`;
+  if (format === 1)
+    return `${IDENTITY_FILE} is of format 1, without packs: written by an older program that this one cannot follow`;
   if (format !== FORMAT) return `${IDENTITY_FILE} is damaged`;
   for (const key of ['clusterId', 'nodeId', 'node'] as const) {
     if (found?.[key] !== expected[key])

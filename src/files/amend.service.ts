@@ -1,0 +1,180 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DomainError } from '../common/errors.js';
+import type { FileId, VersionId } from '../common/ids.js';
+import { AppConfig } from '../config/app-config.js';
+import {
+  StaleBasisError,
+  type Amendment,
+  type FileRecord,
+  type Manifest,
+  type MetadataStore,
+  type StoredFile,
+} from '../metadata/metadata-store.js';
+import type { FileStatement } from '../metadata/record-codec.js';
+import { RecordSealer } from '../records/record-sealer.js';
+import { layoutRecords } from '../redundancy/layout-reader.js';
+import { layoutPages } from '../redundancy/layout.js';
+import type { PlacedRecord, PutRecord, RecordStore } from '../redundancy/record-store.js';
+import { FileChanges } from './file-changes.js';
+import { KeyUse } from './key-use.js';
+
+/** What is to change; nothing: the record is only written anew. */
+export type FileEdit = Pick<Amendment, 'name' | 'contentType' | 'updatedAt' | 'wrapped'>;
+
+/** One change under way. */
+interface Change {
+  readonly put: PutRecord;
+  readonly signal: AbortSignal;
+}
+
+/** Time to take back on the nodes what the index did not commit. The signal of the request is of no use then: it may be why. */
+const TAKE_BACK_MS = 30_000;
+
+/**
+ * Changes of a file that bring no new content, and its end. As with uploads the nodes know first, so that an index that is rebuilt from them
+ * has every name, and nothing that was deleted.
+ */
+@Injectable()
+export class AmendService {
+  private readonly logger = new Logger(AmendService.name);
+
+  constructor(
+    private readonly config: AppConfig,
+    readonly changes: FileChanges,
+    private readonly sealer: RecordSealer,
+    readonly keyUse: KeyUse,
+  ) {}
+
+  get metadata(): MetadataStore {
+    return this.changes.metadata;
+  }
+
+  get records(): RecordStore {
+    return this.changes.records;
+  }
+
+  /** @param edit what to change of the file as it is when its turn comes; undefined: nothing any more */
+  async amend(
+    id: FileId,
+    edit: (stored: StoredFile) => FileEdit | undefined,
+    expected: VersionId | undefined,
+    signal: AbortSignal,
+  ): Promise<FileRecord> {
+    return this.changes.change(id, async (put) => {
+      const stored = await this.find(id, expected, signal);
+      const wanted = edit(stored);
+      if (wanted === undefined) return stored.file;
+      return this.orAsBefore(id, put, () => this.write(stored, wanted, { put, signal }));
+    });
+  }
+
+  /** Deletes a file: first a tombstone is durable on as many nodes as the file lay on, then the index forgets it. */
+  async remove(id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<StoredFile> {
+    const kekId = this.sealer.activeKekId;
+    return this.keyUse.during(kekId, () =>
+      this.changes.change(id, async (put) => {
+        const { file, manifest } = await this.find(id, expected, signal);
+        const nodes = this.changes.records.choose(this.copies(manifest), manifest.recordNodes);
+        return this.orAsBefore(id, put, async () => {
+          const placed = await this.bury(id, { kekId, nodes }, { put, signal });
+          const tombstone = { fileId: id, kekId, ...placed };
+          return this.changes.metadata.remove({ tombstone, basis: file.revision }, expected, signal);
+        });
+      }),
+    );
+  }
+
+  /**
+   * Makes the state of the index the newest one that the nodes keep of a file: after a change that they have and it never committed.
+   * @throws DomainError `not-enough-nodes`, `index-unavailable`
+   */
+  async reconcile(id: FileId): Promise<void> {
+    await this.changes.change(id, (put) => this.assert(id, { put, signal: AbortSignal.timeout(TAKE_BACK_MS) }));
+  }
+
+  private async assert(id: FileId, change: Change): Promise<void> {
+    const stored = await this.changes.metadata.find(id, change.signal);
+    if (stored !== undefined) {
+      await this.write(stored, {}, change);
+      return;
+    }
+    const kekId = this.sealer.activeKekId;
+    await this.keyUse.during(kekId, async () => {
+      const nodes = this.changes.records.choose(this.copies(), []);
+      const placed = await this.bury(id, { kekId, nodes }, change);
+      await this.changes.metadata.addTombstone({ fileId: id, kekId, ...placed }, change.signal);
+    });
+  }
+
+  /** Does the work; if it fails, nodes may have what the index has not, and are told so at once, as far as that goes. */
+  private async orAsBefore<Result>(id: FileId, put: PutRecord, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof StaleBasisError) throw error; // it is tried again, and so written anew
+      try {
+        await this.assert(id, { put, signal: AbortSignal.timeout(TAKE_BACK_MS) });
+      } catch (cause) {
+        this.logger.warn({ err: cause }, 'nodes may keep a change that failed; the next walk over them takes it back');
+      }
+      throw error;
+    }
+  }
+
+  private async write({ file, manifest }: StoredFile, edit: FileEdit, { put, signal }: Change): Promise<FileRecord> {
+    const { records, metadata } = this.changes;
+    const { wrapped, ...changed } = edit;
+    const seal = { ...manifest.seal, ...wrapped };
+    const lastPage = await this.lastPage(manifest, signal);
+    const state = ({ nodes, revision }: PlacedRecord): FileStatement => ({
+      file: { ...file, ...changed, revision },
+      manifest: { ...manifest, seal, recordNodes: nodes },
+      lastPage,
+    });
+    const owner = { fileId: file.id, versionId: file.versionId, revision: file.revision, kekId: seal.kekId };
+    const sealer = { page: (page: Parameters<RecordSealer['page']>[1]) => this.sealer.page(owner, page) };
+    const layout = { versionId: file.versionId, pages: lastPage.page };
+    const placed = await put(
+      {
+        nodes: records.choose(manifest.m + 1, manifest.recordNodes),
+        seal: (where) => this.sealer.manifest(state(where)),
+        pages: (node) =>
+          // Under the same key the pages stay as they are where they lie.
+          wrapped === undefined && manifest.recordNodes.includes(node)
+            ? undefined
+            : layoutRecords(metadata, layout, sealer, signal),
+      },
+      signal,
+    );
+    const { nodes: recordNodes, revision } = placed;
+    return metadata.amend(file.id, { ...edit, basis: file.revision, revision, recordNodes }, undefined, signal);
+  }
+
+  private bury(
+    fileId: FileId,
+    { kekId, nodes }: { readonly kekId: string; readonly nodes: number[] },
+    { put, signal }: Change,
+  ): Promise<PlacedRecord> {
+    const seal = (placed: PlacedRecord) => this.sealer.tombstone({ fileId, kekId, ...placed });
+    return put({ nodes, seal }, signal);
+  }
+
+  private async lastPage(manifest: Manifest, signal: AbortSignal): Promise<FileStatement['lastPage']> {
+    const page = layoutPages(manifest) - 1;
+    const bytes = await this.changes.metadata.readLayout(manifest.versionId, page, signal);
+    if (bytes === undefined) throw new DomainError('data-damaged', 'the layout is missing from the index');
+    return { page, bytes };
+  }
+
+  private async find(id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<StoredFile> {
+    const stored = await this.changes.metadata.find(id, signal);
+    if (stored === undefined) throw new DomainError('file-not-found', 'no file has this id');
+    if (expected !== undefined && expected !== stored.file.versionId)
+      throw new DomainError('precondition-failed', 'the file has another version by now');
+    return stored;
+  }
+
+  private copies(manifest?: Manifest): number {
+    return 1 + Math.max(this.config.redundancy_count, manifest?.m ?? 0);
+  }
+}

@@ -1,0 +1,43 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Logger } from '@nestjs/common';
+import { problemOf, RETRY_AFTER_SECONDS } from './problem.js';
+
+const logger = new Logger('ProblemFilter');
+
+/** What tells of a file, and so must not be on the answer of an error. */
+const OF_A_FILE = ['Content-Disposition', 'Content-Range', 'ETag', 'Last-Modified', 'Repr-Digest'];
+
+/** A request and its answer. */
+interface Pair {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** The one place where errors become answers: of Nest's controllers by way of the filter, of other handlers directly. */
+export function answerProblem(error: unknown, { request, response }: Pair): void {
+  const answer = problemOf(error);
+  if (answer.status >= 500) logger.error({ err: error, code: answer.code }, 'a request failed');
+  if (!mayAnswerError({ request, response })) return;
+  if (answer.status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+  for (const header of OF_A_FILE) {
+    if (answer.status !== 416 || header !== 'Content-Range') response.removeHeader(header);
+  }
+  const body = Buffer.from(JSON.stringify(answer));
+  response
+    .writeHead(answer.status, { 'Content-Type': 'application/problem+json', 'Content-Length': body.length })
+    .end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Whether there is somebody to answer, and no other answer under way. Prepares the connection for an answer that comes before its time. */
+export function mayAnswerError({ request, response }: Pair): boolean {
+  if (response.destroyed || request.socket.destroyed) return false;
+  if (response.headersSent) {
+    response.destroy(); // to end it would make a truncated body look complete
+    return false;
+  }
+  if (!request.complete) {
+    response.setHeader('Connection', 'close'); // the rest of the body is not wanted
+    request.resume();
+  }
+  return true;
+}

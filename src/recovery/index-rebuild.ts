@@ -1,0 +1,127 @@
+import { DomainError } from '../common/errors.js';
+import type { FileId } from '../common/ids.js';
+import type { ImportedRecord, MetadataStore } from '../metadata/metadata-store.js';
+import { NodeError, type NodeRecord, type RecordHead, type StorageNode } from '../nodes/storage-node.js';
+import { RecordSealer } from '../records/record-sealer.js';
+import { layoutPages } from '../redundancy/layout.js';
+
+/** What a rebuild works with. */
+export interface RebuildParts {
+  /** The index to fill; nobody else uses it. */
+  readonly index: MetadataStore;
+  readonly sealer: RecordSealer;
+  readonly progress: (progress: NodeProgress) => void;
+}
+
+export interface NodeProgress {
+  readonly node: number;
+  /** Records read of it so far. */
+  readonly records: number;
+}
+
+/** What one node had to say. */
+export interface NodeHarvest extends NodeProgress {
+  /** Records whose bytes are not as they were put, or that do not open: another node has them. */
+  readonly damaged: number;
+  /** Records sealed by a key that the key ring does not hold any more: left over from before it was retired. */
+  readonly retired: number;
+}
+
+/** What is wrong with the index that came out. */
+export interface RebuildFindings {
+  readonly files: number;
+  readonly tombstones: number;
+  /** Files of whose layout a page was on none of the nodes; they cannot be read whole. */
+  readonly incomplete: readonly FileId[];
+}
+
+const BATCH = 256;
+
+/**
+ * Fills an empty index from what nodes keep. The order of nodes and records does not matter, and reading one twice does no harm, so a rebuild
+ * that was interrupted goes on with the nodes that it had not finished.
+ */
+export class IndexRebuild {
+  constructor(private readonly parts: RebuildParts) {}
+
+  /** Takes in all records of one node. @throws NodeError if the node fails in the middle */
+  async harvest(node: StorageNode, signal: AbortSignal): Promise<NodeHarvest> {
+    const counts = { records: 0, damaged: 0, retired: 0 };
+    const { newestRevision } = await node.probe(signal);
+    await this.parts.index.raiseRevision(newestRevision, signal); // it may be that of a record which was forgotten since
+    let heads: RecordHead[] = [];
+    const flush = async (): Promise<void> => {
+      const batch = heads;
+      heads = [];
+      if (batch.length === 0) return;
+      const records = await node.getRecords(batch, signal);
+      await this.take(records, counts, signal);
+      counts.records += batch.length;
+      this.parts.progress({ node: node.number, records: counts.records });
+    };
+    for await (const head of node.listRecords(signal)) {
+      heads.push(head);
+      if (heads.length >= BATCH) await flush();
+    }
+    await flush();
+    return { node: node.number, ...counts };
+  }
+
+  /** When all nodes were read: drops the pages of versions that were replaced, and looks whether those of the others are all there. */
+  async finish(signal: AbortSignal): Promise<RebuildFindings> {
+    const { index } = this.parts;
+    await index.sweepStaged(() => false, signal);
+    // The clock is ahead of all that nodes may hold which were not read. What came out has the highest revisions, so all is settled.
+    await index.nextRevision(signal);
+    await index.noteSettled(await index.revisionCeiling(signal), signal);
+    const incomplete: FileId[] = [];
+    let files = 0;
+    for await (const { file, manifest } of index.files(signal)) {
+      files += 1;
+      for (let page = 0; page < layoutPages(manifest); page += 1) {
+        if ((await index.readLayout(file.versionId, page, signal)) !== undefined) continue;
+        incomplete.push(file.id);
+        break;
+      }
+    }
+    let tombstones = 0;
+    for await (const tombstone of index.tombstones(signal)) tombstones += tombstone.nodes.length > 0 ? 1 : 0;
+    return { files, tombstones, incomplete };
+  }
+
+  private async take(
+    records: readonly (NodeRecord | NodeError)[],
+    counts: { damaged: number; retired: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const imports: ImportedRecord[] = [];
+    const pages: Promise<void>[] = [];
+    for (const record of records) {
+      if (record instanceof NodeError) {
+        if (record.kind !== 'not-found' && record.kind !== 'corrupt') throw record;
+        counts.damaged += record.kind === 'corrupt' ? 1 : 0;
+        continue;
+      }
+      const opened = this.open(record, counts);
+      if (opened === undefined) continue;
+      if (opened.kind === 'layout') pages.push(this.parts.index.stageLayout(opened.versionId, opened.page, signal));
+      else imports.push(opened);
+    }
+    await Promise.all([...pages, this.parts.index.importRecords(imports, signal)]);
+  }
+
+  private open(record: NodeRecord, counts: { damaged: number; retired: number }): ReturnType<RecordSealer['open']> | undefined {
+    try {
+      return this.parts.sealer.open(record);
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      if (error.code === 'key-missing' && this.parts.sealer.isFromLater(record))
+        throw new DomainError('key-missing', 'the key ring is older than what the nodes hold: put a newer copy in its place', {
+          cause: error,
+        });
+      if (error.code === 'key-missing') counts.retired += 1;
+      else counts.damaged += 1;
+      return undefined;
+    }
+  }
+}

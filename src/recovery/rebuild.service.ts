@@ -1,0 +1,115 @@
+import { closeSync, existsSync, fsyncSync, openSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Injectable } from '@nestjs/common';
+import { DomainError } from '../common/errors.js';
+import { AppConfig } from '../config/app-config.js';
+import { ClusterFile } from '../config/cluster-file.js';
+import { LmdbMetadataStore } from '../metadata/embedded/lmdb.metadata-store.js';
+import { NodeError, type StorageNode } from '../nodes/storage-node.js';
+import { closeNodes, openForReading, type ReadableNodes } from '../nodes/open-for-reading.js';
+import { RecordSealer } from '../records/record-sealer.js';
+import { IndexRebuild, type NodeHarvest, type NodeProgress, type RebuildFindings } from './index-rebuild.js';
+import { RebuildJournal } from './rebuild-journal.js';
+
+export interface RebuildResult extends RebuildFindings {
+  readonly harvests: readonly NodeHarvest[];
+  /** Nodes that could not be read, with the reason. */
+  readonly missing: ReadonlyMap<number, string>;
+  /** Where the index that was there before lies now. */
+  readonly kept: string | undefined;
+}
+
+/** Makes the index anew from the nodes, beside the one that may be there, and puts it in its place when it is whole. */
+@Injectable()
+export class RebuildService {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly cluster: ClusterFile,
+    private readonly sealer: RecordSealer,
+  ) {}
+
+  /** @throws DomainError `not-enough-nodes` if more nodes than may be lost cannot be read; `storage-locked`, `storage-unusable` */
+  async run(progress: (progress: NodeProgress) => void, signal: AbortSignal): Promise<RebuildResult> {
+    const { directory } = this.config.metadata;
+    if (directory === null) throw new TypeError('the configuration is not complete');
+    const nodes = await openForReading(this.config, this.cluster, signal);
+    try {
+      const building = `${directory}.rebuilding`;
+      const result = await this.build(building, nodes, progress, signal);
+      return { ...result, kept: replace(directory, building) };
+    } finally {
+      await closeNodes(nodes);
+    }
+  }
+
+  private async build(
+    directory: string,
+    { readable, missing }: ReadableNodes,
+    progress: (progress: NodeProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Omit<RebuildResult, 'kept'>> {
+    const index = await LmdbMetadataStore.open({ directory, clusterId: this.cluster.clusterId, mayCreate: true });
+    try {
+      const rebuild = new IndexRebuild({ index, sealer: this.sealer, progress });
+      const journal = RebuildJournal.open(directory);
+      const lost = new Map(missing);
+      const harvests: NodeHarvest[] = [];
+      for (const node of readable.values()) {
+        this.requireEnough(lost);
+        const harvest = await harvestOnce(rebuild, journal, node, signal);
+        if (harvest instanceof NodeError) lost.set(node.number, harvest.message);
+        else harvests.push(harvest);
+      }
+      this.requireEnough(lost);
+      return { ...(await rebuild.finish(signal)), harvests, missing: lost };
+    } finally {
+      await index.close();
+    }
+  }
+
+  /** Each file's record lies on one node more than may be lost, so of all but these nodes one has it. */
+  private requireEnough(missing: ReadonlyMap<number, string>): void {
+    const { redundancy_count: redundancy } = this.config;
+    if (missing.size <= redundancy) return;
+    const reasons = [...missing].map(([node, reason]) => `node ${node}: ${reason}`).join('; ');
+    throw new DomainError(
+      'not-enough-nodes',
+      `${missing.size} nodes cannot be read, and no more than ${redundancy} may be missing, or files would be: ${reasons}`,
+    );
+  }
+}
+
+/** Reads a node, if an interrupted rebuild did not read it as it is now; the error of one that fails, which is missing from there on. */
+async function harvestOnce(
+  rebuild: IndexRebuild,
+  journal: RebuildJournal,
+  node: StorageNode,
+  signal: AbortSignal,
+): Promise<NodeHarvest | NodeError> {
+  try {
+    const { newestRevision } = await node.probe(signal);
+    const before = journal.harvestOf(node.number, newestRevision);
+    if (before !== undefined) return before;
+    const harvest = await rebuild.harvest(node, signal);
+    journal.add(harvest, newestRevision);
+    return harvest;
+  } catch (error) {
+    if (error instanceof NodeError) return error;
+    throw error;
+  }
+}
+
+/** Puts a finished directory in the place of another one, which is kept; returns where. */
+function replace(directory: string, finished: string): string | undefined {
+  const kept = existsSync(directory) ? `${directory}.replaced-${Date.now()}` : undefined;
+  if (kept !== undefined) renameSync(directory, kept);
+  renameSync(finished, directory);
+  if (process.platform === 'win32') return kept; // which opens no directories
+  const parent = openSync(dirname(directory), 'r');
+  try {
+    fsyncSync(parent);
+  } finally {
+    closeSync(parent);
+  }
+  return kept;
+}

@@ -1,0 +1,155 @@
+import type { FileId, VersionId } from '../common/ids.js';
+import { mapOrdered } from '../common/map-ordered.js';
+import type { Tombstone } from '../metadata/metadata-store.js';
+import { NodeError, type RecordHead } from '../nodes/storage-node.js';
+import type { CollectorParts } from './collector-parts.js';
+import { isYoung } from './is-young.js';
+
+/** Records looked at, or forgotten, by one call to a node. */
+const BATCH = 1000;
+
+/** Records settled at once. */
+const WIDTH = 16;
+
+interface Look {
+  readonly signal: AbortSignal;
+  /** Age at which what no file needs is an orphan. */
+  readonly graceMs: number;
+}
+
+/** `young`: it is not needed as far as the index knows, but may belong to a change that is on its way. */
+type Verdict = 'keep' | 'forget' | 'young';
+
+/**
+ * The walk over the records of nodes. What the index does not know is what a crash left behind, or a node that slept; it must never win over
+ * the index when that is rebuilt, so before such a record goes the state of the index is made the newest one.
+ */
+export class RecordSweep {
+  constructor(private readonly parts: CollectorParts) {}
+
+  /**
+   * Forgets what is not needed on a node and notes how far it was cleaned. Returns how many records went.
+   * @param unsettled takes the versions of manifests that have to stay though no file has them
+   */
+  async sweepNode(number: number, unsettled: Set<VersionId>, signal: AbortSignal): Promise<number> {
+    let through = await this.parts.records.settledThrough(signal);
+    let swept = 0;
+    let batch: RecordHead[] = [];
+    const flush = async (): Promise<void> => {
+      const heads = batch;
+      batch = [];
+      if (heads.length > 0) await this.forget(number, heads, signal);
+      swept += heads.length;
+    };
+    for await (const head of this.parts.registry.node(number).listRecords(signal)) {
+      const verdict = await this.judge(number, head, { signal, graceMs: this.parts.graceMs });
+      if (verdict === 'young') through = Math.min(through, head.revision - 1);
+      if (verdict === 'young' && head.kind === 'manifest') unsettled.add(head.id as VersionId);
+      if (verdict !== 'forget') continue;
+      batch.push(head);
+      if (batch.length >= BATCH) await flush();
+    }
+    await flush();
+    await this.parts.metadata.noteSwept(number, Math.max(0, through), signal);
+    return swept;
+  }
+
+  /** Judges only what is newer than a revision, and at once, however young; returns how many records had to be taken back. */
+  async settleNode(number: number, after: number, signal: AbortSignal): Promise<number> {
+    const newer: RecordHead[] = [];
+    for await (const head of this.parts.registry.node(number).listRecords(signal))
+      if (head.revision > after && head.kind !== 'layout') newer.push(head);
+    const settling = mapOrdered(newer, WIDTH, (head) => this.judge(number, head, { signal, graceMs: 0 }));
+    const verdicts = await Array.fromAsync(settling);
+    const gone = newer.filter((_, at) => verdicts[at] === 'forget');
+    for (let at = 0; at < gone.length; at += BATCH) await this.forget(number, gone.slice(at, at + BATCH), signal);
+    return gone.length;
+  }
+
+  /** Lets go of the tombstones under which no node can have anything any more. */
+  async dropTombstones(signal: AbortSignal): Promise<void> {
+    const { registry, metadata } = this.parts;
+    const swept = await Promise.all(registry.nodes.map(({ number }) => metadata.sweptThrough(number, signal)));
+    const through = Math.min(...swept);
+    let batch: Tombstone[] = [];
+    for await (const tombstone of metadata.tombstones(signal)) {
+      if (tombstone.revision <= through) batch.push(tombstone);
+      if (batch.length < BATCH) continue;
+      await this.drop(batch, signal);
+      batch = [];
+    }
+    await this.drop(batch, signal);
+  }
+
+  private async drop(tombstones: readonly Tombstone[], signal: AbortSignal): Promise<void> {
+    const reachable = new Set(this.parts.registry.reachable());
+    const gone = tombstones.filter(({ nodes }) => nodes.every((node) => reachable.has(node)));
+    const byNode = Map.groupBy(
+      gone.flatMap(({ nodes, ...tombstone }) => nodes.map((node) => ({ node, ...tombstone }))),
+      ({ node }) => node,
+    );
+    try {
+      for (const [node, group] of byNode) {
+        const heads = group.map(({ fileId: id, revision }) => ({ kind: 'tombstone', id, page: 0, revision }) as const);
+        await this.forget(node, heads, signal);
+      }
+    } catch (error) {
+      if (error instanceof NodeError) return; // what was forgotten already is not needed; the rest comes with the next walk
+      throw error;
+    }
+    await Promise.all(gone.map((tombstone) => this.parts.metadata.dropTombstone(tombstone, signal)));
+  }
+
+  private async judge(number: number, head: RecordHead, { signal, graceMs }: Look): Promise<Verdict> {
+    if (head.kind === 'tombstone') return this.judgeTombstone(head, signal);
+    const versionId = head.id as VersionId;
+    if (this.parts.holds.isHeld(versionId)) return 'young';
+    const stored = await this.parts.metadata.findByVersion(versionId, signal);
+    if (head.kind === 'layout') return stored !== undefined ? 'keep' : ifOld(versionId, graceMs);
+    if (stored === undefined) return ifOld(versionId, graceMs) === 'young' ? 'young' : this.judgeOrphan(number, head, signal);
+    if (head.revision > stored.file.revision) return this.afterReconciling(stored.file.id);
+    return head.revision === stored.file.revision ? 'keep' : 'forget';
+  }
+
+  /** A manifest of no file's current version: harmless only if something newer is known of its file. */
+  private async judgeOrphan(number: number, head: RecordHead, signal: AbortSignal): Promise<Verdict> {
+    const [record] = await this.parts.registry.call(number, (node) => node.getRecords([head], signal));
+    if (record === undefined || (record instanceof NodeError && record.kind === 'not-found')) return 'keep';
+    if (record instanceof NodeError) return record.kind === 'corrupt' ? 'forget' : 'young';
+    const known = await this.knownRevision(record.fileId, signal);
+    return known >= head.revision ? 'forget' : this.afterReconciling(record.fileId);
+  }
+
+  private async judgeTombstone(head: RecordHead, signal: AbortSignal): Promise<Verdict> {
+    const fileId = head.id as FileId;
+    const tombstone = await this.parts.metadata.findTombstone(fileId, signal);
+    if (tombstone?.revision === head.revision) return 'keep';
+    const known = await this.knownRevision(fileId, signal);
+    // One that the index let go of: every node was clean by then.
+    if (known === 0 || known > head.revision) return 'forget';
+    return this.afterReconciling(fileId);
+  }
+
+  private async knownRevision(fileId: FileId, signal: AbortSignal): Promise<number> {
+    const { metadata } = this.parts;
+    const stored = await metadata.find(fileId, signal);
+    return stored?.file.revision ?? (await metadata.findTombstone(fileId, signal))?.revision ?? 0;
+  }
+
+  private async afterReconciling(fileId: FileId): Promise<Verdict> {
+    try {
+      await this.parts.reconcile(fileId);
+      return 'forget';
+    } catch {
+      return 'young'; // told by the one who could not; until it is done, nothing that protects from this record may go
+    }
+  }
+
+  private async forget(number: number, heads: readonly RecordHead[], signal: AbortSignal): Promise<void> {
+    await this.parts.registry.call(number, (node) => node.forget(heads, signal));
+  }
+}
+
+function ifOld(versionId: VersionId, graceMs: number): Verdict {
+  return isYoung(versionId, graceMs) ? 'young' : 'forget';
+}
