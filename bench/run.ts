@@ -2,10 +2,12 @@
  * `npm run bench`: DistributedCloud beside bare servers that do the same input and output without it, interleaved in one run.
  * Options: `--pairs N` (5), `--directory DIR` (the system's temporary one; where the data goes), `--quick` (a tenth of the work).
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
+import { format, median } from './figures.ts';
 import { type NextRequest, runLoad } from './load.ts';
+import { get, idOf, put } from './requests.ts';
 import { startFloor, startProduct, type Subject } from './subject.ts';
 
 const MiB = 1024 * 1024;
@@ -34,22 +36,19 @@ const ROWS: readonly Row[] = [
   { name: '4 KiB, 64 clients', bytes: 4096, clients: 64, operations: 5000 * scale },
 ];
 
+const WIDE = {
+  name: '4 KiB, 64 clients, over 20,000 files',
+  bytes: 4096,
+  clients: 64,
+  operations: 5000 * scale,
+  files: 20_000 * scale,
+};
+
 interface Measured {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
   readonly cpuMs: number;
-}
-
-function put(body: Buffer): NextRequest {
-  return {
-    head: `PUT /files?name=bench HTTP/1.1\r\nHost: bench\r\nContent-Type: application/octet-stream\r\nContent-Length: ${body.length}\r\n\r\n`,
-    body,
-  };
-}
-
-function get(id: string): NextRequest {
-  return { head: `GET /files/${id} HTTP/1.1\r\nHost: bench\r\n\r\n` };
 }
 
 async function measure(
@@ -81,23 +80,67 @@ async function once(subject: Subject, row: Row, body: Buffer): Promise<Both> {
     subject,
     row,
     () => put(body),
-    (answer) => ids.push((JSON.parse(answer) as { id: string }).id),
+    (answer) => ids.push(idOf(answer)),
   );
   const getResult = await measure(subject, row, (operation) => get(ids[operation % ids.length] ?? ''));
   return { put: putResult, get: getResult };
 }
 
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
+type Subjects = Readonly<Record<'product' | 'durable' | 'memory', Subject>>;
+/** One run of all subjects, one after the other. */
+type Run<Result> = Readonly<Record<keyof Subjects, Result>>;
+
+async function interleaved<Result>(
+  subjects: Subjects,
+  run: (subject: Subject, name: keyof Subjects) => Promise<Result>,
+): Promise<readonly Run<Result>[]> {
+  const runs: Run<Result>[] = [];
+  for (let pair = 0; pair < pairs; pair += 1) {
+    runs.push({
+      product: await run(subjects.product, 'product'),
+      durable: await run(subjects.durable, 'durable'),
+      memory: await run(subjects.memory, 'memory'),
+    });
+  }
+  return runs;
 }
 
-function format(number: number): string {
-  return number >= 100 ? number.toFixed(0) : number.toPrecision(3);
+function print(name: string, bytes: number, runs: readonly Run<Measured>[]): void {
+  const own = (pick: (result: Measured) => number): string => format(median(runs.map(({ product }) => pick(product))));
+  const ratio = (floor: 'durable' | 'memory'): string =>
+    median(runs.map((run) => run.product.perSecond / run[floor].perSecond)).toFixed(2);
+  const cells = [
+    own(({ perSecond }) => perSecond),
+    own(({ perSecond }) => (perSecond * bytes) / 1e6),
+    own(({ p50 }) => p50),
+    own(({ p99 }) => p99),
+    own(({ cpuMs }) => cpuMs),
+  ];
+  console.log(`| ${name} | ${cells.join(' | ')} | ${ratio('durable')} | ${ratio('memory')} |`);
+}
+
+/** Gets of small files in no order among so many that neither a cache of the program nor the order of writing helps. */
+async function measureWide(subjects: Subjects): Promise<void> {
+  const body = randomBytes(WIDE.bytes);
+  const ids: Record<keyof Subjects, string[]> = { product: [], durable: [], memory: [] };
+  for (const [name, { port }] of Object.entries(subjects) as [keyof Subjects, Subject][]) {
+    const size = { clients: WIDE.clients, operations: WIDE.files };
+    await runLoad(
+      port,
+      size,
+      () => put(body),
+      (answer) => ids[name].push(idOf(answer)),
+    );
+  }
+  const runs = await interleaved(subjects, (subject, name) =>
+    measure(subject, WIDE, () => get(ids[name][randomInt(ids[name].length)] ?? '')),
+  );
+  print(`get ${WIDE.name}`, WIDE.bytes, runs);
 }
 
 async function main(): Promise<void> {
   const { directory } = values;
-  const subjects = {
+  const subjects: Subjects = {
     product: await startProduct(directory),
     durable: await startFloor(directory, 'durable'),
     memory: await startFloor(directory, 'memory'),
@@ -108,29 +151,17 @@ async function main(): Promise<void> {
   try {
     for (const row of ROWS) {
       const body = randomBytes(row.bytes);
-      const runs: Record<keyof typeof subjects, Both>[] = [];
-      for (let pair = 0; pair < pairs; pair += 1) {
-        runs.push({
-          product: await once(subjects.product, row, body),
-          durable: await once(subjects.durable, row, body),
-          memory: await once(subjects.memory, row, body),
-        });
-      }
+      const runs = await interleaved(subjects, (subject) => once(subject, row, body));
       for (const operation of ['put', 'get'] as const) {
-        const own = (pick: (result: Measured) => number): string =>
-          format(median(runs.map(({ product }) => pick(product[operation]))));
-        const ratio = (floor: 'durable' | 'memory'): string =>
-          median(runs.map((run) => run.product[operation].perSecond / run[floor][operation].perSecond)).toFixed(2);
-        const cells = [
-          own(({ perSecond }) => perSecond),
-          own(({ perSecond }) => (perSecond * row.bytes) / 1e6),
-          own(({ p50 }) => p50),
-          own(({ p99 }) => p99),
-          own(({ cpuMs }) => cpuMs),
-        ];
-        console.log(`| ${operation} ${row.name} | ${cells.join(' | ')} | ${ratio('durable')} | ${ratio('memory')} |`);
+        const of = runs.map(({ product, durable, memory }) => ({
+          product: product[operation],
+          durable: durable[operation],
+          memory: memory[operation],
+        }));
+        print(`${operation} ${row.name}`, row.bytes, of);
       }
     }
+    await measureWide(subjects);
     console.log(
       `\npeak memory: ${Object.entries(subjects)
         .map(([name, { peakMiB }]) => `${name} ${peakMiB().toFixed(0)} MiB`)

@@ -13,6 +13,8 @@ const TICKS_PER_SECOND = 100;
 /** A server that is measured: ours, or a floor. */
 export interface Subject {
   readonly port: number;
+  /** The storage directory, if it is ours. */
+  readonly storage: string;
   /** Seconds of processor time that it has used so far. */
   readonly cpuSeconds: () => number;
   /** Highest resident memory so far, in MiB. */
@@ -52,6 +54,7 @@ async function subject(child: ChildProcess, output: Readable, pattern: RegExp, d
   const process_ = (file: string): string => readFileSync(`/proc/${String(child.pid)}/${file}`, 'utf8');
   return {
     port: Number(port),
+    storage: join(directory, 'data'),
     cpuSeconds: () => {
       const fields = process_('stat').split(') ')[1]?.split(' ') ?? [];
       return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
