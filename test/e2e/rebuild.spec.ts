@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Client } from '../support/client.js';
@@ -175,6 +175,8 @@ describe('dcloud rebuild-index', () => {
     await server.stop();
     const expected = [kept.id, newer.id].toSorted();
 
+    await truncate(join(indexOf(), 'data.mdb'), 10_000);
+    expect(await cli('serve')).toMatchObject({ code: 78, stderr: expect.stringMatching(/storage-unusable.*rebuild-index/s) });
     await rm(indexOf(), { recursive: true });
     expect(await cli('serve')).toMatchObject({
       code: 78,

@@ -119,5 +119,6 @@ function missing(): DomainError {
 function toOpenError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  return new DomainError('storage-unusable', `the index cannot be opened: ${reason}`, { cause: error });
+  const detail = `the index cannot be opened: ${reason}; "dcloud rebuild-index" makes it anew from the nodes`;
+  return new DomainError('storage-unusable', detail, { cause: error });
 }
