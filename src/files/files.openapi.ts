@@ -188,6 +188,7 @@ export function DescribePatch(): MethodDecorator {
       'invalid-content-type',
       'body-too-large',
       'unsupported-media-type',
+      'not-enough-nodes',
       ...CHANGE_PROBLEMS,
     ),
   );
@@ -199,6 +200,6 @@ export function DescribeDelete(): MethodDecorator {
     FILE_ID,
     CHANGE_PRECONDITIONS,
     ApiResponse({ status: 204, description: 'Deleted' }),
-    ApiProblems(...CHANGE_PROBLEMS),
+    ApiProblems('not-enough-nodes', ...CHANGE_PROBLEMS),
   );
 }
