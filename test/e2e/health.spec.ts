@@ -50,7 +50,7 @@ describe('the state of a node', () => {
   it('is down when an empty folder stands in its place, which is not filled', async () => {
     server = await TestServer.start();
     const client = new Client(server.url);
-    await rm(server.nodeFolder(2), { recursive: true });
+    await rm(server.nodeFolder(2), { recursive: true, maxRetries: 10, retryDelay: 20 });
     await mkdir(server.nodeFolder(2));
     await server.untilNode(2, 'down', VISIBLE_MS);
     expect(await lastError(2)).toContain('rejected');

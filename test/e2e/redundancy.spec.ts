@@ -82,7 +82,7 @@ describe('R means R', () => {
         }
         // And for good, without a backup to come back from.
         const last = Array.from({ length: redundancy }, (_, at) => nodes - at);
-        for (const node of last) await rm(server.nodeFolder(node), { recursive: true });
+        for (const node of last) await rm(server.nodeFolder(node), { recursive: true, maxRetries: 10, retryDelay: 20 }); // which the server may be writing to
         await expectService(client, files, { up: nodes - redundancy, redundancy });
       });
     }
