@@ -81,23 +81,18 @@ export class RecordSweep {
     await this.drop(batch, signal);
   }
 
+  /** The index lets go first: what stays on a node that fails now is one that it does not know, which the next walk forgets. */
   private async drop(tombstones: readonly Tombstone[], signal: AbortSignal): Promise<void> {
-    const reachable = new Set(this.parts.registry.reachable());
-    const gone = tombstones.filter(({ nodes }) => nodes.every((node) => reachable.has(node)));
-    const byNode = Map.groupBy(
-      gone.flatMap(({ nodes, ...tombstone }) => nodes.map((node) => ({ node, ...tombstone }))),
-      ({ node }) => node,
-    );
-    try {
-      for (const [node, group] of byNode) {
-        const heads = group.map(({ fileId: id, revision }) => ({ kind: 'tombstone', id, page: 0, revision }) as const);
+    await Promise.all(tombstones.map((tombstone) => this.parts.metadata.dropTombstone(tombstone, signal)));
+    const places = tombstones.flatMap(({ nodes, ...tombstone }) => nodes.map((node) => ({ node, ...tombstone })));
+    for (const [node, group] of Map.groupBy(places, ({ node: number }) => number)) {
+      const heads = group.map(({ fileId: id, revision }) => ({ kind: 'tombstone', id, page: 0, revision }) as const);
+      try {
         await this.forget(node, heads, signal);
+      } catch (error) {
+        if (!(error instanceof NodeError)) throw error;
       }
-    } catch (error) {
-      if (error instanceof NodeError) return; // what was forgotten already is not needed; the rest comes with the next walk
-      throw error;
     }
-    await Promise.all(gone.map((tombstone) => this.parts.metadata.dropTombstone(tombstone, signal)));
   }
 
   private async judge(number: number, head: RecordHead, { signal, graceMs }: Look): Promise<Verdict> {
