@@ -71,9 +71,12 @@ export async function bytesUnder(directory: string): Promise<number> {
   return bytes;
 }
 
+/** What a server makes and removes by itself while it runs: the probe's file, and the ballast of a node. */
+const OF_A_RUNNING_SERVER = /\/(?:probe\.temp|ballast(?:\.temp)?)$/;
+
 /** Every file under a directory with the digest of its bytes: two of these are equal if nothing was changed in between. */
 export async function snapshot(directory: string): Promise<ReadonlyMap<string, string>> {
-  const paths = (await filesUnder(directory)).toSorted();
+  const paths = (await filesUnder(directory)).filter((path) => !OF_A_RUNNING_SERVER.test(path)).toSorted();
   const sums = paths.map(async (path) =>
     createHash('sha256')
       .update(await readFile(path))
