@@ -6,7 +6,7 @@ import { remove, writeWhole } from './durable-files.js';
 import type { PackFolder } from './pack-load.js';
 import { BALLAST_FILE } from './pack-names.js';
 
-const BALLAST_BYTES = 1024 * 1024;
+const BALLAST_BYTES = 256 * 1024;
 const BALLAST_BYTES_LEAST = 64 * 1024;
 /** It takes no more than this part of a small disk. */
 const DISK_PART = 64;

@@ -83,6 +83,7 @@ export class PackCompactor {
     const { index, limits } = this.options;
     const now = performance.now();
     const newest = this.newestSeq();
+    if (isResting) this.endPack(newest);
     const sealed = [...index.packs.values()].filter((info) => !info.isActive && info.leftAloneUntil <= now);
     let best: PackInfo | undefined;
     let most = isResting ? limits.compact_rest_dead_percent : limits.compact_dead_percent;
@@ -93,6 +94,14 @@ export class PackCompactor {
       most = percent;
     }
     return best ?? (isResting ? (this.smallOne(sealed) ?? this.oldestBehindRemovals(sealed)) : undefined);
+  }
+
+  /** Ends the pack that is appended to when it has something to win: a small node has no other. */
+  private endPack(seq: number): void {
+    const { index, limits, writer } = this.options;
+    const info = index.packs.get(seq);
+    const isWorth = info !== undefined && info.isActive && info.bytes > WORTH_BYTES;
+    if (isWorth && this.deadPercent(info) > limits.compact_rest_dead_percent) writer.endPack(seq);
   }
 
   private smallOne(sealed: readonly PackInfo[]): PackInfo | undefined {

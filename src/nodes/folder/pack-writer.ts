@@ -92,6 +92,11 @@ export class PackWriter {
     await Promise.all(this.sealing);
   }
 
+  /** Ends the pack that is appended to, if nothing is under way: what is dead in it can be won back then. */
+  endPack(seq: number): void {
+    if (this.running === undefined && this.stopped === undefined && this.active?.seq === seq) this.seal(this.active);
+  }
+
   /** What is under way still ends; after that nothing is written any more, neither sidecar nor anything else. */
   disown(): void {
     this.isDisowned = true;
