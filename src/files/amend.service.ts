@@ -166,7 +166,8 @@ export class AmendService {
     return { page, bytes };
   }
 
-  private async find(id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<StoredFile> {
+  /** A file as it is now. @throws DomainError `file-not-found`; `precondition-failed` if another version than `expected` is current */
+  async find(id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<StoredFile> {
     const stored = await this.changes.metadata.find(id, signal);
     if (stored === undefined) throw new DomainError('file-not-found', 'no file has this id');
     if (expected !== undefined && expected !== stored.file.versionId)

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { DomainError } from '../common/errors.js';
 import type { FileId, VersionId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import { checkChange, isConditional, type Preconditions, validatorsOf } from '../http/conditional.js';
@@ -29,9 +28,7 @@ export class RecordsService {
   }
 
   async find(id: FileId, signal: AbortSignal): Promise<StoredFile> {
-    const stored = await this.metadata.find(id, signal);
-    if (stored === undefined) throw new DomainError('file-not-found', 'no file has this id');
-    return stored;
+    return this.amends.find(id, undefined, signal);
   }
 
   async info(id: FileId, signal: AbortSignal): Promise<StoredFile & { readonly report: LayoutReport }> {

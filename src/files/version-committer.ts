@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { DomainError } from '../common/errors.js';
 import type { FileId, VersionId } from '../common/ids.js';
 import type { Committed, FileRecord, Manifest } from '../metadata/metadata-store.js';
 import type { FileStatement } from '../metadata/record-codec.js';
@@ -82,11 +81,7 @@ export class VersionCommitter {
 
   private async replace(draft: VersionDraft, writer: VersionWriter, put: PutRecord, signal: AbortSignal): Promise<Committed> {
     const { fileId, manifest, name, contentType, expected } = draft;
-    const stored = await this.changes.metadata.find(fileId, signal);
-    if (stored === undefined) throw new DomainError('file-not-found', 'no file has this id');
-    const before = stored.file;
-    if (expected !== undefined && expected !== before.versionId)
-      throw new DomainError('precondition-failed', 'the file has another version by now');
+    const { file: before } = await this.amends.find(fileId, expected, signal);
     const file = { ...before, name: name ?? before.name, contentType: contentType ?? before.contentType };
     const state = (written: WrittenVersion): FileStatement => statement(file, manifest, written);
     const written = await writer.record(put, this.versionSealer(draft, state), signal);

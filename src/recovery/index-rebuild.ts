@@ -85,7 +85,8 @@ export class IndexRebuild {
       }
     }
     let tombstones = 0;
-    for await (const tombstone of index.tombstones(signal)) tombstones += tombstone.nodes.length > 0 ? 1 : 0;
+    const walk = index.tombstones(signal)[Symbol.asyncIterator]();
+    while ((await walk.next()).done !== true) tombstones += 1;
     return { files, tombstones, incomplete };
   }
 
