@@ -10,7 +10,7 @@ import { Client, type FileJson } from '../support/client.js';
 import { form, FORM_HEADERS } from '../support/multipart.js';
 import { runCli, type CliOutcome } from '../support/run-cli.js';
 import { TestServer } from '../support/server.js';
-import { filesHolding, filesUnder, shardPaths } from '../support/storage-files.js';
+import { filesHolding, filesUnder, lastingFilesUnder, shardPaths } from '../support/storage-files.js';
 
 let home: string;
 const servers: TestServer[] = [];
@@ -174,10 +174,10 @@ describe('a start beside others', () => {
     const server = await start();
     const client = new Client(server.url);
     const file = await client.put('mine', someBytes(300_000));
-    const before = await filesUnder(server.storage);
+    const before = await lastingFilesUnder(server.storage);
     expectRefusal(await runCli(['serve', '--config', server.configFile]), /storage-locked.*another process/);
     expect((await client.bytes(file.id)).equals(someBytes(300_000))).toBe(true);
-    expect((await filesUnder(server.storage)).toSorted()).toEqual(before.toSorted());
+    expect(await lastingFilesUnder(server.storage)).toEqual(before);
     await client.put('still', 'writable');
     expect((await fetch(`${server.url}/health/ready`)).status).toBe(200);
   });
@@ -249,9 +249,9 @@ describe('a used storage of which a part is missing', () => {
   ])('%s is refused in words, nothing is made in its place, and it works again with it', async (name, rule) => {
     const aside = join(used.directory, `aside-${name}`);
     await rename(join(used.storage, name), aside);
-    const before = (await filesUnder(used.storage)).toSorted();
+    const before = await lastingFilesUnder(used.storage);
     expectRefusal(await runCli(['serve', '--config', used.configFile]), rule);
-    expect((await filesUnder(used.storage)).toSorted()).toEqual(before);
+    expect(await lastingFilesUnder(used.storage)).toEqual(before);
     await rename(aside, join(used.storage, name));
     const server = await start({ directory: used.directory });
     expect((await new Client(server.url).bytes(file.id)).toString()).toBe('precious');

@@ -74,9 +74,14 @@ export async function bytesUnder(directory: string): Promise<number> {
 /** What a server makes and removes by itself while it runs: the probe's file, and the ballast of a node. */
 const OF_A_RUNNING_SERVER = /\/(?:probe\.temp|ballast(?:\.temp)?)$/;
 
+/** The files under a directory without those that a running server makes and removes by itself; sorted. */
+export async function lastingFilesUnder(directory: string): Promise<readonly string[]> {
+  return (await filesUnder(directory)).filter((path) => !OF_A_RUNNING_SERVER.test(path)).toSorted();
+}
+
 /** Every file under a directory with the digest of its bytes: two of these are equal if nothing was changed in between. */
 export async function snapshot(directory: string): Promise<ReadonlyMap<string, string>> {
-  const paths = (await filesUnder(directory)).filter((path) => !OF_A_RUNNING_SERVER.test(path)).toSorted();
+  const paths = await lastingFilesUnder(directory);
   const sums = paths.map(async (path) =>
     createHash('sha256')
       .update(await readFile(path))
