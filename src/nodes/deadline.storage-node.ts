@@ -33,6 +33,10 @@ export class DeadlineStorageNode extends StorageNode {
     return this.limited((limit) => this.inner.get(ids, limit), signal);
   }
 
+  override check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
+    return this.limited((limit) => this.inner.check(ids, limit), signal);
+  }
+
   override delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
     return this.limited((limit) => this.inner.delete(ids, limit), signal);
   }

@@ -105,6 +105,12 @@ export abstract class StorageNode {
    */
   abstract get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]>;
 
+  /**
+   * Reads shards where they lie and says of each, in order, whether {@link get} would give it back: undefined, or the error. No bytes travel
+   * for it, so a peer checks at the speed of its disk. Rejects if the node as a whole could not answer.
+   */
+  abstract check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]>;
+
   /** Deletes shards, durably. Those that are not there are no error. */
   abstract delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void>;
 

@@ -11,7 +11,7 @@ import {
 } from '../../src/nodes/storage-node.js';
 import { randomOf } from './storage-node.shards.js';
 
-export type CallName = 'put' | 'get' | 'delete' | 'getRecords' | 'forget' | 'listRecords' | 'list' | 'probe';
+export type CallName = 'put' | 'get' | 'check' | 'delete' | 'getRecords' | 'forget' | 'listRecords' | 'list' | 'probe';
 
 /**
  * What goes wrong:
@@ -41,6 +41,7 @@ export class FaultyStorageNode extends StorageNode {
   readonly calls: Record<CallName, number> = {
     put: 0,
     get: 0,
+    check: 0,
     delete: 0,
     getRecords: 0,
     forget: 0,
@@ -93,6 +94,11 @@ export class FaultyStorageNode extends StorageNode {
     if (each !== undefined) return ids.map(() => new NodeError(each.fail, 'injected'));
     const answers = await this.inner.get(ids, signal);
     return answers.map((answer) => (answer instanceof NodeError ? answer : this.distort(answer, effects)));
+  }
+
+  override async check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
+    const each = (await this.enter('check', signal)).find((effect) => 'fail' in effect);
+    return each === undefined ? this.inner.check(ids, signal) : ids.map(() => new NodeError(each.fail, 'injected'));
   }
 
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {

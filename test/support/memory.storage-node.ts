@@ -58,6 +58,10 @@ export class MemoryStorageNode extends StorageNode {
     });
   }
 
+  override async check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
+    return (await this.get(ids, signal)).map((answer) => (answer instanceof NodeError ? answer : undefined));
+  }
+
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
     await this.turn(signal);
     for (const id of ids) requireShardId(id);

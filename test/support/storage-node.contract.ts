@@ -107,6 +107,18 @@ function describeReadingAndWriting({ node }: Context): void {
     expect((await node().get(shards, never())).map(kindOf)).toEqual(['bytes', 'corrupt', 'bytes']);
   });
 
+  it('checks each shard alone, in order, as a read would find it', async () => {
+    const shards = someShards(20);
+    const [small, large] = [shards[3]!, someShard({ size: 200_000 })];
+    await node().put(batchOf([...shards, large]), never());
+    await node().put(batchOf([unsigned({ ...small, checksum: small.checksum ^ 1 })]), never());
+    const verdicts = await node().check([...shards, large, someShard()], never());
+    expect(verdicts.map((verdict) => verdict?.kind)).toEqual(
+      [...shards, large, someShard()].map((_, at) => (at === 3 ? 'corrupt' : at === 21 ? 'not-found' : undefined)),
+    );
+    expect(await node().check([], never())).toEqual([]);
+  });
+
   it('deletes, and takes no offence at what is not there', async () => {
     const [kept, gone] = [someShard(), someShard()];
     await node().put(batchOf([kept, gone]), never());
@@ -226,6 +238,7 @@ function describeAbort({ node }: Context): void {
     const signal = AbortSignal.abort(reason);
     await expect(node().put(batchOf([shard]), signal)).rejects.toBe(reason);
     await expect(node().get([shard], signal)).rejects.toBe(reason);
+    await expect(node().check([shard], signal)).rejects.toBe(reason);
     await expect(node().delete([shard], signal)).rejects.toBe(reason);
     await expect(node().probe(signal)).rejects.toBe(reason);
     await expect(firstOf(node(), signal)).rejects.toBe(reason);
@@ -274,6 +287,7 @@ function describeProbeAndClose({ node }: Context): void {
     const unavailable: unknown = expect.objectContaining({ name: 'NodeError', kind: 'unavailable' });
     await expect(node().put(batchOf([shard]), never())).rejects.toEqual(unavailable);
     await expect(node().get([shard], never())).rejects.toEqual(unavailable);
+    await expect(node().check([shard], never())).rejects.toEqual(unavailable);
     await expect(node().delete([shard], never())).rejects.toEqual(unavailable);
     await expect(node().probe(never())).rejects.toEqual(unavailable);
     await expect(firstOf(node(), never())).rejects.toEqual(unavailable);

@@ -44,6 +44,8 @@ export interface FolderStorageNodeOptions {
 
 /** File operations of one node under way at once; see {@link Slots}. */
 const WIDTH = 8;
+/** Shards that one step of a check holds in memory; the largest have 64 MiB. */
+const CHECK_BATCH = 4;
 
 /**
  * A node that is a folder: a file for each large shard, packs for small ones and for records (`docs/format.md`). One process at a time.
@@ -134,6 +136,15 @@ export class FolderStorageNode extends StorageNode {
     // After the last read, so that it vouches for all of them: "not found" is no answer of a folder that is not there.
     if (fromFiles.some(isNotFound)) await this.verify(signal);
     return answers as (Uint8Array | NodeError)[];
+  }
+
+  override async check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
+    const verdicts: (NodeError | undefined)[] = [];
+    for (let at = 0; at < ids.length; at += CHECK_BATCH) {
+      const answers = await this.get(ids.slice(at, at + CHECK_BATCH), signal);
+      for (const answer of answers) verdicts.push(answer instanceof NodeError ? answer : undefined);
+    }
+    return verdicts;
   }
 
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
