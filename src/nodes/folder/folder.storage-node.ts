@@ -1,4 +1,5 @@
 import { errorCode } from '../../common/errors.js';
+import { mapOrdered } from '../../common/map-ordered.js';
 import type { ClusterId, NodeId } from '../../common/ids.js';
 import {
   NodeError,
@@ -44,8 +45,8 @@ export interface FolderStorageNodeOptions {
 
 /** File operations of one node under way at once; see {@link Slots}. */
 const WIDTH = 8;
-/** Shards that one step of a check holds in memory; the largest have 64 MiB. */
-const CHECK_BATCH = 4;
+/** Shards that a check holds in memory at once; the largest have 64 MiB. */
+const CHECK_WIDTH = 4;
 
 /**
  * A node that is a folder: a file for each large shard, packs for small ones and for records (`docs/format.md`). One process at a time.
@@ -139,12 +140,8 @@ export class FolderStorageNode extends StorageNode {
   }
 
   override async check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
-    const verdicts: (NodeError | undefined)[] = [];
-    for (let at = 0; at < ids.length; at += CHECK_BATCH) {
-      const answers = await this.get(ids.slice(at, at + CHECK_BATCH), signal);
-      for (const answer of answers) verdicts.push(answer instanceof NodeError ? answer : undefined);
-    }
-    return verdicts;
+    const checks = mapOrdered(ids, CHECK_WIDTH, async (id) => (await this.get([id], signal))[0]);
+    return (await Array.fromAsync(checks)).map((answer) => (answer instanceof NodeError ? answer : undefined));
   }
 
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
