@@ -106,7 +106,7 @@ export class ClusterFile {
   /** In a directory that processes share, a later gateway's file stays: this one has slept, and was taken over from. */
   private write(map: ClusterMap): void {
     const there = read(this.path);
-    if (there !== undefined && there.clusterId === map.clusterId && there.term > map.term) {
+    if (there?.clusterId === map.clusterId && there.term > map.term) {
       throw new DomainError('storage-mismatch', `${this.path} is of term ${there.term} by now, and this process of ${map.term}`);
     }
     writeFileDurably(this.path, `${JSON.stringify(map, null, 2)}\n`);
