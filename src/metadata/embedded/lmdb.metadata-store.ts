@@ -13,6 +13,7 @@ import type {
   ListQuery,
   Manifest,
   NodeUsage,
+  Relocation,
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
@@ -23,6 +24,8 @@ import { closedError, toIndexError } from './index-error.js';
 import type { Key } from './index-keys.js';
 import { fileOfKey, idKey, kekRange, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
 import { listFiles } from './index-listing.js';
+import { layoutRevision } from './index-page-revisions.js';
+import { relocateVersion } from './index-relocation.js';
 import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, readSettled } from './index-revisions.js';
 import { decodeGarbage, decodeTombstone, decodeUsage } from './index-rows.js';
 import { suspectsFrom } from './index-suspects.js';
@@ -110,6 +113,14 @@ export class LmdbMetadataStore extends MetadataStore {
     return this.change(signal, (tables) => changes.amendFile(tables, id, amendment, expected));
   }
 
+  override relocate(relocation: Relocation, signal: AbortSignal): Promise<StoredFile> {
+    return this.change(signal, (tables) => relocateVersion(tables, relocation));
+  }
+
+  override layoutRevision(versionId: VersionId, page: number, signal: AbortSignal): Promise<number> {
+    return this.look(signal, (tables) => layoutRevision(tables, versionId, page));
+  }
+
   override remove(
     removal: { readonly tombstone: Tombstone; readonly basis: number },
     expected: VersionId | undefined,
@@ -176,7 +187,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override async importRecords(records: readonly ImportedRecord[], signal: AbortSignal): Promise<void> {
-    const revisions = records.map((record) => (record.kind === 'file' ? record.file : record.tombstone).revision);
+    const revisions = records.map(revisionOf);
     const newest = Math.max(0, ...revisions);
     await this.change(signal, (tables) => {
       for (const record of records) importRecord(tables, record);
@@ -293,4 +304,9 @@ export class LmdbMetadataStore extends MetadataStore {
     signal.throwIfAborted();
     if (this.closing !== undefined) throw closedError();
   }
+}
+
+function revisionOf(record: ImportedRecord): number {
+  if (record.kind === 'layout') return record.revision;
+  return (record.kind === 'file' ? record.file : record.tombstone).revision;
 }
