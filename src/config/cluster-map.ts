@@ -8,6 +8,11 @@ export interface ClusterMapNode {
   /** False until the node was made and everything else was too: then its absence is a loss and not a beginning. */
   readonly ready: boolean;
   readonly state: NodeMembership;
+  /**
+   * An empty disk took the place of the one that the node had, at this time (milliseconds since 1970): what was stored on it before is lost,
+   * and not restored yet. Absent: nothing of it is known to be lost.
+   */
+  readonly lostBefore?: number;
   /** Where its process is, if the gateway has `peers`. */
   readonly peer?: string;
 }
@@ -62,11 +67,18 @@ export function readClusterMap(value: unknown): ClusterMap | undefined {
 
 function readNode(value: unknown, isFirst: boolean): ClusterMapNode | undefined {
   if (!isObject(value)) return undefined;
-  const { ready, state = isFirst ? 'active' : undefined, peer } = value;
+  const { ready, state = isFirst ? 'active' : undefined, peer, lostBefore } = value;
   const nodeId = idOf<NodeId>(value['nodeId']);
   if (nodeId === undefined || typeof ready !== 'boolean' || !STATES.has(state)) return undefined;
   if (peer !== undefined && (typeof peer !== 'string' || !URL.canParse(peer))) return undefined;
-  return { nodeId, ready, state: state as NodeMembership, ...(peer === undefined ? {} : { peer }) };
+  if (lostBefore !== undefined && !isCount(lostBefore)) return undefined;
+  return {
+    nodeId,
+    ready,
+    state: state as NodeMembership,
+    ...(lostBefore === undefined ? {} : { lostBefore }),
+    ...(peer === undefined ? {} : { peer }),
+  };
 }
 
 function idOf<Id extends ClusterId | NodeId>(value: unknown): Id | undefined {

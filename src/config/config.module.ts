@@ -6,6 +6,7 @@ import { DomainError } from '../common/errors.js';
 import { ProcessLock } from '../common/process-lock.js';
 import { AppConfig } from './app-config.js';
 import { ClusterFile } from './cluster-file.js';
+import { LiveConfig } from './live-config.js';
 
 const OPENED_HERE: Provider[] = [
   // Before anything of the storage is read or made; held until the process ends, however it ends.
@@ -32,9 +33,10 @@ export class ConfigModule {
           useFactory: (service: ConfigService) => service.getOrThrow<AppConfig>('dcloud'),
           inject: [ConfigService],
         },
+        { provide: LiveConfig, useFactory: (loaded: AppConfig) => new LiveConfig(loaded), inject: [AppConfig] },
         ...(cluster === undefined ? OPENED_HERE : [{ provide: ClusterFile, useValue: cluster }]),
       ],
-      exports: [AppConfig, ClusterFile],
+      exports: [AppConfig, ClusterFile, LiveConfig],
     };
   }
 }

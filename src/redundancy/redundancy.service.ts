@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { FileId, VersionId } from '../common/ids.js';
-import { AppConfig } from '../config/app-config.js';
+import { LiveConfig } from '../config/live-config.js';
 import { requestBytesInFlight } from '../config/limits.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
@@ -24,7 +24,7 @@ export class RedundancyService {
   private readonly holds: VersionHolds;
 
   constructor(
-    private readonly config: AppConfig,
+    private readonly live: LiveConfig,
     private readonly registry: NodeRegistry,
     private readonly placement: Placement,
     private readonly collector: CollectorService,
@@ -41,7 +41,7 @@ export class RedundancyService {
       registry,
       metadata: collector.metadata,
       codec: this.codec,
-      batchBytes: config.limits.batch_bytes,
+      batchBytes: live.current.limits.batch_bytes,
       onDamage: (node, shard, error) => {
         this.logger.warn(
           { node, versionId: shard.versionId, stripe: shard.stripe, kind: error.kind },
@@ -53,15 +53,15 @@ export class RedundancyService {
 
   /** Begins the writing of a version. Whoever calls this ends it with `committed` or `abandon`. */
   writer(versionId: VersionId): VersionWriter {
-    const shape = { k: 1, m: this.config.redundancy_count };
+    const shape = { k: 1, m: this.live.redundancy };
     this.writing.stripes.assertWritable(shape.k + shape.m); // before a byte of the body is read
-    const source = { versionId, shape, codec: this.codec, batchBytes: this.config.limits.batch_bytes };
+    const source = { versionId, shape, codec: this.codec, batchBytes: this.live.current.limits.batch_bytes };
     return new VersionWriter(this.writing, source, this.holds.hold(versionId));
   }
 
   /** Batches of slices that one request may have under way: what its share of memory allows, one batch being filled or emptied besides. */
   width(sliceBytes: number): number {
-    const { limits } = this.config;
+    const { limits } = this.live.current;
     const batch = Math.max(sliceBytes, limits.batch_bytes);
     return Math.max(1, Math.floor(requestBytesInFlight(limits, sliceBytes) / batch) - 1);
   }
@@ -102,7 +102,7 @@ export class RedundancyService {
   /** Where the shards of a version lie and how many more nodes it survives at this moment. */
   report(manifest: Manifest, signal: AbortSignal): Promise<LayoutReport> {
     const readable = new Set(this.registry.reachable());
-    const options = { isReadable: (node: number) => readable.has(node), placesMax: this.config.limits.info_stripes_max };
+    const options = { isReadable: (node: number) => readable.has(node), placesMax: this.live.current.limits.info_stripes_max };
     return reportLayout(this.collector.metadata, manifest, options, signal);
   }
 }
