@@ -28,6 +28,11 @@ export class LayoutReader {
     return this.current.view;
   }
 
+  /** What was read so far is not to be relied on any more. */
+  forget(): void {
+    this.current = undefined;
+  }
+
   private async load(page: number, signal: AbortSignal): Promise<LayoutView | undefined> {
     const bytes = await this.metadata.readLayout(this.versionId, page, signal);
     return bytes === undefined ? undefined : new LayoutView(bytes);

@@ -141,6 +141,20 @@ describe('the mover', () => {
     await expectInPlace(manifest);
   });
 
+  it('does not disturb a download, wherever the shards go meanwhile', async () => {
+    const body = slices(40);
+    const manifest = await cluster.store(body);
+    const span = { first: 0, end: 40 };
+    const reading = cluster.reader.read(manifest, span, { width: 2, avoid: new Set() }, NEVER);
+    const got: Uint8Array[] = [];
+    let slice = await reading.next();
+    // Both copies of every stripe go elsewhere, and then once more.
+    for (const node of [1, 2, 3]) await cluster.mover.move(manifest.versionId, leave(node), NEVER);
+    for (const node of [4]) await cluster.mover.move(manifest.versionId, leave(node), NEVER);
+    for (; slice.done !== true; slice = await reading.next()) got.push(slice.value);
+    expect(Buffer.concat(got)).toEqual(Buffer.concat(body));
+  });
+
   it('takes back what it copied if the file is deleted or the index fails meanwhile', async () => {
     const kept = await cluster.store(slices(12));
     const failing = cluster.makeMover(() => Promise.reject(new Error('the index fails')));
