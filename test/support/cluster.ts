@@ -36,6 +36,12 @@ export interface ClusterShape {
   readonly graceMs?: number;
 }
 
+export interface MoverOptions {
+  readonly changeFile?: ChangeFile;
+  readonly onStrays?: (strays: readonly Stray[]) => void;
+  readonly stepBytes?: number;
+}
+
 /** The parts of the redundancy module put together over nodes in memory that can be made to fail, and a real index. */
 export class Cluster {
   readonly memory: readonly MemoryStorageNode[];
@@ -88,21 +94,18 @@ export class Cluster {
     });
   }
 
-  /** @param changeFile how records are put and the index is told; another one to crash in the middle */
-  makeMover(
-    changeFile: ChangeFile = (id, work) => this.changeFile(id, work),
-    stepBytes = 8 * this.shape.sliceBytes,
-  ): VersionMover {
+  /** @param options another way to put records and tell the index, and to take back copies: to crash in the middle */
+  makeMover({ changeFile, onStrays, stepBytes }: MoverOptions = {}): VersionMover {
     const { registry, placement, records, holds, codec } = this;
     return new VersionMover({
       records,
       holds,
       copier: new ShardCopier({ registry, placement, codec, onDamage: (node) => this.damaged.push(node) }),
-      committer: new MoveCommitter(records, changeFile),
-      onStrays: (strays) => this.collector.addStrays(strays),
+      committer: new MoveCommitter(records, changeFile ?? ((id, work) => this.changeFile(id, work))),
+      onStrays: onStrays ?? ((strays) => this.collector.addStrays(strays)),
       throttle: () => Promise.resolve(),
       batchBytes: 2 * this.shape.sliceBytes,
-      stepBytes,
+      stepBytes: stepBytes ?? 8 * this.shape.sliceBytes,
     });
   }
 

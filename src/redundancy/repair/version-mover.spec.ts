@@ -157,13 +157,15 @@ describe('the mover', () => {
 
   it('takes back what it copied if the file is deleted or the index fails meanwhile', async () => {
     const kept = await cluster.store(slices(12));
-    const failing = cluster.makeMover(() => Promise.reject(new Error('the index fails')));
+    const failing = cluster.makeMover({ changeFile: () => Promise.reject(new Error('the index fails')) });
     await expect(failing.move(kept.versionId, leave(1), NEVER)).rejects.toThrow('the index fails');
     await cluster.collector.deleteStrays(NEVER);
     await expectInPlace(kept);
-    const deleting = cluster.makeMover(async (id, work) => {
-      await cluster.delete(id);
-      return cluster.records.change((put) => work(put, cluster.sealer));
+    const deleting = cluster.makeMover({
+      changeFile: async (id, work) => {
+        await cluster.delete(id);
+        return cluster.records.change((put) => work(put, cluster.sealer));
+      },
     });
     expect(await deleting.move(kept.versionId, leave(1), NEVER)).toMatchObject({ isCurrent: false });
     for (const { node, shards } of kept.usage) cluster.placement.release(node, shards);
