@@ -36,6 +36,8 @@ export const LIMITS = {
   batch_bytes: 1 * MiB,
   /** Time that one call to a node may take. */
   node_call_ms_max: 10_000,
+  /** Bytes of a file's shards that are moved to other nodes before the index is told: as much is moved again after a crash. */
+  move_step_bytes: 256 * MiB,
   probe_interval_ms: 1000,
   probe_ms_max: 750,
   /** A node with less free space than this takes no new shards. */

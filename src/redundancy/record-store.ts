@@ -14,8 +14,8 @@ export interface RecordDraft {
   readonly riders?: readonly Shard[];
   /** Told before the node at a position is replaced. */
   readonly onMove?: (position: number, to: number) => void;
-  /** The records that have to lie beside it on a node which has none of them yet. */
-  readonly pages?: (node: number) => AsyncIterable<NodeRecord> | undefined;
+  /** The records that have to lie beside it on a node, as far as that does not have them yet. They are put before it. */
+  readonly pages?: (node: number, placed: PlacedRecord) => AsyncIterable<NodeRecord> | undefined;
 }
 
 export interface PlacedRecord {
@@ -70,9 +70,12 @@ export class RecordStore {
     return Math.min(next, ...this.underWay) - 1;
   }
 
-  /** As many nodes as `copies` that can be written to, the wanted ones first. Full nodes count, where nothing but a few bytes is written. */
-  choose(copies: number, wanted: readonly number[]): number[] {
-    const reachable = this.parts.registry.reachable();
+  /**
+   * As many nodes as `copies` that can be written to, the wanted ones first. Full nodes count, where nothing but a few bytes is written.
+   * @param accepts whether a node may be chosen at all
+   */
+  choose(copies: number, wanted: readonly number[], accepts: (node: number) => boolean = () => true): number[] {
+    const reachable = this.parts.registry.reachable().filter(accepts);
     const others = this.byLoad(reachable.filter((node) => !wanted.includes(node)));
     const nodes = [...wanted.filter((node) => reachable.includes(node)), ...others].slice(0, copies);
     if (nodes.length < copies) throw notEnough(copies, nodes.length);
@@ -82,14 +85,13 @@ export class RecordStore {
   /** Resolves when all nodes have the record durably. @throws DomainError `not-enough-nodes`; by then no put is under way */
   private async put(draft: RecordDraft, given: number[], signal: AbortSignal): Promise<PlacedRecord> {
     const lost = new Set<number>();
-    const complete = new Set<number>();
     for (;;) {
       const revision = await this.parts.metadata.nextRevision(signal);
       this.underWay.add(revision);
       this.newest = Math.max(this.newest, revision);
       given.push(revision);
       const placed = { nodes: [...draft.nodes], revision };
-      const failed = await this.putOnce(draft, draft.seal(placed), { complete, signal });
+      const failed = await this.putOnce(draft, { placed, record: draft.seal(placed) }, signal);
       if (failed.length === 0) return placed;
       for (const position of failed) lost.add(draft.nodes[position] as number);
       for (const position of failed) this.move(draft, position, lost);
@@ -99,13 +101,12 @@ export class RecordStore {
   /** One round. Returns the positions of the nodes that failed, after all have settled. */
   private async putOnce(
     { nodes, riders, pages }: RecordDraft,
-    record: NodeRecord,
-    { complete, signal }: { readonly complete: Set<number>; readonly signal: AbortSignal },
+    { placed, record }: { readonly placed: PlacedRecord; readonly record: NodeRecord },
+    signal: AbortSignal,
   ): Promise<readonly number[]> {
     const puts = nodes.map(async (number, position) => {
       const shards = riders === undefined ? [] : [riders[position] as Shard];
-      if (pages !== undefined && !complete.has(number)) await this.putPages(number, pages(number), signal);
-      complete.add(number);
+      if (pages !== undefined) await this.putPages(number, pages(number, placed), signal);
       await this.parts.registry.call(number, (node) => node.put({ shards, records: [record] }, signal));
     });
     const settled = await Promise.allSettled(puts);

@@ -7,12 +7,14 @@ import { Placement } from '../placement/placement.js';
 import { PlacementModule } from '../placement/placement.module.js';
 import { CollectorService } from './collector.service.js';
 import { RecordStore } from './record-store.js';
+import { MoverService } from './repair/mover.service.js';
 import { RedundancyService } from './redundancy.service.js';
 
 @Module({
   imports: [PlacementModule, NodesModule, MetadataModule],
   providers: [
     CollectorService,
+    MoverService,
     RedundancyService,
     {
       provide: RecordStore,
@@ -21,6 +23,6 @@ import { RedundancyService } from './redundancy.service.js';
       inject: [NodeRegistry, Placement, MetadataStore],
     },
   ],
-  exports: [RedundancyService, RecordStore],
+  exports: [MoverService, RedundancyService, RecordStore],
 })
 export class RedundancyModule {}

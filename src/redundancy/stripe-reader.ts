@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { DomainError } from '../common/errors.js';
 import { mapOrdered } from '../common/map-ordered.js';
 import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
@@ -32,6 +34,13 @@ export interface ReadOptions {
   readonly avoid: ReadonlySet<number>;
 }
 
+interface StripesAsk {
+  readonly span: SliceRange;
+  readonly stripes: readonly number[];
+  readonly layout: LayoutReader;
+  readonly options: ReadOptions;
+}
+
 const NONE: ReadonlySet<number> = new Set();
 /** Sets of nodes to leave out, at the most, when one is looked for that explains bytes which do not authenticate. */
 const EXCLUSIONS_MAX = 10_000;
@@ -52,10 +61,7 @@ export class StripeReader {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const layout = new LayoutReader(this.parts.metadata, manifest.versionId);
     const batches = mapOrdered(this.batches(manifest, span), options.width, async (stripes) => {
-      const attempts: StripeAttempt[] = [];
-      for (const stripe of stripes)
-        attempts.push(this.attempt(manifest, { span, stripe, nodes: await layout.nodes(stripe, signal) }, options));
-      await this.fetch(attempts, signal);
+      const attempts = await this.attempts(manifest, { span, stripes, layout, options }, signal);
       return attempts.flatMap((attempt) => attempt.decode(this.parts.codec));
     });
     for await (const slices of batches) yield* slices;
@@ -63,10 +69,10 @@ export class StripeReader {
 
   /** The one slice of a version of one stripe; see {@link read}. */
   async only(manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
-    const nodes = await new LayoutReader(this.parts.metadata, manifest.versionId).nodes(0, signal);
-    const attempt = this.attempt(manifest, { span: { first: 0, end: 1 }, stripe: 0, nodes }, { width: 1, avoid: NONE });
-    await this.fetch([attempt], signal);
-    return attempt.decode(this.parts.codec)[0] as Uint8Array;
+    const layout = new LayoutReader(this.parts.metadata, manifest.versionId);
+    const ask = { span: { first: 0, end: 1 }, stripes: [0], layout, options: { width: 1, avoid: NONE } };
+    const [attempt] = await this.attempts(manifest, ask, signal);
+    return (attempt as StripeAttempt).decode(this.parts.codec)[0] as Uint8Array;
   }
 
   /**
@@ -86,6 +92,29 @@ export class StripeReader {
     for (const avoid of subsets([...concerned], manifest.m)) {
       if ((tried += 1) > EXCLUSIONS_MAX) return;
       yield this.read(manifest, span, { width: 1, avoid }, signal);
+    }
+  }
+
+  /** Reads stripes; again, if too little of them is where the layout said, and the layout says something else by now: shards may be moved. */
+  private async attempts(
+    manifest: Manifest,
+    { span, stripes, layout, options }: StripesAsk,
+    signal: AbortSignal,
+  ): Promise<readonly StripeAttempt[]> {
+    for (let rows = await rowsOf(layout, stripes, signal); ;) {
+      const attempts = stripes.map((stripe, at) =>
+        this.attempt(manifest, { span, stripe, nodes: rows[at] as readonly number[] }, options),
+      );
+      try {
+        await this.fetch(attempts, signal);
+        return attempts;
+      } catch (error) {
+        if (!(error instanceof DomainError)) throw error;
+        const before = rows;
+        layout.forget();
+        rows = await rowsOf(layout, stripes, signal);
+        if (isDeepStrictEqual(before, rows)) throw error;
+      }
     }
   }
 
@@ -150,6 +179,16 @@ export class StripeReader {
       throw error;
     }
   }
+}
+
+async function rowsOf(
+  layout: LayoutReader,
+  stripes: readonly number[],
+  signal: AbortSignal,
+): Promise<readonly (readonly number[])[]> {
+  const rows: (readonly number[])[] = [];
+  for (const stripe of stripes) rows.push(await layout.nodes(stripe, signal));
+  return rows;
 }
 
 function* stripesOf({ k }: Manifest, { first, end }: SliceRange): Generator<number, void, undefined> {

@@ -590,9 +590,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           { node: 6, shards: 4, bytes: 4_100 },
         ]);
         expect(await collect(store.garbage(NEVER))).toEqual([]);
-        expect(await store.wrappedBy('key-1', 5, NEVER)).toEqual(
-          expect.arrayContaining([other.manifest, expected.manifest]) as unknown,
-        );
+        expect(await store.wrappedBy('key-1', 5, NEVER)).toEqual(expect.arrayContaining([other.manifest, expected.manifest]));
         // What the nodes keep of page 1 is of this change, of page 0 as it was; the last page has no record of its own.
         const revisions = await Promise.all([0, 1, 2].map((page) => store.layoutRevision(versionId, page, NEVER)));
         expect(revisions).toEqual([1, revision, 1]);

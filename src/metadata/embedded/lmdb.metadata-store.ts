@@ -29,14 +29,13 @@ import { relocateVersion } from './index-relocation.js';
 import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, readSettled } from './index-revisions.js';
 import { decodeGarbage, decodeTombstone, decodeUsage } from './index-rows.js';
 import { suspectsFrom } from './index-suspects.js';
-import type { IndexTables, Table } from './index-tables.js';
+import type { IndexTables } from './index-tables.js';
 import { rangeOptions } from './index-tables.js';
+import { type TableWalk, walkTable } from './index-walk.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
 import { RevisionClock } from './revision-clock.js';
 
-/** Rows that a long walk reads before it lets others have the event loop. No snapshot is held in between. */
-const WALK_CHUNK = 256;
 const PROBE = Buffer.from('probe');
 
 /**
@@ -265,23 +264,12 @@ export class LmdbMetadataStore extends MetadataStore {
     }
   }
 
-  /** All rows of a table, a few at a time and without a snapshot in between. */
-  private async *walk<Row>(
+  private walk<Row>(
     signal: AbortSignal,
-    table: (tables: IndexTables) => Table,
-    decode: (key: Key, row: Uint8Array) => Row,
+    table: TableWalk<Row>['table'],
+    decode: TableWalk<Row>['decode'],
   ): AsyncGenerator<Row, void, undefined> {
-    for (let after: Key | undefined; ;) {
-      const from = after;
-      const rows = await this.look(signal, (tables) => {
-        const options = rangeOptions({}, { limit: WALK_CHUNK, ...(from === undefined ? {} : { after: from }) });
-        return [...table(tables).getRange(options)].map(({ key, value }) => ({ key, row: decode(key, value) }));
-      });
-      for (const { row } of rows) yield row;
-      after = rows.at(-1)?.key;
-      if (after === undefined) return;
-      await nextTurn();
-    }
+    return walkTable((read) => this.look(signal, read), { table, decode });
   }
 
   private look<Result>(signal: AbortSignal, read: (tables: IndexTables) => Result): Promise<Result> {
