@@ -58,6 +58,12 @@ export function loadConfig(sources: ConfigSources): AppConfig {
   return deepFreeze(complete);
 }
 
+/** The files that a configuration was read from. */
+export function configFilesOf(config: AppConfig): readonly string[] {
+  const { defaultsFile, file } = SOURCES.get(config) ?? {};
+  return [defaultsFile, file].filter((path) => path !== undefined);
+}
+
 /** Reads anew what a configuration was read from. @throws DomainError as {@link loadConfig} */
 export function rereadConfig(config: AppConfig): AppConfig {
   const sources = SOURCES.get(config);

@@ -37,18 +37,31 @@ export class NodeRegistry {
   private listener: SuspicionListener | undefined;
 
   constructor(nodes: readonly StorageNode[]) {
-    for (const node of nodes) {
-      const status: NodeStatus = {
-        number: node.number,
-        state: 'suspect',
-        since: Date.now(),
-        lastError: undefined,
-        capacity: undefined,
-        inFlight: 0,
-        latencyMs: undefined,
-      };
-      this.entries.set(node.number, { node, status });
-    }
+    for (const node of nodes) this.add(node);
+  }
+
+  add(node: StorageNode): void {
+    const status: NodeStatus = {
+      number: node.number,
+      state: 'suspect',
+      since: Date.now(),
+      lastError: undefined,
+      capacity: undefined,
+      inFlight: 0,
+      latencyMs: undefined,
+    };
+    this.entries.set(node.number, { node, status });
+  }
+
+  retire(number: number): StorageNode | undefined {
+    const entry = this.entries.get(number);
+    this.entries.delete(number);
+    return entry?.node;
+  }
+
+  setDraining(number: number, isDraining: boolean): boolean {
+    void number;
+    return isDraining;
   }
 
   get nodes(): readonly StorageNode[] {

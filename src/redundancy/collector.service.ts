@@ -68,6 +68,16 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
     this.reconcile = reconcile;
   }
 
+  /** See `CollectorParts.reconcile`. */
+  reconcileFile(fileId: FileId): Promise<void> {
+    return this.reconcile(fileId);
+  }
+
+  /** See {@link Collector.clear}. */
+  clear(node: number, signal: AbortSignal): Promise<number> {
+    return this.collector.clear(node, signal);
+  }
+
   /** Takes note of shards that may lie where they should not; they are looked at with the next walk over all garbage. */
   addStrays(strays: readonly Stray[]): void {
     this.collector.addStrays(strays);

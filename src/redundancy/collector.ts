@@ -66,6 +66,20 @@ export class Collector {
   }
 
   /**
+   * Deletes from a node that is to be emptied what no file needs, however young: uploads do not go there any more, and what is left of them is
+   * taken back. Returns how many shards and records are still on it. @throws NodeError
+   */
+  async clear(number: number, signal: AbortSignal): Promise<number> {
+    const node = this.parts.registry.node(number);
+    await this.recordSweep.sweepNode(number, new Set(), signal, { graceMs: 0, isLeaving: true });
+    await this.sweepShards(number, () => true, signal);
+    let left = 0;
+    for await (const _ of node.list(signal)) left += 1;
+    for await (const _ of node.listRecords(signal)) left += 1;
+    return left;
+  }
+
+  /**
    * Looks, at a start, at what nodes keep that is newer than the last revision at which all was settled: a change that a crash cut short must
    * be taken back before anybody sees that it did not happen. Returns how many those were.
    */

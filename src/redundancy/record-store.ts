@@ -71,13 +71,15 @@ export class RecordStore {
   }
 
   /**
-   * As many nodes as `copies` that can be written to, the wanted ones first. Full nodes count, where nothing but a few bytes is written.
+   * As many nodes as `copies` that can be written to, the wanted ones first, and those that are to be emptied only where there are no others.
+   * Full nodes count, where nothing but a few bytes is written.
    * @param accepts whether a node may be chosen at all
    */
   choose(copies: number, wanted: readonly number[], accepts: (node: number) => boolean = () => true): number[] {
     const reachable = this.parts.registry.reachable().filter(accepts);
-    const others = this.byLoad(reachable.filter((node) => !wanted.includes(node)));
-    const nodes = [...wanted.filter((node) => reachable.includes(node)), ...others].slice(0, copies);
+    const first = wanted.filter((node) => reachable.includes(node) && !this.isLeaving(node));
+    const others = this.byLoad(reachable.filter((node) => !first.includes(node)));
+    const nodes = [...first, ...others].slice(0, copies);
     if (nodes.length < copies) throw notEnough(copies, nodes.length);
     return nodes;
   }
@@ -145,7 +147,12 @@ export class RecordStore {
 
   private byLoad(nodes: readonly number[]): readonly number[] {
     const { placement } = this.parts;
-    return [...nodes].sort((a, b) => placement.files(a) - placement.files(b) || a - b);
+    const rank = (node: number): number => Number(this.isLeaving(node));
+    return [...nodes].sort((a, b) => rank(a) - rank(b) || placement.files(a) - placement.files(b) || a - b);
+  }
+
+  private isLeaving(node: number): boolean {
+    return this.parts.registry.status(node).state === 'draining';
   }
 }
 
