@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Limits, LIMITS } from '../../src/config/limits.js';
 import { newId, type ClusterId, type FileId, type VersionId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
 import { KeyRing } from '../../src/crypto/key-ring.js';
@@ -11,6 +12,7 @@ import { RecordSealer } from '../../src/records/record-sealer.js';
 import { NodeRegistry } from '../../src/nodes/node-registry.js';
 import { Placement } from '../../src/placement/placement.js';
 import { Collector } from '../../src/redundancy/collector.js';
+import { Hedging } from '../../src/redundancy/hedging.js';
 import { type PlacedRecord, type PutRecord, RecordStore } from '../../src/redundancy/record-store.js';
 import { ReplicateCodec } from '../../src/redundancy/stripe-codec.js';
 import { StripeReader } from '../../src/redundancy/stripe-reader.js';
@@ -29,6 +31,8 @@ export interface ClusterShape {
   readonly sliceBytes: number;
   /** Age at which what no file needs is an orphan; 0 if absent. */
   readonly graceMs?: number;
+  /** Those of production if absent. */
+  readonly limits?: Limits;
 }
 
 /** The parts of the redundancy module put together over nodes in memory that can be made to fail, and a real index. */
@@ -77,6 +81,7 @@ export class Cluster {
       metadata,
       codec: this.codec,
       batchBytes: 4 * shape.sliceBytes,
+      hedging: new Hedging(shape.limits ?? LIMITS),
       onDamage: (node) => this.damaged.push(node),
     });
   }
