@@ -67,18 +67,18 @@ export function readClusterMap(value: unknown): ClusterMap | undefined {
 
 function readNode(value: unknown, isFirst: boolean): ClusterMapNode | undefined {
   if (!isObject(value)) return undefined;
-  const { ready, state = isFirst ? 'active' : undefined, peer, lostBefore } = value;
+  const { ready, state = isFirst ? 'active' : undefined } = value;
   const nodeId = idOf<NodeId>(value['nodeId']);
-  if (nodeId === undefined || typeof ready !== 'boolean' || !STATES.has(state)) return undefined;
+  const further = readFurther(value);
+  if (nodeId === undefined || typeof ready !== 'boolean' || !STATES.has(state) || further === undefined) return undefined;
+  return { nodeId, ready, state: state as NodeMembership, ...further };
+}
+
+/** What a node need not have. */
+function readFurther({ peer, lostBefore }: Record<string, unknown>): Pick<ClusterMapNode, 'peer' | 'lostBefore'> | undefined {
   if (peer !== undefined && (typeof peer !== 'string' || !URL.canParse(peer))) return undefined;
   if (lostBefore !== undefined && !isCount(lostBefore)) return undefined;
-  return {
-    nodeId,
-    ready,
-    state: state as NodeMembership,
-    ...(lostBefore === undefined ? {} : { lostBefore }),
-    ...(peer === undefined ? {} : { peer }),
-  };
+  return { ...(lostBefore === undefined ? {} : { lostBefore }), ...(peer === undefined ? {} : { peer }) };
 }
 
 function idOf<Id extends ClusterId | NodeId>(value: unknown): Id | undefined {

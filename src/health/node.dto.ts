@@ -1,7 +1,16 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { NodeUsage } from '../metadata/metadata-store.js';
 import type { ClusterView } from '../nodes/cluster-view.js';
+import type { StoreView } from '../nodes/store-view.js';
+import { AlignmentDto, DrainDto } from './store.dto.js';
 import type { NodeState, NodeStatus } from '../nodes/node-registry.js';
+
+/** What is known beside the states of the nodes. */
+export interface NodeViews {
+  readonly store: StoreView;
+  /** Absent: there is no cluster to speak of. */
+  readonly cluster: ClusterView | undefined;
+}
 
 export const NODE_STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full'];
 
@@ -69,7 +78,17 @@ export class NodeDto {
   })
   readonly disagreement?: string;
 
-  constructor(status: NodeStatus, usage: NodeUsage | undefined, cluster?: ClusterView) {
+  @ApiPropertyOptional({ type: () => DrainDto, description: 'Only of a node that is being emptied' })
+  readonly drain?: DrainDto;
+
+  @ApiPropertyOptional({
+    example: true,
+    description:
+      'True while what an empty disk does not have, which took the place of a lost one, is being restored; else absent',
+  })
+  readonly restoring?: boolean;
+
+  constructor(status: NodeStatus, usage: NodeUsage | undefined, { cluster, store }: NodeViews) {
     this.node = status.number;
     this.name = `node_${status.number}`;
     this.state = status.state;
@@ -82,7 +101,14 @@ export class NodeDto {
     this.latencyP95Ms = rounded(status.latencyP95Ms);
     this.lastError = status.lastError ?? null;
     Object.assign(this, cluster?.describe(status.number));
+    Object.assign(this, describeChange(status.number, store));
   }
+}
+
+/** What is being done with a node, without what does not apply. */
+function describeChange(node: number, { drains, restoring }: StoreView): Pick<NodeDto, 'drain' | 'restoring'> {
+  const drain = drains.get(node);
+  return { ...(drain === undefined ? {} : { drain: new DrainDto(drain) }), ...(restoring.has(node) ? { restoring: true } : {}) };
 }
 
 function rounded(ms: number | undefined): number | null {
@@ -104,8 +130,16 @@ export class NodesDto {
   @ApiPropertyOptional({ type: 'integer', example: 2, description: 'The node whose process took this request, and passed it on' })
   readonly servedBy?: number;
 
-  constructor(nodes: readonly NodeDto[], cluster?: ClusterView, servedBy?: number) {
+  @ApiPropertyOptional({
+    type: () => AlignmentDto,
+    description:
+      'Only while there are such files: after a change of redundancy_count, while a node is emptied, and after one was replaced',
+  })
+  readonly alignment?: AlignmentDto;
+
+  constructor(nodes: readonly NodeDto[], { cluster, store }: NodeViews, servedBy?: number) {
     this.nodes = nodes;
+    if (store.alignment !== undefined) this.alignment = new AlignmentDto(store.alignment);
     if (cluster === undefined) return;
     this.gateway = cluster.gateway;
     this.servedBy = servedBy ?? cluster.gateway;

@@ -1,11 +1,12 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { VersionId } from '../common/ids.js';
 import { mapOrdered } from '../common/map-ordered.js';
-import type { MetadataStore, StoredFile } from '../metadata/metadata-store.js';
+import type { MetadataStore, StoredFile, Tombstone } from '../metadata/metadata-store.js';
 import { CollectorService } from '../redundancy/collector.service.js';
 import { MoverService } from '../redundancy/repair/mover.service.js';
 import { type Amiss, amissOf, type Target } from './amiss.js';
 import { bytesOf, takeCensus, type Census } from './census.js';
+import { DrainWatch } from './drain-watch.js';
 import { Membership } from './membership.js';
 import { VersionAligner } from './version-aligner.js';
 import { WorkProgress } from './work-progress.js';
@@ -20,6 +21,14 @@ interface AmissFile {
   readonly amiss: Amiss;
 }
 
+/** `well`: there was nothing to do. */
+type Outcome = 'done' | 'well' | 'failed';
+
+interface Aligned {
+  readonly bytes: number;
+  readonly outcome: Outcome;
+}
+
 /**
  * Brings what is stored to where the cluster map and the configuration want it: away from nodes that leave, back onto a node with a new disk, and
  * onto as many nodes as `redundancy_count` says. Nothing of that needs a journal: the index and the map tell at any time what is left to do.
@@ -29,6 +38,7 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
   private readonly logger = new Logger(AlignmentService.name);
   private readonly stopping = new AbortController();
   private readonly aligner: VersionAligner;
+  private readonly drains: DrainWatch;
   private running: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   /** True while something may be left to do. */
@@ -45,6 +55,7 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     private readonly membership: Membership,
   ) {
     this.aligner = new VersionAligner(mover.mover, collector);
+    this.drains = new DrainWatch(membership, collector);
   }
 
   onApplicationBootstrap(): void {
@@ -95,21 +106,26 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
   }
 
   private async work(signal: AbortSignal): Promise<void> {
-    for (let goesOn = true; goesOn;) {
-      this.isDue = false;
-      this.elders = this.elders.filter((versionId) => this.collector.holds.isHeld(versionId));
-      const isSettled = this.elders.length === 0;
-      const restoring = this.membership.losses;
-      const census = await this.census(signal);
-      const { done, failed } = await this.walk(census, signal);
-      if (isSettled && failed === 0) this.noteRestored(restoring);
-      const areEmpty = done > 0 || (await this.finishDrains(census, isSettled, signal));
-      if (failed > 0 || !isSettled || !areEmpty) this.isDue = true;
-      this.failures = failed > 0 ? this.failures + 1 : 0;
-      this.pauses = Math.min(PAUSES_MAX, this.failures);
-      // What was moved is counted once more: until nothing is left, and nothing came to it.
-      goesOn = failed === 0 && (done > 0 || (this.isDue && isSettled && areEmpty));
-    }
+    do this.isDue = false;
+    while (await this.round(signal));
+  }
+
+  /** One walk over everything; true if another one is to follow at once. */
+  private async round(signal: AbortSignal): Promise<boolean> {
+    this.elders = this.elders.filter((versionId) => this.collector.holds.isHeld(versionId));
+    const isSettled = this.elders.length === 0;
+    const { losses } = this.membership;
+    const census = await this.census(signal);
+    const { done, failed } = await this.walk(census, signal);
+    this.failures = failed > 0 ? this.failures + 1 : 0;
+    this.pauses = Math.min(PAUSES_MAX, this.failures);
+    if (failed === 0 && isSettled) this.noteRestored(losses);
+    // What was moved is counted once more: until nothing is left, and nothing came to it.
+    const hasMoved = failed === 0 && done > 0;
+    const isOver = failed === 0 && isSettled && (hasMoved || (await this.drains.finish(census, signal)));
+    const goesOn = hasMoved || (isOver && this.isDue);
+    this.isDue ||= !isOver;
+    return goesOn;
   }
 
   private async walk(census: Census, signal: AbortSignal): Promise<{ readonly done: number; readonly failed: number }> {
@@ -118,23 +134,22 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     let [done, failed] = [0, 0];
     const note = (): void => {
       const { files, bytes, etaSeconds } = progress;
+      view.restoring = new Set(this.membership.losses.keys());
       view.alignment = files + failed === 0 ? undefined : { files, bytes, etaSeconds, failed };
-      for (const node of this.membership.draining) this.noteDrain(node, census, etaSeconds);
+      this.drains.note(census, etaSeconds);
     };
     note();
     const aligned = mapOrdered(this.files(signal), WIDTH, (file) => this.alignFile(file, signal));
-    for await (const { bytes, isDone } of aligned) {
-      if (isDone) progress.done(bytes);
-      if (isDone) done += 1;
+    for await (const { bytes, outcome } of aligned) {
+      if (outcome === 'done') progress.done(bytes);
+      if (outcome === 'done') done += 1;
       else failed += 1;
       note();
     }
     for await (const tombstone of this.metadata.tombstones(signal)) {
-      const outcome = await this.attempt(signal, () =>
-        this.aligner.alignTombstone(tombstone, this.membership.target, signal).then((hasMoved) => hasMoved || undefined),
-      );
-      if (outcome === false) failed += 1;
-      if (outcome === true) done += 1;
+      const outcome = await this.attempt(signal, () => this.alignTombstone(tombstone, signal));
+      if (outcome === 'done') done += 1;
+      if (outcome === 'failed') failed += 1;
     }
     note();
     return { done, failed };
@@ -147,22 +162,26 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     }
   }
 
-  private async alignFile(
-    { stored, amiss }: AmissFile,
-    signal: AbortSignal,
-  ): Promise<{ readonly bytes: number; readonly isDone: boolean }> {
-    const isDone = await this.attempt(signal, () => this.aligner.align(stored, amiss, this.membership.target, signal));
-    return { bytes: bytesOf(stored.manifest), isDone: isDone === true };
+  private async alignFile({ stored, amiss }: AmissFile, signal: AbortSignal): Promise<Aligned> {
+    const outcome = await this.attempt(signal, async () => {
+      const isDone = await this.aligner.align(stored, amiss, this.membership.target, signal);
+      return isDone ? 'done' : 'failed';
+    });
+    return { bytes: bytesOf(stored.manifest), outcome };
   }
 
-  /** False for what fails: it must not keep other files from their places. */
-  private async attempt<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result | false> {
+  private async alignTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<Outcome> {
+    return (await this.aligner.alignTombstone(tombstone, this.membership.target, signal)) ? 'done' : 'well';
+  }
+
+  /** What fails must not keep other files from their places. */
+  private async attempt(signal: AbortSignal, work: () => Promise<Outcome>): Promise<Outcome> {
     try {
       return await work();
     } catch (error) {
       signal.throwIfAborted();
       this.logger.warn({ err: error }, 'a file could not be brought to its place; it is tried again');
-      return false;
+      return 'failed';
     }
   }
 
@@ -173,31 +192,6 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
       this.membership.cluster.changeNode(number, ({ lostBefore: _, ...node }) => node);
       this.logger.log({ node: number }, 'what a node with a new disk had lost is restored');
     }
-  }
-
-  /** Looks whether nodes that drain are empty by now; false if one is not. */
-  private async finishDrains(census: Census, isSettled: boolean, signal: AbortSignal): Promise<boolean> {
-    const { draining, registry, view } = this.membership;
-    for (const node of view.drains.keys()) if (!draining.includes(node)) view.drains.delete(node);
-    let areEmpty = true;
-    for (const node of draining) {
-      const isUnused = isSettled && !census.records.has(node) && !census.shards.has(node);
-      // Of a node that cannot be reached nothing more can be deleted, and nothing is needed.
-      const isEmpty =
-        isUnused &&
-        (!registry.reachable().includes(node) || (await this.attempt(signal, () => this.collector.clear(node, signal))) === 0);
-      const wasDone = view.drains.get(node)?.isDone;
-      view.drains.set(node, { records: census.records.get(node) ?? 0, etaSeconds: isEmpty ? 0 : undefined, isDone: isEmpty });
-      if (isEmpty && wasDone !== true) this.logger.log({ node }, 'a node is drained: nothing is left on it');
-      areEmpty &&= isEmpty;
-    }
-    return areEmpty;
-  }
-
-  private noteDrain(node: number, census: Census, etaSeconds: number | undefined): void {
-    const { drains } = this.membership.view;
-    const records = census.records.get(node) ?? 0;
-    const isDone = records === 0 && !census.shards.has(node) && drains.get(node)?.isDone === true;
-    drains.set(node, { records, etaSeconds: isDone ? 0 : etaSeconds, isDone });
+    this.membership.view.restoring = new Set(this.membership.losses.keys());
   }
 }

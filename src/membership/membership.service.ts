@@ -3,6 +3,7 @@ import { DomainError, type ErrorCode } from '../common/errors.js';
 import { newId, type NodeId } from '../common/ids.js';
 import type { ClusterMapNode } from '../config/cluster-map.js';
 import { NodeSource } from '../nodes/node-source.js';
+import type { NodeError } from '../nodes/storage-node.js';
 import { CollectorService } from '../redundancy/collector.service.js';
 import { AlignmentService } from './alignment.service.js';
 import { Membership } from './membership.js';
@@ -83,7 +84,7 @@ export class MembershipService {
   }
 
   /** Opens a node that is new to this process, and lets others use it; an error says why it is down. */
-  async admit(number: number): Promise<Error | undefined> {
+  async admit(number: number): Promise<NodeError | undefined> {
     const { registry, cluster, live } = this.membership;
     const { node, exists, error } = await this.source.openOne(number, cluster, live.current);
     registry.add(node);
@@ -98,6 +99,8 @@ export class MembershipService {
     await registry.retire(number)?.close();
     cluster.changeNode(number, () => before);
     await this.admit(number);
+    // Known already, so that it can be tried again at once.
+    registry.setState(number, 'down', { error });
     refuse('replace-refused', `node ${number} cannot be made: ${error.message}`, error);
   }
 

@@ -58,12 +58,16 @@ export class VersionAligner {
       if (bytes === undefined) continue;
       const ids = shardsOn(number, new LayoutView(bytes), { versionId: manifest.versionId, page });
       for (let at = 0; at < ids.length; at += CHECK_BATCH) {
-        const batch = ids.slice(at, at + CHECK_BATCH);
-        const answers = await this.collector.records.parts.registry.call(number, (node) => node.check(batch, signal));
-        for (const [position, id] of batch.entries()) if (answers[position] !== undefined) lost[id.stripe] = 1;
+        const missing = await this.missing(number, ids.slice(at, at + CHECK_BATCH), signal);
+        for (const { stripe } of missing) lost[stripe] = 1;
       }
     }
     return lost;
+  }
+
+  private async missing(number: number, ids: readonly ShardId[], signal: AbortSignal): Promise<readonly ShardId[]> {
+    const answers = await this.collector.records.parts.registry.call(number, (node) => node.check(ids, signal));
+    return ids.filter((_, at) => answers[at] !== undefined);
   }
 
   private async hasLostRecord(number: number, { file, manifest }: StoredFile, signal: AbortSignal): Promise<boolean> {

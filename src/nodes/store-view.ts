@@ -19,6 +19,8 @@ export interface AlignmentProgress {
 /** What is going on with the places of files, for whoever describes the store. Written by those who do it. */
 export class StoreView {
   readonly drains = new Map<number, DrainProgress>();
+  /** Nodes of which the disk is a new one, and not all of the old one is restored. */
+  restoring: ReadonlySet<number> = new Set();
   /** Absent: nothing is left to do. */
   alignment: AlignmentProgress | undefined;
 }

@@ -73,10 +73,7 @@ export class Collector {
     const node = this.parts.registry.node(number);
     await this.recordSweep.sweepNode(number, new Set(), signal, { graceMs: 0, isLeaving: true });
     await this.sweepShards(number, () => true, signal);
-    let left = 0;
-    for await (const _ of node.list(signal)) left += 1;
-    for await (const _ of node.listRecords(signal)) left += 1;
-    return left;
+    return (await count(node.list(signal))) + (await count(node.listRecords(signal)));
   }
 
   /**
@@ -228,6 +225,12 @@ export class Collector {
       throw error;
     }
   }
+}
+
+async function count(items: AsyncIterable<unknown>): Promise<number> {
+  let found = 0;
+  for await (const item of items) found += Number(item !== undefined);
+  return found;
 }
 
 /** All records of a garbage version, whatever their revision. */

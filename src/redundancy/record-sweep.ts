@@ -102,13 +102,14 @@ export class RecordSweep {
     }
   }
 
-  private async judge(number: number, head: RecordHead, { signal, graceMs, isLeaving }: Look): Promise<Verdict> {
+  private async judge(number: number, head: RecordHead, look: Look): Promise<Verdict> {
+    const { signal, graceMs } = look;
     if (head.kind === 'tombstone') return this.judgeTombstone(head, signal);
     const versionId = head.id as VersionId;
     if (this.parts.holds.isHeld(versionId)) return 'young';
     const stored = await this.parts.metadata.findByVersion(versionId, signal);
-    if (head.kind === 'layout' && isLeaving === true && stored?.manifest.recordNodes.includes(number) === false) return 'forget';
-    if (head.kind === 'layout') return stored === undefined ? ifOld(versionId, graceMs) : this.judgePage(head, stored, signal);
+    if (head.kind === 'layout')
+      return stored === undefined ? ifOld(versionId, graceMs) : this.judgePage(number, head, stored, look);
     if (stored === undefined) return ifOld(versionId, graceMs) === 'young' ? 'young' : this.judgeOrphan(number, head, signal);
     if (head.revision > stored.file.revision) return this.afterReconciling(stored.file.id);
     return head.revision === stored.file.revision ? 'keep' : 'forget';
@@ -117,11 +118,18 @@ export class RecordSweep {
   /**
    * A page of the layout of a current version. One that the index does not know is of a move that was never committed; one that is newer
    * than its file came with a rebuild, out of such a move. Either may name nodes that have nothing, so all pages are put on the nodes anew.
-   * One that the index knows stays even where no record of the file lies: a change that is under way may just have put it there.
+   * One that the index knows stays even where no record of the file lies: a change that is under way may just have put it there, but for a
+   * node that is to be emptied.
    */
-  private async judgePage({ page, revision }: RecordHead, { file }: StoredFile, signal: AbortSignal): Promise<Verdict> {
+  private async judgePage(
+    number: number,
+    { page, revision }: RecordHead,
+    { file, manifest }: StoredFile,
+    { signal, isLeaving }: Look,
+  ): Promise<Verdict> {
     const known = await this.parts.metadata.layoutRevision(file.versionId, page - 1, signal);
     if (revision > known || known > file.revision) return this.afterReconciling(file.id);
+    if (isLeaving === true && !manifest.recordNodes.includes(number)) return 'forget';
     return revision === known ? 'keep' : 'forget';
   }
 

@@ -23,6 +23,6 @@ import { RedundancyService } from './redundancy.service.js';
       inject: [NodeRegistry, Placement, MetadataStore],
     },
   ],
-  exports: [MoverService, RedundancyService, RecordStore],
+  exports: [CollectorService, MoverService, RedundancyService, RecordStore],
 })
 export class RedundancyModule {}
