@@ -13,6 +13,7 @@ import { NodeRegistry } from '../../src/nodes/node-registry.js';
 import { Placement } from '../../src/placement/placement.js';
 import { Collector } from '../../src/redundancy/collector.js';
 import { Hedging } from '../../src/redundancy/hedging.js';
+import { NodeWriter } from '../../src/redundancy/node-writer.js';
 import { type PlacedRecord, type PutRecord, RecordStore } from '../../src/redundancy/record-store.js';
 import { ReplicateCodec } from '../../src/redundancy/stripe-codec.js';
 import { StripeReader } from '../../src/redundancy/stripe-reader.js';
@@ -65,8 +66,9 @@ export class Cluster {
     this.faulty = this.memory.map((node) => new FaultyStorageNode(node, { seed: node.number }));
     this.registry = new NodeRegistry(this.faulty);
     for (const { number } of this.memory) this.registry.setState(number, 'up', {});
-    this.stripes = new StripeStore(this.registry, this.placement);
-    this.records = new RecordStore({ registry: this.registry, placement: this.placement, metadata });
+    const writer = new NodeWriter(this.registry, shape.limits?.write_slow_ms_min);
+    this.stripes = new StripeStore(this.registry, this.placement, writer);
+    this.records = new RecordStore({ registry: this.registry, placement: this.placement, metadata, writer });
     this.collector = new Collector({
       registry: this.registry,
       metadata,
