@@ -52,7 +52,7 @@ describe('a call to a node', () => {
     const { registry, nodes } = registryOf(1);
     nodes[0]!.inject({ on: name, effect: { hang: true } });
     const signals: AbortSignal[] = [];
-    const call = registry.call(1, (node, signal) => {
+    const call = registry.call<unknown>(1, (node, signal) => {
       signals.push(signal);
       return name === 'put' ? node.put({ shards: [], records: [] }, signal) : node.get([], signal);
     });
