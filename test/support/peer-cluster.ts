@@ -122,10 +122,10 @@ export class PeerCluster {
     const child = spawnServer(this.configFile(i), { args: this.argsOf(i) });
     member.child = child;
     const from = member.output.length;
-    const listens = Promise.withResolvers<void>();
+    const listens = Promise.withResolvers<undefined>();
     const see = (chunk: Buffer): void => {
       member.output += chunk.toString();
-      if (member.output.slice(from).includes('listens on http')) listens.resolve();
+      if (member.output.slice(from).includes('listens on http')) listens.resolve(undefined);
     };
     // eslint-disable-next-line no-restricted-syntax -- the output of a process under test is only looked at
     child.stdout.on('data', see);
@@ -159,7 +159,7 @@ export class PeerCluster {
   /** `/nodes`, by way of the first process that answers. */
   async nodes(): Promise<readonly { readonly node: number; readonly state: string; readonly disagreement?: string }[]> {
     for (const { number, child } of this.members) {
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) continue;
+      if (child?.exitCode !== null || child.signalCode !== null) continue;
       try {
         const answer = await fetch(`${this.url(number)}/nodes`, { signal: AbortSignal.timeout(2000) });
         if (answer.ok) return ((await answer.json()) as { nodes: [] }).nodes;
@@ -211,7 +211,8 @@ export class PeerCluster {
 
   /** Ends all processes and removes what they stored. */
   async remove(): Promise<void> {
-    await Promise.all(this.members.map(({ number, child }) => (child === undefined ? undefined : this.kill(number))));
+    const started = this.members.filter(({ child }) => child !== undefined);
+    await Promise.all(started.map(({ number }) => this.kill(number)));
     await rm(this.directory, { recursive: true, force: true });
   }
 
