@@ -19,7 +19,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(config, cluster?.file),
+        ConfigModule.forRoot(config, cluster),
         NodeSourceModule.forRoot(cluster?.source, cluster?.view),
         LoggerModule.forRoot(loggingOptions(config.log_level)),
         HealthModule,

@@ -28,6 +28,8 @@ export interface RunningApp {
 /** The modules that serve files, opened, behind a server that is somebody else's. */
 export interface OpenApp {
   readonly answer: (request: IncomingMessage, response: ServerResponse) => void;
+  /** See {@link RunningApp}. */
+  readonly reload: () => Promise<void>;
   /** Ends the background work, then closes the stores; throws if any of that fails. */
   readonly close: () => Promise<void>;
 }
@@ -61,6 +63,7 @@ export async function openApp(config: AppConfig, cluster: ClusterParts): Promise
   const adapter = adapterOf(app);
   return {
     answer: (request, response) => adapter.answer(request, response),
+    reload: () => reload(app),
     close: () => closeApp(app, config),
   };
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DomainError, errorCode } from '../common/errors.js';
 import { writeFileDurably } from '../common/durable-file.js';
 import { newId, type ClusterId, type NodeId } from '../common/ids.js';
-import { parseClusterMap, type ClusterMap, type ClusterMapNode } from './cluster-map.js';
+import { membersOf, parseClusterMap, type ClusterMap, type ClusterMapNode } from './cluster-map.js';
 
 const NAME = 'cluster.json';
 
@@ -100,7 +100,7 @@ export class ClusterFile {
 
   /** Numbers of the nodes that were not removed. */
   get members(): readonly number[] {
-    return this.contents.nodes.flatMap(({ state }, at) => (state === 'removed' ? [] : [at + 1]));
+    return membersOf(this.contents);
   }
 
   /** Notes, durably, that nodes exist and that from now on their absence is a loss. */
@@ -112,6 +112,13 @@ export class ClusterFile {
   /** Changes the entries of the nodes, durably; the map gets its next revision. */
   change(work: (nodes: readonly ClusterMapNode[]) => readonly ClusterMapNode[]): void {
     this.write({ ...this.contents, revision: this.contents.revision + 1, nodes: work(this.contents.nodes) });
+    this.listener(this.contents);
+  }
+
+  /** Notes, durably, how many nodes may be lost without losing a file. */
+  noteRedundancy(redundancy: number): void {
+    if (this.contents.redundancy === redundancy) return;
+    this.write({ ...this.contents, redundancy, revision: this.contents.revision + 1 });
     this.listener(this.contents);
   }
 

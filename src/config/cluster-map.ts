@@ -30,6 +30,11 @@ export interface ClusterMap {
   readonly revision: number;
   /** The number of the node whose process holds the index. */
   readonly gateway: number;
+  /**
+   * Nodes that may be lost without losing any file that is stored: it follows `redundancy_count` when all files were brought there, and goes
+   * before them when it gets less. Absent: no walk over all files has ended yet.
+   */
+  readonly redundancy?: number;
   /** By number, from 1. */
   readonly nodes: readonly ClusterMapNode[];
 }
@@ -60,9 +65,15 @@ export function readClusterMap(value: unknown): ClusterMap | undefined {
   const nodes = value['nodes'].map((node: unknown) => readNode(node, isFirst));
   if (clusterId === undefined || !nodes.every((node) => node !== undefined)) return undefined;
   if (isFirst) return { format: 2, clusterId, term: 1, revision: 1, gateway: 1, nodes };
-  const { term, revision, gateway } = value;
+  const { term, revision, gateway, redundancy } = value;
   if (value['format'] !== 2 || !isCount(term) || !isCount(revision) || !isCount(gateway)) return undefined;
-  return { format: 2, clusterId, term, revision, gateway, nodes };
+  if (redundancy !== undefined && redundancy !== 0 && !isCount(redundancy)) return undefined;
+  return { format: 2, clusterId, term, revision, gateway, ...(redundancy === undefined ? {} : { redundancy }), nodes };
+}
+
+/** Numbers of the nodes that were not removed. */
+export function membersOf({ nodes }: ClusterMap): readonly number[] {
+  return nodes.flatMap(({ state }, at) => (state === 'removed' ? [] : [at + 1]));
 }
 
 function readNode(value: unknown, isFirst: boolean): ClusterMapNode | undefined {

@@ -21,8 +21,8 @@ const OPENED_HERE: Provider[] = [
 /** Makes the configuration and the cluster's identity injectable everywhere. */
 @Module({})
 export class ConfigModule {
-  /** @param cluster of a process that has the lock and the file already */
-  static forRoot(config: AppConfig, cluster?: ClusterFile): DynamicModule {
+  /** @param opened of a process that has the lock and the file already */
+  static forRoot(config: AppConfig, opened?: { readonly file: ClusterFile; readonly live?: LiveConfig }): DynamicModule {
     return {
       module: ConfigModule,
       global: true,
@@ -33,8 +33,8 @@ export class ConfigModule {
           useFactory: (service: ConfigService) => service.getOrThrow<AppConfig>('dcloud'),
           inject: [ConfigService],
         },
-        { provide: LiveConfig, useFactory: (loaded: AppConfig) => new LiveConfig(loaded), inject: [AppConfig] },
-        ...(cluster === undefined ? OPENED_HERE : [{ provide: ClusterFile, useValue: cluster }]),
+        { provide: LiveConfig, useFactory: (loaded: AppConfig) => opened?.live ?? new LiveConfig(loaded), inject: [AppConfig] },
+        ...(opened === undefined ? OPENED_HERE : [{ provide: ClusterFile, useValue: opened.file }]),
       ],
       exports: [AppConfig, ClusterFile, LiveConfig],
     };

@@ -114,7 +114,10 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
   private async round(signal: AbortSignal): Promise<boolean> {
     this.elders = this.elders.filter((versionId) => this.collector.holds.isHeld(versionId));
     const isSettled = this.elders.length === 0;
-    const { losses } = this.membership;
+    const { losses, cluster, live } = this.membership;
+    const { redundancy } = live;
+    // Before the first copy goes, nobody relies on it any more.
+    if ((cluster.map.redundancy ?? 0) > redundancy) cluster.noteRedundancy(redundancy);
     const census = await this.census(signal);
     const { done, failed } = await this.walk(census, signal);
     this.failures = failed > 0 ? this.failures + 1 : 0;
@@ -123,6 +126,7 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     // What was moved is counted once more: until nothing is left, and nothing came to it.
     const hasMoved = failed === 0 && done > 0;
     const isOver = failed === 0 && isSettled && (hasMoved || (await this.drains.finish(census, signal)));
+    if (isOver && !hasMoved) cluster.noteRedundancy(redundancy);
     const goesOn = hasMoved || (isOver && this.isDue);
     this.isDue ||= !isOver;
     return goesOn;

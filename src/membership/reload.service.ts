@@ -40,6 +40,8 @@ export class ReloadService {
     const after = this.read(before);
     const { nodeCount, redundancy } = planReload(before, after, cluster.map.nodes);
     const added = cluster.grow(nodeCount);
+    // Before a file is stored with fewer copies, nobody relies on more.
+    if ((cluster.map.redundancy ?? 0) > redundancy) cluster.noteRedundancy(redundancy);
     live.replace(after);
     for (const number of cluster.members) {
       // One that could not be made the last time is tried again.
