@@ -65,10 +65,15 @@ export function readClusterMap(value: unknown): ClusterMap | undefined {
   const nodes = value['nodes'].map((node: unknown) => readNode(node, isFirst));
   if (clusterId === undefined || !nodes.every((node) => node !== undefined)) return undefined;
   if (isFirst) return { format: 2, clusterId, term: 1, revision: 1, gateway: 1, nodes };
-  const { term, revision, gateway, redundancy } = value;
-  if (value['format'] !== 2 || !isCount(term) || !isCount(revision) || !isCount(gateway)) return undefined;
-  if (redundancy !== undefined && redundancy !== 0 && !isCount(redundancy)) return undefined;
-  return { format: 2, clusterId, term, revision, gateway, ...(redundancy === undefined ? {} : { redundancy }), nodes };
+  const { format, term, revision, gateway } = value;
+  const further = readRedundancy(value);
+  if (format !== 2 || !isCount(term) || !isCount(revision) || !isCount(gateway) || further === undefined) return undefined;
+  return { format, clusterId, term, revision, gateway, ...further, nodes };
+}
+
+function readRedundancy({ redundancy }: Record<string, unknown>): Pick<ClusterMap, 'redundancy'> | undefined {
+  if (redundancy === undefined) return {};
+  return redundancy === 0 || isCount(redundancy) ? { redundancy } : undefined;
 }
 
 /** Numbers of the nodes that were not removed. */

@@ -122,14 +122,17 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     const { done, failed } = await this.walk(census, signal);
     this.failures = failed > 0 ? this.failures + 1 : 0;
     this.pauses = Math.min(PAUSES_MAX, this.failures);
-    if (failed === 0 && isSettled) this.noteRestored(losses);
+    if (failed > 0 || !isSettled) {
+      this.isDue = true;
+      return failed === 0 && done > 0;
+    }
+    this.noteRestored(losses);
     // What was moved is counted once more: until nothing is left, and nothing came to it.
-    const hasMoved = failed === 0 && done > 0;
-    const isOver = failed === 0 && isSettled && (hasMoved || (await this.drains.finish(census, signal)));
-    if (isOver && !hasMoved) cluster.noteRedundancy(redundancy);
-    const goesOn = hasMoved || (isOver && this.isDue);
-    this.isDue ||= !isOver;
-    return goesOn;
+    if (done > 0) return true;
+    cluster.noteRedundancy(redundancy);
+    if (await this.drains.finish(census, signal)) return this.isDue;
+    this.isDue = true;
+    return false;
   }
 
   private async walk(census: Census, signal: AbortSignal): Promise<{ readonly done: number; readonly failed: number }> {
