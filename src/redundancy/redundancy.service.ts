@@ -6,6 +6,7 @@ import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
+import { Hedging } from './hedging.js';
 import { layoutPages } from './layout.js';
 import { ReplicateCodec } from './stripe-codec.js';
 import { type SliceRange, StripeReader } from './stripe-reader.js';
@@ -42,6 +43,7 @@ export class RedundancyService {
       metadata: collector.metadata,
       codec: this.codec,
       batchBytes: config.limits.batch_bytes,
+      hedging: new Hedging(config.limits),
       onDamage: (node, shard, error) => {
         this.logger.warn(
           { node, versionId: shard.versionId, stripe: shard.stripe, kind: error.kind },

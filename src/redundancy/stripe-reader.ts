@@ -2,14 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { DomainError } from '../common/errors.js';
 import { mapOrdered } from '../common/map-ordered.js';
 import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
-import type { NodeRegistry } from '../nodes/node-registry.js';
-import { NodeError, type ShardId } from '../nodes/storage-node.js';
 import { LayoutReader } from './layout-reader.js';
 import type { StripeCodec } from './stripe-codec.js';
 import { StripeAttempt } from './stripe-attempt.js';
+import { type FetchParts, StripeFetch } from './stripe-fetch.js';
 
 /** Told of each shard that is not what was put: missing or damaged. */
-export type DamageListener = (node: number, shard: ShardId, error: NodeError) => void;
+export type DamageListener = FetchParts['onDamage'];
 
 /** The slices `first` to `end` of a version, `end` not included. */
 export interface SliceRange {
@@ -18,11 +17,9 @@ export interface SliceRange {
 }
 
 /** What a reader works with; one set for the whole process. */
-export interface ReaderParts {
-  readonly registry: NodeRegistry;
+export interface ReaderParts extends FetchParts {
   readonly metadata: MetadataStore;
   readonly codec: StripeCodec;
-  readonly onDamage: DamageListener;
   /** About how many bytes of data are asked for at once. */
   readonly batchBytes: number;
 }
@@ -146,38 +143,8 @@ export class StripeReader {
     return new StripeAttempt({ versionId, stripe, nodes, shape: { k, m }, wanted, lengthOf, avoid });
   }
 
-  /** Asks nodes, in rounds, until each stripe can be decoded. */
-  private async fetch(attempts: readonly StripeAttempt[], signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const asks = attempts.flatMap((attempt) =>
-        attempt.nextAsks((nodes) => this.parts.registry.byReadRank(nodes)).map((id) => ({ attempt, id })),
-      );
-      if (asks.length === 0) return;
-      const byNode = Map.groupBy(asks, ({ attempt, id }) => attempt.nodeOf(id.index));
-      await Promise.all(
-        [...byNode].map(async ([number, group]) => {
-          const answers = await this.ask(
-            number,
-            group.map(({ id }) => id),
-            signal,
-          );
-          group.forEach(({ attempt, id }, at) => {
-            const error = attempt.answer(id.index, answers[at]);
-            if (error !== undefined && (error.kind === 'corrupt' || error.kind === 'not-found'))
-              this.parts.onDamage(number, id, error);
-          });
-        }),
-      );
-    }
-  }
-
-  private async ask(number: number, ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
-    try {
-      return await this.parts.registry.call(number, (node) => node.get(ids, signal));
-    } catch (error) {
-      if (error instanceof NodeError) return ids.map(() => error);
-      throw error;
-    }
+  private fetch(attempts: readonly StripeAttempt[], signal: AbortSignal): Promise<void> {
+    return new StripeFetch(this.parts, attempts, signal).run();
   }
 }
 

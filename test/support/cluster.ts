@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Limits, LIMITS } from '../../src/config/limits.js';
 import { newId, type ClusterId, type FileId, type VersionId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
 import { KeyRing } from '../../src/crypto/key-ring.js';
@@ -13,6 +14,7 @@ import { Placement } from '../../src/placement/placement.js';
 import { Collector } from '../../src/redundancy/collector.js';
 import { layoutRecords } from '../../src/redundancy/layout-reader.js';
 import { layoutPages } from '../../src/redundancy/layout.js';
+import { Hedging } from '../../src/redundancy/hedging.js';
 import { type PlacedRecord, type PutRecord, RecordStore } from '../../src/redundancy/record-store.js';
 import { type ChangeFile, MoveCommitter } from '../../src/redundancy/repair/move-committer.js';
 import { ShardCopier } from '../../src/redundancy/repair/shard-copier.js';
@@ -34,6 +36,8 @@ export interface ClusterShape {
   readonly sliceBytes: number;
   /** Age at which what no file needs is an orphan; 0 if absent. */
   readonly graceMs?: number;
+  /** Those of production if absent. */
+  readonly limits?: Limits;
 }
 
 export interface MoverOptions {
@@ -90,6 +94,7 @@ export class Cluster {
       metadata,
       codec: this.codec,
       batchBytes: 4 * shape.sliceBytes,
+      hedging: new Hedging(shape.limits ?? LIMITS),
       onDamage: (node) => this.damaged.push(node),
     });
   }
