@@ -8,6 +8,7 @@ import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
 import { Hedging } from './hedging.js';
 import { layoutPages } from './layout.js';
+import { NodeWriter } from './node-writer.js';
 import { ReplicateCodec } from './stripe-codec.js';
 import { type SliceRange, StripeReader } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
@@ -32,7 +33,7 @@ export class RedundancyService {
   ) {
     this.holds = collector.holds;
     this.writing = {
-      stripes: new StripeStore(registry, placement),
+      stripes: new StripeStore(registry, placement, new NodeWriter(registry, config.limits.write_slow_ms_min)),
       placement,
       metadata: collector.metadata,
       onStrays: (strays) => this.collector.addStrays(strays),

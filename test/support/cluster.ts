@@ -15,6 +15,7 @@ import { Collector } from '../../src/redundancy/collector.js';
 import { layoutRecords } from '../../src/redundancy/layout-reader.js';
 import { layoutPages } from '../../src/redundancy/layout.js';
 import { Hedging } from '../../src/redundancy/hedging.js';
+import { NodeWriter } from '../../src/redundancy/node-writer.js';
 import { type PlacedRecord, type PutRecord, RecordStore } from '../../src/redundancy/record-store.js';
 import { type ChangeFile, MoveCommitter } from '../../src/redundancy/repair/move-committer.js';
 import { ShardCopier } from '../../src/redundancy/repair/shard-copier.js';
@@ -77,8 +78,9 @@ export class Cluster {
     this.faulty = this.memory.map((node) => new FaultyStorageNode(node, { seed: node.number }));
     this.registry = new NodeRegistry(this.faulty);
     for (const { number } of this.memory) this.registry.setState(number, 'up', {});
-    this.stripes = new StripeStore(this.registry, this.placement);
-    this.records = new RecordStore({ registry: this.registry, placement: this.placement, metadata });
+    const writer = new NodeWriter(this.registry, shape.limits?.write_slow_ms_min);
+    this.stripes = new StripeStore(this.registry, this.placement, writer);
+    this.records = new RecordStore({ registry: this.registry, placement: this.placement, metadata, writer });
     this.collector = new Collector({
       registry: this.registry,
       metadata,
