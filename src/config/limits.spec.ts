@@ -24,6 +24,8 @@ describe('limits', () => {
     [{ probe_ms_max: 1501 }, 'probe_ms_max'],
     [{ probe_interval_ms: 1501 }, 'probe_interval_ms'],
     [{ process_bytes_in_flight: 4 * MiB - 1 }, 'process_bytes_in_flight'],
+    [{ peer_body_bytes_max: 50 * MiB - 1 }, 'peer_body_bytes_max'],
+    [{ peer_bytes_in_flight: 288 * MiB - 1 }, 'peer_bytes_in_flight'],
   ])('must keep their relations: %j', (change, key) => {
     expect(brokenLimit({ ...LIMITS, ...change }, MiB)).toContain(`limits.${key}`);
   });

@@ -1,5 +1,5 @@
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { FRAME_BYTES_MAX, FrameSealer } from '../../src/nodes/peer/peer-frames.js';
 import { PeerClient } from '../../src/nodes/peer/peer-client.js';
@@ -68,7 +68,10 @@ describe('Where a peer should be and something else is, every call ends in time 
     ['a byte from time to time', (s) => (s.write(`${OK}Transfer-Encoding: chunked\r\n\r\n`), pour(s, '1\r\n\0\r\n', 20))],
     ['a frame that is to be 4 GiB long', (s) => s.end(Buffer.concat([Buffer.from(`${OK}\r\n`), Buffer.alloc(600, 0xff)]))],
     ['endless frames of nothing', (s) => (s.write(`${OK}\r\n`), pour(s, Buffer.alloc(65_536)))],
-    ['an answer that was sealed with another nonce', (s) => s.end(Buffer.concat([Buffer.from(`${OK}\r\n`), sealedFor('0'.repeat(32))]))],
+    [
+      'an answer that was sealed with another nonce',
+      (s) => s.end(Buffer.concat([Buffer.from(`${OK}\r\n`), sealedFor('0'.repeat(32))])),
+    ],
     ['informational answers for ever', (s) => pour(s, 'HTTP/1.1 102 Processing\r\n\r\n', 1)],
     ['another protocol', (s) => s.end('HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n')],
   ];
@@ -157,6 +160,9 @@ describe('A peer that holds the secret and answers', () => {
     for (const end of [0, 1, 5, 100, -1, -32, -33, -38]) {
       lie = afterHello((chunk) => chunk.subarray(0, end));
       await expect(listedKeys(node)).rejects.toMatchObject(unavailable);
+    }
+    for (const end of [0, 1, 5, -1]) {
+      lie = afterHello((chunk) => chunk.subarray(0, end));
       await expect(node.probe(never())).rejects.toMatchObject(unavailable);
     }
     lie = afterHello((chunk) => Buffer.concat([chunk, chunk]));
@@ -207,7 +213,10 @@ describe('A process that holds the secret', () => {
     const peer = await speaker(hello);
     const node = peerNode(peer.origin, ids, { limits: HASTY });
     try {
-      await expect(node.probe(never())).rejects.toMatchObject({ kind: 'rejected', message: expect.stringContaining(words) as unknown });
+      await expect(node.probe(never())).rejects.toMatchObject({
+        kind: 'rejected',
+        message: expect.stringContaining(words) as unknown,
+      });
     } finally {
       await node.close();
       await peer.close();
@@ -216,7 +225,13 @@ describe('A process that holds the secret', () => {
 
   it('and answers otherwise than it was asked, is rejected, and takes no memory by what it claims', async () => {
     const before = process.memoryUsage();
-    for (const payload of [Buffer.alloc(0), Buffer.alloc(1), Buffer.alloc(5, 0xff), Buffer.alloc(1000, 0xff), Buffer.alloc(FRAME_BYTES_MAX)]) {
+    for (const payload of [
+      Buffer.alloc(0),
+      Buffer.alloc(1),
+      Buffer.alloc(5, 0xff),
+      Buffer.alloc(1000, 0xff),
+      Buffer.alloc(FRAME_BYTES_MAX),
+    ]) {
       const peer = await speaker(HELLO, () => [payload]);
       const node = peerNode(peer.origin, ids, { limits: HASTY });
       try {
@@ -238,14 +253,44 @@ describe('A process that holds the secret', () => {
     const peer = await servePeer({ local: servedNode(inner, ids) });
     const node = peerNode(peer.origin, ids);
     try {
-      const shard = someShard({ size: 3_000_000 });
+      const shard = someShard({ size: 1_200_000 });
       await node.put(batchOf([shard]), never());
       const part = async (offset: number, length: number): Promise<unknown> =>
         (await node.getParts([{ ...shard, offset, length }], never()))[0];
-      for (const [offset, length] of [[0, 10], [1_500_000, 1_200_000], [2_999_999, 10], [3_000_001, 5], [7, 0]] as const)
+      for (const [offset, length] of [
+        [0, 10],
+        [50_000, 1_150_000],
+        [1_199_999, 10],
+        [1_200_001, 5],
+        [7, 0],
+      ] as const)
         expect(Buffer.compare((await part(offset, length)) as Uint8Array, shard.bytes.subarray(offset, offset + length))).toBe(0);
       await inner.put(batchOf([{ ...shard, checksum: (shard.checksum ^ 1) >>> 0 }]), never());
       expect(await part(0, 10)).toMatchObject({ kind: 'corrupt' });
+    } finally {
+      await node.close();
+      await peer.close();
+    }
+  });
+
+  it('learns of an abort, and of a closed client, by the end of the connection', async () => {
+    const inner = new MemoryStorageNode(1);
+    const stuck: AbortSignal[] = [];
+    inner.probe = (signal) => (stuck.push(signal), new Promise(() => undefined));
+    const peer = await servePeer({ local: servedNode(inner, ids) });
+    const node = peerNode(peer.origin, ids);
+    try {
+      const controller = new AbortController();
+      const calls = [node.probe(controller.signal), node.probe(never())];
+      const outcomes = Promise.allSettled(calls);
+      await eventually(() => stuck.length === 2);
+      const reason = new Error('the client left');
+      controller.abort(reason);
+      await expect(calls[0]).rejects.toBe(reason);
+      await eventually(() => stuck.filter(({ aborted }) => aborted).length === 1);
+      await node.close();
+      expect((await outcomes)[1]).toMatchObject({ status: 'rejected', reason: { kind: 'unavailable' } });
+      await eventually(() => stuck.every(({ aborted }) => aborted));
     } finally {
       await node.close();
       await peer.close();
@@ -269,6 +314,14 @@ describe('A process that holds the secret', () => {
   });
 });
 
+async function eventually(isSo: () => boolean): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error('it never came to be');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 describe('A client that is hostile to a peer', () => {
   it('and sends slowly, or never ends, is let go; others are served meanwhile', async () => {
     const inner = new MemoryStorageNode(1);
@@ -278,9 +331,10 @@ describe('A client that is hostile to a peer', () => {
       await node.put(batchOf([someShard()]), never());
       const before = process.memoryUsage();
       const sockets = Array.from({ length: 50 }, async () => {
-        const { connect } = await import('node:net');
         const socket = connect(Number(new URL(peer.origin).port), '127.0.0.1').on('error', () => undefined);
-        socket.write('POST /peer/v1/put HTTP/1.1\r\nHost: x\r\nContent-Length: 299000000\r\nAuthorization: dcloud-peer-1\r\n\r\n');
+        socket.write(
+          'POST /peer/v1/put HTTP/1.1\r\nHost: x\r\nContent-Length: 299000000\r\nAuthorization: dcloud-peer-1\r\n\r\n',
+        );
         const text = (await Array.fromAsync(socket as AsyncIterable<Buffer>)).join('');
         expect(text).toMatch(/^HTTP\/1.1 401 /);
       });

@@ -46,7 +46,13 @@ describe('A peer', () => {
     readonly header?: string;
   }
 
-  async function send({ claim = claimOf(), secret = SECRET, path = '/peer/v1/put', bytes = body, ...rest }: Sent): Promise<Response> {
+  async function send({
+    claim = claimOf(),
+    secret = SECRET,
+    path = '/peer/v1/put',
+    bytes = body,
+    ...rest
+  }: Sent): Promise<Response> {
     const { signedPath = path, method = 'POST' } = rest;
     const authorization = rest.header ?? proveRequest({ method: 'POST', path: signedPath }, claim, secret);
     const hasBody = method !== 'GET' && method !== 'HEAD';
@@ -86,7 +92,8 @@ describe('A peer', () => {
   });
 
   it('takes no request of a time that is too far from its own', async () => {
-    for (const seconds of [-31, 31, -86_400]) await expectUnproved(await send({ claim: claimOf({ time: Date.now() + seconds * 1000 }) }));
+    for (const seconds of [-31, 31, -86_400])
+      await expectUnproved(await send({ claim: claimOf({ time: Date.now() + seconds * 1000 }) }));
     expect((await send({ claim: claimOf({ time: Date.now() - 20_000 }) })).status).toBe(200);
   });
 
@@ -147,7 +154,12 @@ describe('A peer', () => {
   ])('and a client with %s reject each other, in words', async (_what, part, words) => {
     const node = peerNode(peer.origin, ids, { term: () => 3, ...part() });
     try {
-      for (const call of [node.put(batchOf([shard]), never()), node.get([shard], never()), node.probe(never()), listedKeys(node)]) {
+      for (const call of [
+        node.put(batchOf([shard]), never()),
+        node.get([shard], never()),
+        node.probe(never()),
+        listedKeys(node),
+      ]) {
         const error = await call.then(
           () => undefined,
           (reason: unknown) => reason as Error & { kind?: string },

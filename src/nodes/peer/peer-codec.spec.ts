@@ -61,7 +61,9 @@ describe('what peers say to each other', () => {
       fc.property(fc.array(shard), fc.array(record), (shards, records) => {
         const batch = decodeBatch(Buffer.concat(encodeBatch({ shards, records })));
         expect([plain(batch.shards), plain(batch.records)]).toEqual([plain(shards), plain(records)]);
-        expect(records.map((one) => plain([decodeRecord(Buffer.concat(encodeRecord(one)))]))).toEqual(records.map((one) => plain([one])));
+        expect(records.map((one) => plain([decodeRecord(Buffer.concat(encodeRecord(one)))]))).toEqual(
+          records.map((one) => plain([one])),
+        );
       }),
     );
     fc.assert(
@@ -77,7 +79,15 @@ describe('what peers say to each other', () => {
     expect(decodeProbe(encodeProbe(probe))).toEqual(probe);
   });
 
-  const decoders = [decodeBatch, decodeShardParts, decodeShardIds, decodeRecordKeys, decodeRecordHeads, decodeRecord, decodeProbe];
+  const decoders = [
+    decodeBatch,
+    decodeShardParts,
+    decodeShardIds,
+    decodeRecordKeys,
+    decodeRecordHeads,
+    decodeRecord,
+    decodeProbe,
+  ];
 
   it('is refused where it is cut or changed, and never more than that', () => {
     const attempt = (bytes: Uint8Array): void => {
@@ -169,7 +179,8 @@ describe('an answer in frames', () => {
     const sealer = new FrameSealer(SECRET, NONCE);
     const frames = [1, 2, 3].map((value) => Buffer.concat(sealer.data([Uint8Array.of(value)], value === 3)));
     expect(opened(frames)).toEqual([[1], [2], [3]]);
-    for (const order of [[1, 0, 2], [0, 2], [0, 0, 1, 2], [2]]) expect(() => opened(order.map((at) => frames[at]!))).toThrow(NodeError);
+    for (const order of [[1, 0, 2], [0, 2], [0, 0, 1, 2], [2]])
+      expect(() => opened(order.map((at) => frames[at]!))).toThrow(NodeError);
   });
 
   it('ends with the error, or the notice, that it carries', () => {
