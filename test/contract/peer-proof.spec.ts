@@ -105,6 +105,8 @@ describe('A peer', () => {
     }
     await expectUnproved(await send({ bytes: body.subarray(1) }));
     await expectUnproved(await send({ bytes: new Uint8Array() }));
+    await expectUnproved(await send({ claim: claimOf({ length: body.byteLength + 1 }) }));
+    await expectUnproved(await send({ claim: claimOf({ length: body.byteLength + 1 }), bytes: Buffer.concat([body, body]) }));
   });
 
   it('takes no path, method, node, term, run or length but those that were proved', async () => {
