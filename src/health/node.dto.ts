@@ -1,5 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { NodeUsage } from '../metadata/metadata-store.js';
+import type { ClusterView } from '../nodes/cluster-view.js';
 import type { NodeState, NodeStatus } from '../nodes/node-registry.js';
 
 export const NODE_STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full'];
@@ -55,7 +56,20 @@ export class NodeDto {
   @ApiProperty({ type: 'string', nullable: true, example: 'the folder is missing', description: 'Why it was last not up' })
   readonly lastError: string | null;
 
-  constructor(status: NodeStatus, usage: NodeUsage | undefined) {
+  @ApiPropertyOptional({
+    format: 'uri',
+    example: 'http://127.0.0.1:5001',
+    description: 'Where its process is, in a cluster of peers',
+  })
+  readonly peer?: string;
+
+  @ApiPropertyOptional({
+    example: 'node_count is 5 there and 4 here',
+    description: 'Why the process there is not taken for this node: it is of another cluster, or has another configuration',
+  })
+  readonly disagreement?: string;
+
+  constructor(status: NodeStatus, usage: NodeUsage | undefined, cluster?: ClusterView) {
     this.node = status.number;
     this.name = `node_${status.number}`;
     this.state = status.state;
@@ -67,6 +81,7 @@ export class NodeDto {
     this.latencyMs = rounded(status.latencyMs);
     this.latencyP95Ms = rounded(status.latencyP95Ms);
     this.lastError = status.lastError ?? null;
+    Object.assign(this, cluster?.describe(status.number));
   }
 }
 
@@ -79,7 +94,20 @@ export class NodesDto {
   @ApiProperty({ type: () => [NodeDto], description: 'By number' })
   readonly nodes: readonly NodeDto[];
 
-  constructor(nodes: readonly NodeDto[]) {
+  @ApiPropertyOptional({
+    type: 'integer',
+    example: 1,
+    description: 'The node whose process holds the index, in a cluster of peers',
+  })
+  readonly gateway?: number;
+
+  @ApiPropertyOptional({ type: 'integer', example: 2, description: 'The node whose process took this request, and passed it on' })
+  readonly servedBy?: number;
+
+  constructor(nodes: readonly NodeDto[], cluster?: ClusterView, servedBy?: number) {
     this.nodes = nodes;
+    if (cluster === undefined) return;
+    this.gateway = cluster.gateway;
+    this.servedBy = servedBy ?? cluster.gateway;
   }
 }

@@ -1,0 +1,55 @@
+import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { ReplayWindow } from '../nodes/peer/replay-window.js';
+
+/** The header by which a peer says that a request of a client came through it. */
+export const FORWARD_HEADER = 'x-dcloud-forwarded';
+
+/** How long a proof holds, and how far the clocks of two peers may differ. */
+const WINDOW_MS = 60_000;
+const KEY_BYTES = 32;
+const SENDER_BYTES = 8;
+const COUNT_DIGITS = 16;
+const FORM = /^(\d{1,4})\.(\d{1,15})\.([0-9a-f]{32})\.([\w-]{43})$/;
+
+/**
+ * The proof that a request was passed on by a peer: it makes the gateway trust where the request came from, and stops a request from going
+ * round. It covers method, path, the peer's number, time and a nonce that is taken once; the body is the client's affair, as it is without
+ * a peer between.
+ */
+export class ForwardProof {
+  private readonly key: Buffer;
+  private readonly sender = randomBytes(SENDER_BYTES).toString('hex');
+  private readonly replays = new ReplayWindow(2 * WINDOW_MS);
+  private count = 0;
+
+  constructor(
+    secret: string,
+    private readonly now: () => number = Date.now,
+  ) {
+    this.key = Buffer.from(hkdfSync('sha256', secret, '', 'distributedcloud forwarded request 1', KEY_BYTES));
+  }
+
+  /** The header's value for a request that node `number` passes on. */
+  sign(number: number, { method, url }: IncomingMessage): string {
+    const count = (this.count += 1).toString(16).padStart(COUNT_DIGITS, '0');
+    const said = `${number}.${this.now()}.${this.sender}${count}`;
+    return `${said}.${this.mac(said, method, url)}`;
+  }
+
+  /** The number of the peer that passed a request on; undefined if none did, or none that can prove it. */
+  verify({ headers, method, url }: IncomingMessage): number | undefined {
+    const given = headers[FORWARD_HEADER];
+    const match = typeof given === 'string' ? FORM.exec(given) : null;
+    if (match === null) return undefined;
+    const [text, number, time, nonce, mac] = match as unknown as [string, string, string, string, string];
+    if (Math.abs(Number(time) - this.now()) > WINDOW_MS) return undefined;
+    const expected = this.mac(text.slice(0, -mac.length - 1), method, url);
+    if (!timingSafeEqual(Buffer.from(expected), Buffer.from(mac)) || !this.replays.admit(nonce, this.now())) return undefined;
+    return Number(number);
+  }
+
+  private mac(said: string, method: string | undefined, url: string | undefined): string {
+    return createHmac('sha256', this.key).update(`${said}\n${method}\n${url}`).digest('base64url');
+  }
+}
