@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { newId, type VersionId } from '../../src/common/ids.js';
 import type { Manifest } from '../../src/metadata/metadata-store.js';
 import { reportLayout } from '../../src/redundancy/survival.js';
-import { Cluster, NEVER } from '../support/cluster.js';
+import { Cluster, NEVER, stream } from '../support/cluster.js';
 
 const SLICE = 64;
 
@@ -86,6 +86,22 @@ describe('erasure coded versions of any shape and size', () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it('are refused where fewer than k + m nodes are left, and nothing of them stays', async () => {
+    cluster = await Cluster.make({ nodes: 5, redundancy: 2, data: 3, sliceBytes: SLICE });
+    const mend = cluster.faulty[1]!.inject({ on: 'put', effect: { fail: 'unavailable' }, nth: 2 });
+    const writer = cluster.writer();
+    await expect(writer.write(stream(slicesOf(randomBytes(40 * SLICE))), 2, NEVER)).rejects.toMatchObject({
+      code: 'not-enough-nodes',
+    });
+    mend();
+    await writer.abandon(NEVER);
+    await cluster.collector.deleteStrays(NEVER);
+    expect(await cluster.collector.collect(NEVER)).toBe(0);
+    expect(await cluster.counts()).toEqual([0, 0, 0, 0, 0]);
+    await cluster.remove();
+    cluster = undefined;
   });
 
   it('read other ways when bytes lie, without the nodes that lied', async () => {
