@@ -127,6 +127,9 @@ describe('erasure coding on five nodes with R = 2', () => {
     ]);
     expect(layout.stripes).toBe(Math.ceil(sealed(body.length) / SLICE / 3));
     for (const { nodes } of layout.places) expect(new Set(nodes).size).toBe(5);
+    // Parity takes turns on the nodes, so that all of them serve reads.
+    const parity = layout.places.flatMap(({ nodes }) => nodes.slice(3));
+    for (const node of [1, 2, 3, 4, 5]) expect(parity.filter((at) => at === node).length).toBeGreaterThan(layout.stripes / 5);
     const onNodes = (await filesUnder(server.storage)).filter((path) => /\/node_\d+\/(?!packs\/ballast)/.test(path));
     const ratio = (await sizeOf(onNodes)) / body.length;
     expect(ratio).toBeGreaterThan(5 / 3);
