@@ -63,7 +63,7 @@ describe('erasure coded versions of any shape and size', () => {
         await cluster.remove();
         cluster = undefined;
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
@@ -84,7 +84,47 @@ describe('erasure coded versions of any shape and size', () => {
         await cluster.remove();
         cluster = undefined;
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
+    );
+  });
+
+  it('are repaired after m nodes were lost, several shards of a stripe at once, and then survive m more', async () => {
+    await fc.assert(
+      fc.asyncProperty(story, async ({ k, m, bytes, lost, nodes }) => {
+        cluster = await Cluster.make({ nodes: nodes + m, redundancy: m, data: k, sliceBytes: SLICE });
+        const body = randomBytes(bytes);
+        const { versionId } = await cluster.store(slicesOf(body));
+        for (const at of lost) {
+          cluster.memory[at]!.shards.clear();
+          cluster.memory[at]!.records.clear();
+          cluster.registry.setState(at + 1, 'down', {});
+        }
+        const isLost = (node: number): boolean => lost.includes(node - 1);
+        const report = await cluster.mover.move(
+          versionId,
+          {
+            decide: ({ node }) => (isLost(node) ? 'move' : 'keep'),
+            mayTake: (node) => !isLost(node),
+            mayKeepRecord: (node) => !isLost(node),
+          },
+          NEVER,
+        );
+        expect(report).toMatchObject({ isCurrent: true, unplaced: 0, unread: 0 });
+        const { manifest } = (await cluster.metadata.findByVersion(versionId, NEVER))!;
+        const layout = await reportLayout(
+          cluster.metadata,
+          manifest,
+          { isReadable: (node) => !isLost(node), placesMax: 0 },
+          NEVER,
+        );
+        expect(layout.survives).toBe(m);
+        const others = cluster.memory.map(({ number }) => number).filter((node) => !isLost(node));
+        for (const node of others.slice(0, m)) cluster.faulty[node - 1]!.inject({ on: 'get', effect: { fail: 'unavailable' } });
+        expect((await cluster.read(manifest)).equals(body)).toBe(true);
+        await cluster.remove();
+        cluster = undefined;
+      }),
+      { numRuns: 20 },
     );
   });
 
