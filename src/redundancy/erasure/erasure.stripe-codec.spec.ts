@@ -68,6 +68,11 @@ describe('the frozen vectors of an independent implementation', () => {
     expect(VECTORS.row239.map((_, column) => parityFactor(239, column))).toEqual(VECTORS.row239);
   });
 
+  it('are those of the example in docs/format.md', () => {
+    const parity = new ErasureCodec(wasm).encode([Uint8Array.of(1, 2), Uint8Array.of(3, 4)], { k: 2, m: 2 });
+    expect(parity.map((bytes) => Buffer.from(bytes).toString('hex'))).toEqual(['0206', '35b9']);
+  });
+
   for (const vector of VECTORS.vectors) {
     it(`have the same parity: ${vector.label}`, () => {
       const data = vector.lengths.map((length, at) => content(`${vector.label}/${at}`, length));
