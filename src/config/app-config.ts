@@ -61,8 +61,9 @@ export class AppConfig {
   @Max(254)
   readonly redundancy_count!: number;
 
-  @IsIn(['replicate'])
-  readonly redundancy_scheme!: 'replicate';
+  /** Copies of each slice, or stripes of several slices with parity; `auto`: copies for small files only. */
+  @IsIn(['replicate', 'erasure', 'auto'])
+  readonly redundancy_scheme!: 'replicate' | 'erasure' | 'auto';
 
   @IsArray()
   @IsString({ each: true })

@@ -34,6 +34,10 @@ export const LIMITS = {
   small_cache_bytes: 64 * MiB,
   /** Slices travel to and from nodes in batches of about this size. */
   batch_bytes: 1 * MiB,
+  /** Slices of data in a stripe that is erasure coded. */
+  stripe_data_slices_max: 16,
+  /** With the redundancy scheme "auto", sealed bodies of at most this size are replicated and larger ones coded. */
+  auto_replicated_bytes_max: 1 * MiB,
   /** Time that one call to a node may take. */
   node_call_ms_max: 10_000,
   /** Bytes of a file's shards that are moved to other nodes before the index is told: as much is moved again after a crash. */

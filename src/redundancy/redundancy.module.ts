@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { MetadataModule } from '../metadata/metadata.module.js';
 import { MetadataStore } from '../metadata/metadata-store.js';
@@ -6,11 +6,15 @@ import { NodeRegistry } from '../nodes/node-registry.js';
 import { NodesModule } from '../nodes/nodes.module.js';
 import { Placement } from '../placement/placement.js';
 import { PlacementModule } from '../placement/placement.module.js';
+import { AnyShapeCodec } from './any-shape.stripe-codec.js';
 import { CollectorService } from './collector.service.js';
+import { ErasureCodec } from './erasure/erasure.stripe-codec.js';
+import { loadErasureKernel } from './erasure/load-erasure-kernel.js';
 import { NodeWriter } from './node-writer.js';
 import { RecordStore } from './record-store.js';
 import { MoverService } from './repair/mover.service.js';
 import { RedundancyService } from './redundancy.service.js';
+import { StripeCodec } from './stripe-codec.js';
 
 @Module({
   imports: [PlacementModule, NodesModule, MetadataModule],
@@ -18,6 +22,7 @@ import { RedundancyService } from './redundancy.service.js';
     CollectorService,
     MoverService,
     RedundancyService,
+    { provide: StripeCodec, useFactory: loadCodec },
     {
       provide: RecordStore,
       useFactory: (config: AppConfig, registry: NodeRegistry, placement: Placement, metadata: MetadataStore) => {
@@ -30,3 +35,10 @@ import { RedundancyService } from './redundancy.service.js';
   exports: [MoverService, RedundancyService, RecordStore],
 })
 export class RedundancyModule {}
+
+async function loadCodec(): Promise<StripeCodec> {
+  const kernel = await loadErasureKernel();
+  if (kernel.name === 'table')
+    new Logger(RedundancyModule.name).warn('WebAssembly with SIMD does not run here: erasure coding is many times slower');
+  return new AnyShapeCodec(new ErasureCodec(kernel));
+}

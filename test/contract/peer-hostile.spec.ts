@@ -306,7 +306,7 @@ describe('A process that holds the secret', () => {
     const peer = await servePeer({ local: servedNode(new MemoryStorageNode(1), ids), onTakeOver });
     const client = new PeerClient({ origin: peer.origin, secret: SECRET, limits: { ...HASTY, node_call_ms_max: 2000 } });
     try {
-      expect(await Array.fromAsync(client.takeOver(never()))).toEqual(['reading the nodes', 'done']);
+      expect(await Array.fromAsync(client.takeOver(false, never()))).toEqual(['reading the nodes', 'done']);
     } finally {
       await client.close();
       await peer.close();
