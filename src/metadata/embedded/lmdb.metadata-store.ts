@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileId, VersionId } from '../../common/ids.js';
 import { MetadataStore } from '../metadata-store.js';
 import type {
@@ -23,8 +22,7 @@ import * as changes from './index-changes.js';
 import { clearDamage, decodeDamage, noteDamage } from './index-damage.js';
 import { importRecord } from './index-import.js';
 import { closedError, toIndexError } from './index-error.js';
-import type { Key } from './index-keys.js';
-import { fileOfKey, idKey, kekRange, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
+import { fileOfKey, idKey, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
 import { listFiles, wrappedVersions } from './index-listing.js';
 import { layoutRevision } from './index-page-revisions.js';
 import { relocateVersion } from './index-relocation.js';
@@ -32,7 +30,6 @@ import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, r
 import { decodeGarbage, decodeTombstone, decodeUsage } from './index-rows.js';
 import { sweepStaged } from './index-suspects.js';
 import type { IndexTables } from './index-tables.js';
-import { rangeOptions } from './index-tables.js';
 import { type TableWalk, walkTable } from './index-walk.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
