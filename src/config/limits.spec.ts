@@ -13,7 +13,13 @@ describe('limits', () => {
       for (const value of [-1, 0.5, Number.NaN, Infinity, '5' as unknown as number]) {
         expect(brokenLimit({ ...LIMITS, [key]: value }, MiB)).toContain(`limits.${key} is`);
       }
-      const mayBeNone = ['body_bytes_max', 'small_cache_bytes', 'node_bytes_free_min', 'orphan_grace_ms'].includes(key);
+      const mayBeNone = [
+        'body_bytes_max',
+        'small_cache_bytes',
+        'node_bytes_free_min',
+        'orphan_grace_ms',
+        'repair_bytes_per_second',
+      ].includes(key);
       expect([key, brokenLimit({ ...LIMITS, [key]: 0 }, MiB) === undefined]).toEqual([key, mayBeNone]);
     }
   });

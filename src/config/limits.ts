@@ -38,6 +38,14 @@ export const LIMITS = {
   node_call_ms_max: 10_000,
   /** Bytes of a file's shards that are moved to other nodes before the index is told: as much is moved again after a crash. */
   move_step_bytes: 256 * MiB,
+  /** Bytes that repair and other moves may copy in a second; 0 is no limit but the disks', and those who wait for them. */
+  repair_bytes_per_second: 64 * MiB,
+  /** Shards that are known to be damaged, at the most; what is beyond is found again. */
+  damage_max: 100_000,
+  /** Time in which every shard and record is proven once. */
+  scrub_interval_hours: 720,
+  /** Bytes that a scrub which was asked for reads in a second, and a scheduled one at the most. */
+  scrub_bytes_per_second: 64 * MiB,
   probe_interval_ms: 1000,
   probe_ms_max: 750,
   /** A node with less free space than this takes no new shards. */
@@ -67,6 +75,7 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'small_cache_bytes',
   'node_bytes_free_min',
   'orphan_grace_ms',
+  'repair_bytes_per_second',
 ]);
 /** What fits into one entry of a pack has to fit into a pack. */
 const PACK_BYTES_LEAST = 1 * MiB;

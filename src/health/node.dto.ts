@@ -47,7 +47,17 @@ export class NodeDto {
   @ApiProperty({ type: 'string', nullable: true, example: 'the folder is missing', description: 'Why it was last not up' })
   readonly lastError: string | null;
 
-  constructor(status: NodeStatus, usage: NodeUsage | undefined) {
+  @ApiProperty({
+    type: 'string',
+    format: 'date-time',
+    nullable: true,
+    example: '2026-11-20T03:00:00.000Z',
+    description:
+      'Since when every shard and record on it is known to be as it was put, or was mended; null before the first scrub',
+  })
+  readonly provenAt: string | null;
+
+  constructor(status: NodeStatus, usage: NodeUsage | undefined, provenAt: number | undefined) {
     this.node = status.number;
     this.name = `node_${status.number}`;
     this.state = status.state;
@@ -58,6 +68,7 @@ export class NodeDto {
     this.bytesTotal = status.capacity?.bytesTotal ?? null;
     this.latencyMs = status.latencyMs === undefined ? null : Math.round(status.latencyMs * 100) / 100;
     this.lastError = status.lastError ?? null;
+    this.provenAt = provenAt === undefined ? null : new Date(provenAt).toISOString();
   }
 }
 

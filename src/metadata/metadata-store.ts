@@ -78,6 +78,16 @@ export interface Damage {
   readonly shard?: { readonly versionId: VersionId; readonly stripe: number; readonly index: number };
 }
 
+/** How far a scrub has come that is not finished, so that it goes on after a restart. */
+export interface ScrubNote {
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  /** The last file that was looked at; files are walked over in the order of their ids. */
+  readonly after: FileId;
+  /** Nodes of which not everything could be looked at so far. */
+  readonly unproven: readonly number[];
+}
+
 /** By name: by its UTF-8 bytes, then by id. By creation: by id, which is a UUIDv7. */
 export type ListOrder = 'name' | '-name' | 'createdAt' | '-createdAt';
 
@@ -313,6 +323,11 @@ export abstract class MetadataStore {
 
   /** What was noted by {@link noteProven}; undefined if nothing was. */
   abstract provenAt(node: number, signal: AbortSignal): Promise<number | undefined>;
+
+  /** Keeps how far a scrub has come; undefined: none is unfinished. */
+  abstract noteScrub(note: ScrubNote | undefined, signal: AbortSignal): Promise<void>;
+
+  abstract scrubNote(signal: AbortSignal): Promise<ScrubNote | undefined>;
 
   /** Proves that the index can be written: a durable write of nothing. */
   abstract probe(signal: AbortSignal): Promise<void>;

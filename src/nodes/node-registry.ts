@@ -1,3 +1,5 @@
+import { isInBackground } from './background-work.js';
+import { ForegroundLoad } from './foreground-load.js';
 import { NodeError, type NodeProbe, type StorageNode } from './storage-node.js';
 
 export type NodeState = 'up' | 'suspect' | 'down' | 'draining' | 'full';
@@ -33,6 +35,8 @@ export type SuspicionListener = (node: number, error: NodeError) => void;
  * All nodes of the cluster and the map of their states. `health` writes the states; whoever reads or writes shards asks here where to go.
  */
 export class NodeRegistry {
+  /** Of calls to all nodes that somebody waits for. */
+  readonly foreground = new ForegroundLoad();
   private readonly entries = new Map<number, Entry>();
   private listener: SuspicionListener | undefined;
 
@@ -112,6 +116,7 @@ export class NodeRegistry {
     try {
       const result = await run(entry.node);
       const spent = performance.now() - started;
+      if (!isInBackground()) this.foreground.note(spent, performance.now());
       const mean = entry.status.latencyMs ?? spent;
       entry.status = { ...entry.status, latencyMs: mean + LATENCY_WEIGHT * (spent - mean) };
       return result;

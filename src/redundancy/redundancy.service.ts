@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { FileId, VersionId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import { requestBytesInFlight } from '../config/limits.js';
@@ -8,7 +8,7 @@ import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
 import { layoutPages } from './layout.js';
 import { ReplicateCodec } from './stripe-codec.js';
-import { type SliceRange, StripeReader } from './stripe-reader.js';
+import { type DamageListener, type SliceRange, StripeReader } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
 import { type LayoutReport, reportLayout } from './survival.js';
 import { VersionHolds } from './version-holds.js';
@@ -17,11 +17,11 @@ import { VersionWriter, type WriterParts } from './version-writer.js';
 /** The way to the nodes for whoever has slices to keep: writes them redundantly and reads them back whatever is lost. */
 @Injectable()
 export class RedundancyService {
-  private readonly logger = new Logger(RedundancyService.name);
   private readonly codec = new ReplicateCodec();
   private readonly reader: StripeReader;
   private readonly writing: WriterParts;
   private readonly holds: VersionHolds;
+  private onDamage: DamageListener = () => undefined;
 
   constructor(
     private readonly config: AppConfig,
@@ -42,13 +42,13 @@ export class RedundancyService {
       metadata: collector.metadata,
       codec: this.codec,
       batchBytes: config.limits.batch_bytes,
-      onDamage: (node, shard, error) => {
-        this.logger.warn(
-          { node, versionId: shard.versionId, stripe: shard.stripe, kind: error.kind },
-          'a shard is not as it was put',
-        );
-      },
+      onDamage: (node, shard, error) => this.onDamage(node, shard, error),
     });
+  }
+
+  /** @param onDamage told of each shard that a read finds missing or damaged */
+  tellDamageTo(onDamage: DamageListener): void {
+    this.onDamage = onDamage;
   }
 
   /** Begins the writing of a version. Whoever calls this ends it with `committed` or `abandon`. */

@@ -572,6 +572,16 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         expect((await collect(store.damage(NEVER))).slice(0, 2)).toEqual([all[0], all[2]]);
       });
 
+      it('remembers how far a scrub has come', async () => {
+        const note = { startedAt: 1_700_000_000_000, after: newId<FileId>(), unproven: [3, 300] };
+        expect(await store.scrubNote(NEVER)).toBeUndefined();
+        await store.noteScrub({ ...note, startedAt: 1 }, NEVER);
+        await store.noteScrub(note, NEVER);
+        expect(await store.scrubNote(NEVER)).toEqual(note);
+        await store.noteScrub(undefined, NEVER);
+        expect(await store.scrubNote(NEVER)).toBeUndefined();
+      });
+
       it('remembers since when everything on a node is proven', async () => {
         expect(await store.provenAt(3, NEVER)).toBeUndefined();
         await store.noteProven(3, 1_700_000_000_000, NEVER);
@@ -787,6 +797,8 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           damage: () => collect(store.damage(signal)),
           clearDamage: () => store.clearDamage([{ node: 1 }], signal),
           noteProven: () => store.noteProven(1, 1, signal),
+          noteScrub: () => store.noteScrub(undefined, signal),
+          scrubNote: () => store.scrubNote(signal),
           provenAt: () => store.provenAt(1, signal),
           relocate: () => store.relocate(makeRelocation(makeCreation('a'), {}), signal),
           layoutRevision: () => store.layoutRevision(versionId, 0, signal),

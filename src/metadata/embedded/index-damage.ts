@@ -1,6 +1,8 @@
-import { idFromBytes, idToBytes, type VersionId } from '../../common/ids.js';
-import type { Damage } from '../metadata-store.js';
+import { idFromBytes, idToBytes, type FileId, type VersionId } from '../../common/ids.js';
+import { readNumbers, writeNumbers } from '../manifest-codec.js';
+import type { Damage, ScrubNote } from '../metadata-store.js';
 import type { Key } from './index-keys.js';
+import { readRow, writeRow } from './index-rows.js';
 import type { IndexTables } from './index-tables.js';
 
 const NOTHING = new Uint8Array(0);
@@ -39,4 +41,26 @@ export function decodeDamage(bytes: Key): Damage {
   if (key.subarray(0, KEY.stripeAt).every((byte) => byte === 0)) return { node };
   const stripe = Number(key.readBigUInt64BE(KEY.stripeAt));
   return { node, shard: { versionId: idFromBytes<VersionId>(key), stripe, index: key.readUInt8(KEY.indexAt) } };
+}
+
+const SCRUB = Buffer.from('scrub');
+const ID_BYTES = 16;
+
+export function writeScrubNote({ meta }: IndexTables, note: ScrubNote | undefined): void {
+  if (note === undefined) {
+    meta.removeSync(SCRUB);
+    return;
+  }
+  const row = writeRow().number(note.startedAt).fixed(idToBytes(note.after));
+  meta.putSync(SCRUB, writeNumbers(row, note.unproven).finish());
+}
+
+export function readScrubNote({ meta }: IndexTables): ScrubNote | undefined {
+  const row = meta.getBinary(SCRUB);
+  if (row === undefined) return undefined;
+  return readRow(row, (reader) => ({
+    startedAt: reader.number(),
+    after: idFromBytes<FileId>(reader.fixed(ID_BYTES)),
+    unproven: readNumbers(reader),
+  }));
 }

@@ -14,13 +14,14 @@ import type {
   Manifest,
   NodeUsage,
   Relocation,
+  ScrubNote,
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
 import { GroupCommit } from './group-commit.js';
 import * as changes from './index-changes.js';
-import { clearDamage, decodeDamage, noteDamage } from './index-damage.js';
-import { importRecord } from './index-import.js';
+import { clearDamage, decodeDamage, noteDamage, readScrubNote, writeScrubNote } from './index-damage.js';
+import { importRecord, revisionOf } from './index-import.js';
 import { closedError, toIndexError } from './index-error.js';
 import { fileOfKey, idKey, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
 import { listFiles, wrappedVersions } from './index-listing.js';
@@ -244,6 +245,14 @@ export class LmdbMetadataStore extends MetadataStore {
     return this.look(signal, ({ proven }) => readRevision(proven, nodeKey(node)) || undefined);
   }
 
+  override noteScrub(note: ScrubNote | undefined, signal: AbortSignal): Promise<void> {
+    return this.change(signal, (tables) => writeScrubNote(tables, note));
+  }
+
+  override scrubNote(signal: AbortSignal): Promise<ScrubNote | undefined> {
+    return this.look(signal, readScrubNote);
+  }
+
   /** Writes a row of its own: LMDB does not sync a transaction that changed nothing. */
   override probe(signal: AbortSignal): Promise<void> {
     return this.change(signal, ({ meta }) => {
@@ -294,9 +303,4 @@ export class LmdbMetadataStore extends MetadataStore {
     signal.throwIfAborted();
     if (this.closing !== undefined) throw closedError();
   }
-}
-
-function revisionOf(record: ImportedRecord): number {
-  if (record.kind === 'layout') return record.revision;
-  return (record.kind === 'file' ? record.file : record.tombstone).revision;
 }
