@@ -85,6 +85,12 @@ export class AppConfig {
   @MinLength(32)
   readonly cluster_secret!: string | null;
 
+  /** Seconds for which a node is down before what lay on it is restored elsewhere. */
+  @IsInt()
+  @Min(0)
+  @Max(30 * 86_400)
+  readonly repair_after!: number;
+
   /** The key ring's file; null is `key-ring.json` under the storage directory. */
   @ValidateIf((config: AppConfig) => config.key_ring !== null)
   @IsString()

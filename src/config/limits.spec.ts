@@ -20,6 +20,7 @@ describe('limits', () => {
         'orphan_grace_ms',
         'hedge_percent',
         'hedge_burst',
+        'repair_bytes_per_second',
       ].includes(key);
       expect([key, brokenLimit({ ...LIMITS, [key]: 0 }, MiB) === undefined]).toEqual([key, mayBeNone]);
     }

@@ -5,6 +5,12 @@ import type { NodeState, NodeStatus } from '../nodes/node-registry.js';
 
 export const NODE_STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full'];
 
+/** What is known of a node beside its state. */
+export interface NodeFacts {
+  readonly provenAt: number | undefined;
+  readonly cluster: ClusterView | undefined;
+}
+
 /** A storage node as it is at this moment. */
 export class NodeDto {
   @ApiProperty({ type: 'integer', example: 1, description: 'Its number, from 1' })
@@ -69,7 +75,17 @@ export class NodeDto {
   })
   readonly disagreement?: string;
 
-  constructor(status: NodeStatus, usage: NodeUsage | undefined, cluster?: ClusterView) {
+  @ApiProperty({
+    type: 'string',
+    format: 'date-time',
+    nullable: true,
+    example: '2026-11-20T03:00:00.000Z',
+    description:
+      'Since when every shard and record on it is known to be as it was put, or was mended; null before the first scrub',
+  })
+  readonly provenAt: string | null;
+
+  constructor(status: NodeStatus, usage: NodeUsage | undefined, { provenAt, cluster }: NodeFacts) {
     this.node = status.number;
     this.name = `node_${status.number}`;
     this.state = status.state;
@@ -82,6 +98,7 @@ export class NodeDto {
     this.latencyP95Ms = rounded(status.latencyP95Ms);
     this.lastError = status.lastError ?? null;
     Object.assign(this, cluster?.describe(status.number));
+    this.provenAt = provenAt === undefined ? null : new Date(provenAt).toISOString();
   }
 }
 

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { FileId, VersionId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import type { Manifest } from '../metadata/metadata-store.js';
@@ -10,7 +10,7 @@ import { layoutPages } from './layout.js';
 import { NodeWriter } from './node-writer.js';
 import { batchesInFlight, type CodingPlan, codingPlan } from './scheme.js';
 import { StripeCodec, type StripeShape } from './stripe-codec.js';
-import { type SliceRange, StripeReader } from './stripe-reader.js';
+import { type DamageListener, type SliceRange, StripeReader } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
 import { type LayoutReport, reportLayout } from './survival.js';
 import { VersionHolds } from './version-holds.js';
@@ -19,10 +19,10 @@ import { VersionWriter, type WriterParts } from './version-writer.js';
 /** The way to the nodes for whoever has slices to keep: writes them redundantly and reads them back whatever is lost. */
 @Injectable()
 export class RedundancyService {
-  private readonly logger = new Logger(RedundancyService.name);
   private readonly reader: StripeReader;
   private readonly writing: WriterParts;
   private readonly holds: VersionHolds;
+  private onDamage: DamageListener = () => undefined;
 
   constructor(
     private readonly config: AppConfig,
@@ -45,17 +45,17 @@ export class RedundancyService {
       codec: this.codec,
       batchBytes: config.limits.batch_bytes,
       hedging: new Hedging(config.limits),
-      onDamage: (node, shard, error) => {
-        this.logger.warn(
-          { node, versionId: shard.versionId, stripe: shard.stripe, kind: error.kind },
-          'a shard is not as it was put',
-        );
-      },
+      onDamage: (node, shard, error) => this.onDamage(node, shard, error),
     });
   }
 
   private get placement(): Placement {
     return this.collector.records.parts.placement;
+  }
+
+  /** @param onDamage told of each shard that a read finds missing or damaged */
+  tellDamageTo(onDamage: DamageListener): void {
+    this.onDamage = onDamage;
   }
 
   /** How a body that is written now is coded; undefined: it is replicated. */
