@@ -20,6 +20,7 @@ describe('limits', () => {
         'orphan_grace_ms',
         'hedge_percent',
         'hedge_burst',
+        'repair_bytes_per_second',
       ].includes(key);
       expect([key, brokenLimit({ ...LIMITS, [key]: 0 }, MiB) === undefined]).toEqual([key, mayBeNone]);
     }
@@ -34,6 +35,8 @@ describe('limits', () => {
     [{ hedge_percent: 101 }, 'hedge_percent'],
     [{ write_slow_ms_min: 10_001 }, 'write_slow_ms_min'],
     [{ process_bytes_in_flight: 4 * MiB - 1 }, 'process_bytes_in_flight'],
+    [{ peer_body_bytes_max: 50 * MiB - 1 }, 'peer_body_bytes_max'],
+    [{ peer_bytes_in_flight: 288 * MiB - 1 }, 'peer_bytes_in_flight'],
   ])('must keep their relations: %j', (change, key) => {
     expect(brokenLimit({ ...LIMITS, ...change }, MiB)).toContain(`limits.${key}`);
   });

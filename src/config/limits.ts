@@ -34,6 +34,10 @@ export const LIMITS = {
   small_cache_bytes: 64 * MiB,
   /** Slices travel to and from nodes in batches of about this size. */
   batch_bytes: 1 * MiB,
+  /** Slices of data in a stripe that is erasure coded. */
+  stripe_data_slices_max: 16,
+  /** With the redundancy scheme "auto", sealed bodies of at most this size are replicated and larger ones coded. */
+  auto_replicated_bytes_max: 1 * MiB,
   /** Time that one call to a node may take. */
   node_call_ms_max: 10_000,
   /** Bytes of a file's shards that are moved to other nodes before the index is told: as much is moved again after a crash. */
@@ -58,6 +62,14 @@ export const LIMITS = {
   peer_bytes_in_flight: 512 * MiB,
   /** How far the clocks of two peers may lie apart. */
   peer_clock_ms_max: 30_000,
+  /** Bytes that repair and other moves may copy in a second; 0 is no limit but the disks', and those who wait for them. */
+  repair_bytes_per_second: 64 * MiB,
+  /** Shards that are known to be damaged, at the most; what is beyond is found again. */
+  damage_max: 100_000,
+  /** Time in which every shard and record is proven once. */
+  scrub_interval_hours: 720,
+  /** Bytes that a scrub which was asked for reads in a second, and a scheduled one at the most. */
+  scrub_bytes_per_second: 64 * MiB,
   probe_interval_ms: 1000,
   probe_ms_max: 750,
   /** A node with less free space than this takes no new shards. */
@@ -89,6 +101,7 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'orphan_grace_ms',
   'hedge_percent',
   'hedge_burst',
+  'repair_bytes_per_second',
 ]);
 /** What fits into one entry of a pack has to fit into a pack. */
 const PACK_BYTES_LEAST = 1 * MiB;

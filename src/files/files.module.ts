@@ -11,6 +11,7 @@ import { MoverService } from '../redundancy/repair/mover.service.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
 import { Admission } from './admission.js';
 import { AmendService } from './amend.service.js';
+import { BodyWriter } from './body-writer.js';
 import { DirectFiles } from './direct-files.service.js';
 import { DownloadService } from './download.service.js';
 import { FileChanges } from './file-changes.js';
@@ -42,6 +43,7 @@ import { VersionCommitter } from './version-committer.js';
     RequestLog,
     RetiredVersions,
     SmallFileCache,
+    BodyWriter,
     UploadService,
     VersionCommitter,
   ],

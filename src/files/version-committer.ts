@@ -44,11 +44,6 @@ export class VersionCommitter {
     return this.redundancy.writer(versionId);
   }
 
-  /** See `RedundancyService.width`. */
-  width(sliceBytes: number): number {
-    return this.redundancy.width(sliceBytes);
-  }
-
   async commit(draft: VersionDraft, writer: VersionWriter, signal: AbortSignal): Promise<FileRecord> {
     const { kekId } = draft.manifest.seal;
     const { file, replaced } = await this.amends.keyUse.during(kekId, () =>

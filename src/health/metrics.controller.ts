@@ -11,9 +11,11 @@ const INDEX_MS_MAX = 2000;
 @ApiExcludeController()
 @Controller('metrics')
 export class MetricsController {
-  private readonly metrics = new Registry();
-
-  constructor(nodes: NodeRegistry, metadata: MetadataStore) {
+  constructor(
+    private readonly metrics: Registry,
+    nodes: NodeRegistry,
+    metadata: MetadataStore,
+  ) {
     collectDefaultMetrics({ register: this.metrics });
     const registers = [this.metrics];
     new Gauge({

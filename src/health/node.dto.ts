@@ -14,6 +14,12 @@ export interface NodeViews {
 
 export const NODE_STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full'];
 
+/** What is known of a node beside its state. */
+export interface NodeFacts {
+  readonly usage: NodeUsage | undefined;
+  readonly provenAt: number | undefined;
+}
+
 /** A storage node as it is at this moment. */
 export class NodeDto {
   @ApiProperty({ type: 'integer', example: 1, description: 'Its number, from 1' })
@@ -88,7 +94,17 @@ export class NodeDto {
   })
   readonly restoring?: boolean;
 
-  constructor(status: NodeStatus, usage: NodeUsage | undefined, { cluster, store }: NodeViews) {
+  @ApiProperty({
+    type: 'string',
+    format: 'date-time',
+    nullable: true,
+    example: '2026-11-20T03:00:00.000Z',
+    description:
+      'Since when every shard and record on it is known to be as it was put, or was mended; null before the first scrub',
+  })
+  readonly provenAt: string | null;
+
+  constructor(status: NodeStatus, { usage, provenAt }: NodeFacts, { cluster, store }: NodeViews) {
     this.node = status.number;
     this.name = `node_${status.number}`;
     this.state = status.state;
@@ -102,6 +118,7 @@ export class NodeDto {
     this.lastError = status.lastError ?? null;
     Object.assign(this, cluster?.describe(status.number));
     Object.assign(this, describeChange(status.number, store));
+    this.provenAt = provenAt === undefined ? null : new Date(provenAt).toISOString();
   }
 }
 

@@ -49,6 +49,11 @@ export class NodesController {
   private async describe(signal: AbortSignal): Promise<readonly NodeDto[]> {
     const usage = new Map((await this.metadata.usage(signal)).map((entry) => [entry.node, entry]));
     const numbers = this.registry.nodes.map(({ number }) => number).sort((one, other) => one - other);
-    return numbers.map((number) => new NodeDto(this.registry.status(number), usage.get(number), this.views));
+    return Promise.all(
+      numbers.map(async (number) => {
+        const provenAt = await this.metadata.provenAt(number, signal);
+        return new NodeDto(this.registry.status(number), { usage: usage.get(number), provenAt }, this.views);
+      }),
+    );
   }
 }

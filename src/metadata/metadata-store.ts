@@ -72,6 +72,22 @@ export interface GarbageVersion {
   readonly pages: number;
 }
 
+/** A shard that is not on its node as it was put there; or, without one, a node on which nothing is any more that the layouts name. */
+export interface Damage {
+  readonly node: number;
+  readonly shard?: { readonly versionId: VersionId; readonly stripe: number; readonly index: number };
+}
+
+/** How far a scrub has come that is not finished, so that it goes on after a restart. */
+export interface ScrubNote {
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  /** The last file that was looked at; files are walked over in the order of their ids. */
+  readonly after: FileId;
+  /** Nodes of which not everything could be looked at so far. */
+  readonly unproven: readonly number[];
+}
+
 /** By name: by its UTF-8 bytes, then by id. By creation: by id, which is a UUIDv7. */
 export type ListOrder = 'name' | '-name' | 'createdAt' | '-createdAt';
 
@@ -293,6 +309,25 @@ export abstract class MetadataStore {
 
   /** Shards and bytes of all committed versions, by node. */
   abstract usage(signal: AbortSignal): Promise<readonly NodeUsage[]>;
+
+  /** Keeps damage until it is cleared, each once. Of what exceeds `max` in all nothing is kept: it will be found again. */
+  abstract noteDamage(damage: readonly Damage[], max: number, signal: AbortSignal): Promise<void>;
+
+  /** All damage, that of one version together, in pages read as they are needed. */
+  abstract damage(signal: AbortSignal): AsyncIterable<Damage>;
+
+  abstract clearDamage(damage: readonly Damage[], signal: AbortSignal): Promise<void>;
+
+  /** Notes that all shards on a node were proven, or found bad and noted, since this time. */
+  abstract noteProven(node: number, at: number, signal: AbortSignal): Promise<void>;
+
+  /** What was noted by {@link noteProven}; undefined if nothing was. */
+  abstract provenAt(node: number, signal: AbortSignal): Promise<number | undefined>;
+
+  /** Keeps how far a scrub has come; undefined: none is unfinished. */
+  abstract noteScrub(note: ScrubNote | undefined, signal: AbortSignal): Promise<void>;
+
+  abstract scrubNote(signal: AbortSignal): Promise<ScrubNote | undefined>;
 
   /** Proves that the index can be written: a durable write of nothing. */
   abstract probe(signal: AbortSignal): Promise<void>;

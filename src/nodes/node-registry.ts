@@ -1,3 +1,5 @@
+import { isInBackground } from './background-work.js';
+import { ForegroundLoad } from './foreground-load.js';
 import { type CallClass, NodeLatencies } from './node-latencies.js';
 import { RunningCalls } from './running-calls.js';
 import { NodeError, type NodeProbe, type StorageNode } from './storage-node.js';
@@ -65,6 +67,8 @@ export type LookListener = (node: number) => void;
  * All nodes of the cluster and the map of their states. `health` writes the states; whoever reads or writes shards asks here where to go.
  */
 export class NodeRegistry {
+  /** Of calls to all nodes that somebody waits for. */
+  readonly foreground = new ForegroundLoad();
   private readonly entries = new Map<number, Entry>();
   private suspicion: SuspicionListener | undefined;
   private look: LookListener | undefined;
@@ -202,6 +206,7 @@ export class NodeRegistry {
       entry.answeredAt = this.now();
       if (entry.lateAt < started && isWrite(latency)) entry.lateAt = -Infinity;
       entry.latencies.completed(latency, entry.answeredAt - started);
+      if (!isInBackground()) this.foreground.note(entry.answeredAt - started, entry.answeredAt);
       return result;
     } catch (error) {
       if (signal?.aborted !== true && this.entries.has(number)) this.suspect(number, error);

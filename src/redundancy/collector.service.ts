@@ -68,7 +68,7 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
     this.reconcile = reconcile;
   }
 
-  /** See `CollectorParts.reconcile`. */
+  /** Puts what the index says of a file on the nodes anew, as the newest that there is. @throws DomainError if that cannot be done now */
   reconcileFile(fileId: FileId): Promise<void> {
     return this.reconcile(fileId);
   }
@@ -76,6 +76,11 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
   /** See {@link Collector.clear}. */
   clear(node: number, signal: AbortSignal): Promise<number> {
     return this.collector.clear(node, signal);
+  }
+
+  /** Walks over the nodes now, if that is not under way: one that was away may have what it should not. */
+  sweepSoon(): void {
+    this.run('sweep', (signal) => this.sweep(signal));
   }
 
   /** Takes note of shards that may lie where they should not; they are looked at with the next walk over all garbage. */

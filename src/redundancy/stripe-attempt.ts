@@ -94,8 +94,8 @@ export class StripeAttempt {
     const { shape, wanted } = this.task;
     if (shape.k > 1 && wanted.every((index) => this.got.has(index)))
       return wanted.map((index) => this.got.get(index) as Uint8Array);
-    const data = codec.decode(this.got, shape);
-    return wanted.map((index) => (data[index] as Uint8Array).subarray(0, this.task.lengthOf(index)));
+    const slices = codec.decode(this.got, shape, wanted);
+    return wanted.map((index, at) => (slices[at] as Uint8Array).subarray(0, this.task.lengthOf(index)));
   }
 
   get isComplete(): boolean {

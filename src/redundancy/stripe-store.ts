@@ -51,7 +51,7 @@ export class StripeStore {
     const candidates = prompt.length < shards.length ? writable : prompt;
     const nodes = this.placement.place({ width: shards.length, candidates });
     if (nodes === undefined) throw this.notEnough(shards.length);
-    const row = [...nodes];
+    const row = turned(nodes, shards[0]?.k === 1 ? 0 : this.placement.files(nodes[0] as number));
     ledger.placed(row, shards);
     return row;
   }
@@ -104,6 +104,15 @@ export class StripeStore {
       `each stripe needs ${width} nodes and ${this.registry.writable().length} take new shards now`,
     );
   }
+}
+
+/**
+ * The same nodes in another order for each stripe: where all of them are taken each time, parity would otherwise always lie on the last
+ * ones, which then nobody reads from. Copies are read from any node.
+ */
+function turned(nodes: readonly number[], by: number): number[] {
+  const first = by % nodes.length;
+  return [...nodes.slice(first), ...nodes.slice(0, first)];
 }
 
 function nodeOf({ shard, row }: Assignment): number {

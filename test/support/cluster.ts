@@ -17,10 +17,12 @@ import { layoutPages } from '../../src/redundancy/layout.js';
 import { Hedging } from '../../src/redundancy/hedging.js';
 import { NodeWriter } from '../../src/redundancy/node-writer.js';
 import { type PlacedRecord, type PutRecord, RecordStore } from '../../src/redundancy/record-store.js';
+import { AnyShapeCodec } from '../../src/redundancy/any-shape.stripe-codec.js';
+import { ErasureCodec } from '../../src/redundancy/erasure/erasure.stripe-codec.js';
+import { TableErasureKernel } from '../../src/redundancy/erasure/table.erasure-kernel.js';
 import { type ChangeFile, MoveCommitter } from '../../src/redundancy/repair/move-committer.js';
 import { ShardCopier } from '../../src/redundancy/repair/shard-copier.js';
 import { VersionMover } from '../../src/redundancy/repair/version-mover.js';
-import { ReplicateCodec } from '../../src/redundancy/stripe-codec.js';
 import { StripeReader } from '../../src/redundancy/stripe-reader.js';
 import { StripeStore } from '../../src/redundancy/stripe-store.js';
 import { VersionHolds } from '../../src/redundancy/version-holds.js';
@@ -34,6 +36,8 @@ export const NEVER = new AbortController().signal;
 export interface ClusterShape {
   readonly nodes: number;
   readonly redundancy: number;
+  /** Data slices of a stripe; 1, copies, if absent. */
+  readonly data?: number;
   readonly sliceBytes: number;
   /** Age at which what no file needs is an orphan; 0 if absent. */
   readonly graceMs?: number;
@@ -64,7 +68,7 @@ export class Cluster {
   readonly sealer: RecordSealer;
   readonly mover: VersionMover;
   private readonly stripes: StripeStore;
-  private readonly codec = new ReplicateCodec();
+  private readonly codec = new AnyShapeCodec(new ErasureCodec(new TableErasureKernel()));
 
   private constructor(
     readonly shape: ClusterShape,
@@ -148,7 +152,7 @@ export class Cluster {
     };
     const source = {
       versionId,
-      shape: { k: 1, m: this.shape.redundancy },
+      shape: { k: this.shape.data ?? 1, m: this.shape.redundancy },
       codec: this.codec,
       batchBytes: 4 * this.shape.sliceBytes,
     };

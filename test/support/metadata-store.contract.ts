@@ -556,6 +556,41 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
       });
     });
 
+    describe('damage', () => {
+      it('is kept until it is cleared, each once, by version, and no more of it than was allowed', async () => {
+        const [first, second] = [newId<VersionId>(), newId<VersionId>()] as const;
+        const at = (versionId: VersionId, stripe: number, node: number) => ({ node, shard: { versionId, stripe, index: 1 } });
+        const all = [{ node: 7 }, at(first, 2, 3), at(first, 2 ** 40, 1), at(second, 0, 300)];
+        await store.noteDamage(all.toReversed(), 10, NEVER);
+        await store.noteDamage(all, 10, NEVER);
+        await store.close();
+        store = await harness.open();
+        expect(await collect(store.damage(NEVER))).toEqual(all);
+        await store.noteDamage([at(second, 1, 1), at(second, 2, 1)], 5, NEVER);
+        expect(await collect(store.damage(NEVER))).toHaveLength(5);
+        await store.clearDamage([all[1]!, all[1]!, at(first, 9, 9)], NEVER);
+        expect((await collect(store.damage(NEVER))).slice(0, 2)).toEqual([all[0], all[2]]);
+      });
+
+      it('remembers how far a scrub has come', async () => {
+        const note = { startedAt: 1_700_000_000_000, after: newId<FileId>(), unproven: [3, 300] };
+        expect(await store.scrubNote(NEVER)).toBeUndefined();
+        await store.noteScrub({ ...note, startedAt: 1 }, NEVER);
+        await store.noteScrub(note, NEVER);
+        expect(await store.scrubNote(NEVER)).toEqual(note);
+        await store.noteScrub(undefined, NEVER);
+        expect(await store.scrubNote(NEVER)).toBeUndefined();
+      });
+
+      it('remembers since when everything on a node is proven', async () => {
+        expect(await store.provenAt(3, NEVER)).toBeUndefined();
+        await store.noteProven(3, 1_700_000_000_000, NEVER);
+        await store.noteProven(3, 5, NEVER);
+        expect(await store.provenAt(3, NEVER)).toBe(1_700_000_000_000);
+        expect(await store.provenAt(4, NEVER)).toBeUndefined();
+      });
+    });
+
     describe('relocation', () => {
       const bytes = Uint8Array.of(4, 5);
 
@@ -758,6 +793,13 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           raiseRevision: () => store.raiseRevision(1, signal),
           noteSettled: () => store.noteSettled(1, signal),
           settledThrough: () => store.settledThrough(signal),
+          noteDamage: () => store.noteDamage([{ node: 1 }], 1, signal),
+          damage: () => collect(store.damage(signal)),
+          clearDamage: () => store.clearDamage([{ node: 1 }], signal),
+          noteProven: () => store.noteProven(1, 1, signal),
+          noteScrub: () => store.noteScrub(undefined, signal),
+          scrubNote: () => store.scrubNote(signal),
+          provenAt: () => store.provenAt(1, signal),
           relocate: () => store.relocate(makeRelocation(makeCreation('a'), {}), signal),
           layoutRevision: () => store.layoutRevision(versionId, 0, signal),
           amend: () => store.amend(fileId, { basis: 1, revision: 2, recordNodes: [] }, undefined, signal),

@@ -33,3 +33,8 @@ export function importRecord(tables: IndexTables, record: ImportedRecord): void 
 function knownRevision(tables: IndexTables, fileId: FileId): number {
   return Math.max(readFile(tables, fileId)?.file.revision ?? 0, readTombstone(tables, fileId)?.revision ?? 0);
 }
+
+export function revisionOf(record: ImportedRecord): number {
+  if (record.kind === 'layout') return record.revision;
+  return (record.kind === 'file' ? record.file : record.tombstone).revision;
+}

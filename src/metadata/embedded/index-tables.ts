@@ -25,6 +25,10 @@ export interface IndexTables {
   readonly tombstones: Table;
   /** Node → revision through which it was swept. */
   readonly swept: Table;
+  /** Shards that are not as they were put → nothing. */
+  readonly damage: Table;
+  /** Node → time since which all on it was proven. */
+  readonly proven: Table;
   /** What the index says of itself. */
   readonly meta: Table;
 }
@@ -48,6 +52,8 @@ export function openTables(environment: RootDatabase): IndexTables {
     keks: openTable(environment, 'keks'),
     tombstones: openTable(environment, 'tombstones'),
     swept: openTable(environment, 'swept'),
+    damage: openTable(environment, 'damage'),
+    proven: openTable(environment, 'proven'),
     meta: openTable(environment, 'meta'),
   };
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../config/app-config.js';
 import type { DamageListener } from '../stripe-reader.js';
 import { CollectorService } from '../collector.service.js';
-import { ReplicateCodec } from '../stripe-codec.js';
+import { StripeCodec } from '../stripe-codec.js';
 import { type ChangeFile, MoveCommitter } from './move-committer.js';
 import { ShardCopier } from './shard-copier.js';
 import { VersionMover } from './version-mover.js';
@@ -15,14 +15,14 @@ export class MoverService {
   private throttle: (bytes: number, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   private onDamage: DamageListener = () => undefined;
 
-  constructor(config: AppConfig, collector: CollectorService) {
+  constructor(config: AppConfig, collector: CollectorService, codec: StripeCodec) {
     const { records, holds } = collector;
     const { registry, placement } = records.parts;
     const onDamage: DamageListener = (node, shard, error) => this.onDamage(node, shard, error);
     this.mover = new VersionMover({
       records,
       holds,
-      copier: new ShardCopier({ registry, placement, codec: new ReplicateCodec(), onDamage }),
+      copier: new ShardCopier({ registry, placement, codec, onDamage }),
       committer: new MoveCommitter(records, (id, work) => this.changeFile(id, work)),
       onStrays: (strays) => collector.addStrays(strays),
       throttle: (bytes, signal) => this.throttle(bytes, signal),
