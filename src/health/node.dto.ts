@@ -117,15 +117,15 @@ export class NodeDto {
     this.latencyP95Ms = rounded(status.latencyP95Ms);
     this.lastError = status.lastError ?? null;
     Object.assign(this, cluster?.describe(status.number));
-    Object.assign(this, describeChange(status.number, store));
+    Object.assign(this, describeChange(status, store));
     this.provenAt = provenAt === undefined ? null : new Date(provenAt).toISOString();
   }
 }
 
 /** What is being done with a node, without what does not apply. */
-function describeChange(node: number, { drains, restoring }: StoreView): Pick<NodeDto, 'drain' | 'restoring'> {
+function describeChange({ number: node, isRestoring }: NodeStatus, { drains }: StoreView): Pick<NodeDto, 'drain' | 'restoring'> {
   const drain = drains.get(node);
-  return { ...(drain === undefined ? {} : { drain: new DrainDto(drain) }), ...(restoring.has(node) ? { restoring: true } : {}) };
+  return { ...(drain === undefined ? {} : { drain: new DrainDto(drain) }), ...(isRestoring ? { restoring: true } : {}) };
 }
 
 function rounded(ms: number | undefined): number | null {
@@ -147,6 +147,33 @@ export class NodesDto {
   @ApiPropertyOptional({ type: 'integer', example: 2, description: 'The node whose process took this request, and passed it on' })
   readonly servedBy?: number;
 
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    example: 1,
+    description:
+      'How many more nodes may be lost without losing a file: that of the worst one; -1 if one cannot be read in full now; null before it was looked at',
+  })
+  readonly survives: number | null;
+
+  @ApiProperty({
+    type: 'string',
+    format: 'uuid',
+    nullable: true,
+    example: '0192f3a4-5b6c-7d8e-9f01-23456789abcd',
+    description: 'The id of a file that survives no more than that; null if there is none',
+  })
+  readonly worstFile: string | null;
+
+  @ApiProperty({
+    type: 'string',
+    format: 'date-time',
+    nullable: true,
+    example: '2026-11-22T12:00:00.000Z',
+    description: 'When that was looked at',
+  })
+  readonly survivesAt: string | null;
+
   @ApiPropertyOptional({
     type: () => AlignmentDto,
     description:
@@ -156,6 +183,10 @@ export class NodesDto {
 
   constructor(nodes: readonly NodeDto[], { cluster, store }: NodeViews, servedBy?: number) {
     this.nodes = nodes;
+    const { survival } = store;
+    this.survives = survival?.survives ?? null;
+    this.worstFile = survival?.fileId ?? null;
+    this.survivesAt = survival === undefined ? null : new Date(survival.at).toISOString();
     if (store.alignment !== undefined) this.alignment = new AlignmentDto(store.alignment);
     if (cluster === undefined) return;
     this.gateway = cluster.gateway;

@@ -2,6 +2,7 @@ import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } fro
 import type { VersionId } from '../common/ids.js';
 import { mapOrdered } from '../common/map-ordered.js';
 import type { MetadataStore, StoredFile, Tombstone } from '../metadata/metadata-store.js';
+import { inBackground } from '../nodes/background-work.js';
 import { CollectorService } from '../redundancy/collector.service.js';
 import { MoverService } from '../redundancy/repair/mover.service.js';
 import { type Amiss, amissOf, type Target } from './amiss.js';
@@ -97,7 +98,7 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
   private run(): void {
     const { signal } = this.stopping;
     if (signal.aborted || this.running !== undefined) return;
-    this.running = this.work(signal)
+    this.running = inBackground(() => this.work(signal))
       .catch((error: unknown) => {
         this.isDue = true;
         if (!signal.aborted) this.logger.error({ err: error }, 'files could not be brought to their places; it is tried again');
@@ -141,7 +142,6 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     let [done, failed] = [0, 0];
     const note = (): void => {
       const { files, bytes, etaSeconds } = progress;
-      view.restoring = new Set(this.membership.losses.keys());
       view.alignment = files + failed === 0 ? undefined : { files, bytes, etaSeconds, failed };
       this.drains.note(census, etaSeconds);
     };
@@ -197,8 +197,8 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     for (const [number, lostBefore] of losses) {
       if (this.membership.losses.get(number) !== lostBefore) continue;
       this.membership.cluster.changeNode(number, ({ lostBefore: _, ...node }) => node);
+      this.membership.registry.losses.delete(number);
       this.logger.log({ node: number }, 'what a node with a new disk had lost is restored');
     }
-    this.membership.view.restoring = new Set(this.membership.losses.keys());
   }
 }

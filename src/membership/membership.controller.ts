@@ -29,8 +29,8 @@ export class MembershipController {
   @Post('nodes/:node/drain')
   @HttpCode(202)
   @DescribeDrain()
-  drain(@Param('node') node: string): Promise<void> {
-    return this.service.drain(numberOf(node));
+  drain(@Param('node') node: string, @Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<void> {
+    return this.service.drain(numberOf(node), requestSignal(request, response));
   }
 
   @Delete('nodes/:node/drain')

@@ -7,11 +7,12 @@ import { MembershipController } from './membership.controller.js';
 import { MembershipService } from './membership.service.js';
 import { RebalanceService } from './rebalance.service.js';
 import { ReloadService } from './reload.service.js';
+import { SurvivalService } from './survival.service.js';
 
 @Module({
   imports: [NodesModule, RedundancyModule],
   controllers: [MembershipController],
-  providers: [AlignmentService, Membership, MembershipService, RebalanceService, ReloadService],
+  providers: [AlignmentService, Membership, MembershipService, RebalanceService, ReloadService, SurvivalService],
   exports: [ReloadService],
 })
 export class MembershipModule {}

@@ -29,10 +29,11 @@ export class MembershipService {
   }
 
   /** Begins to empty a node. @throws DomainError `node-not-found`, `drain-refused` */
-  drain(number: number): Promise<void> {
-    return this.inTurn(() => {
+  drain(number: number, signal: AbortSignal): Promise<void> {
+    return this.inTurn(async () => {
       if (this.entry(number).state === 'draining') return;
       this.requireOthers(number, 'drain-refused');
+      await this.requireRoom(number, signal);
       this.setDraining(number, true);
     });
   }
@@ -77,6 +78,7 @@ export class MembershipService {
       // In this order a crash in between is harmless: a node that is not ready is made at the next start.
       const fresh = { nodeId: newId<NodeId>(), ready: false, lostBefore: Date.now() };
       cluster.changeNode(number, (node) => ({ ...node, ...fresh }));
+      registry.losses.set(number, fresh.lostBefore);
       await this.makeAgain(number, before);
       this.logger.warn({ node: number }, 'a node has a new disk, and what the old one had is restored');
       this.alignment.changed();
@@ -98,6 +100,8 @@ export class MembershipService {
     if (error === undefined) return;
     await registry.retire(number)?.close();
     cluster.changeNode(number, () => before);
+    if (before.lostBefore === undefined) registry.losses.delete(number);
+    else registry.losses.set(number, before.lostBefore);
     await this.admit(number);
     // Known already, so that it can be tried again at once.
     registry.setState(number, 'down', { error });
@@ -135,6 +139,14 @@ export class MembershipService {
       refuse(code, `each file lies on ${live.redundancy + 1} nodes, and without node ${number} there are ${others}`);
     if (live.current.peers.length > 0 && cluster.map.gateway === number)
       refuse(code, `node ${number} belongs to the process that holds the index: let another one take over first`);
+  }
+
+  /** A coded file may lie on more nodes than one more than may be lost, and all its shards on different ones. */
+  private async requireRoom(number: number, signal: AbortSignal): Promise<void> {
+    const others = this.membership.active.filter((node) => node !== number).length;
+    const { widest } = await this.alignment.census(signal);
+    if (widest > others)
+      refuse('drain-refused', `there are files that lie on ${widest} nodes, and without node ${number} there are ${others}`);
   }
 
   private requireMember(number: number): number {

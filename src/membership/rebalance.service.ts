@@ -1,4 +1,5 @@
 import { Injectable, Logger, OnApplicationShutdown } from '@nestjs/common';
+import { inBackground } from '../nodes/background-work.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { CollectorService } from '../redundancy/collector.service.js';
@@ -53,7 +54,7 @@ export class RebalanceService implements OnApplicationShutdown {
     if (this.running !== undefined || this.stopping.signal.aborted) return;
     this.current = { state: 'running', moved: 0, startedAt: Date.now(), endedAt: undefined };
     this.progress = new WorkProgress({ files: movesLeft(this.counts()), bytes: 0 });
-    this.running = this.run(this.stopping.signal)
+    this.running = inBackground(() => this.run(this.stopping.signal))
       .catch((error: unknown): RebalanceState => {
         if (!this.stopping.signal.aborted) this.logger.error({ err: error }, 'the rebalance failed');
         return 'failed';

@@ -24,7 +24,7 @@ export class VersionAligner {
     const { file, manifest } = stored;
     const { registry } = this.collector.records.parts;
     // Without as many nodes as it takes, copies would be made only to be taken back.
-    if (amiss.isReshaped && registry.writable().length <= target.redundancy) return false;
+    if (amiss.isReshaped && registry.writable().length < manifest.k + target.redundancy) return false;
     const lost = new Map<number, Uint8Array>();
     for (const node of amiss.restores) lost.set(node, await this.lostOn(node, manifest, signal));
     const isLost = [...lost.values()].some((stripes) => stripes.includes(1));

@@ -35,6 +35,10 @@ export class NodesModule implements OnApplicationBootstrap {
 async function openNodes(source: NodeSource, cluster: ClusterFile): Promise<OpenedNodes> {
   const { nodes, existing } = await source.open(cluster);
   const registry = new NodeRegistry(nodes);
-  for (const { number } of nodes) if (cluster.node(number).state === 'draining') registry.setDraining(number, true);
+  for (const { number } of nodes) {
+    const { state, lostBefore } = cluster.node(number);
+    if (state === 'draining') registry.setDraining(number, true);
+    if (lostBefore !== undefined) registry.losses.set(number, lostBefore);
+  }
   return new OpenedNodes(registry, existing);
 }

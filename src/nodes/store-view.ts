@@ -16,11 +16,21 @@ export interface AlignmentProgress {
   readonly failed: number;
 }
 
+/** The file that would be lost first. */
+export interface StoreSurvival {
+  /** How many more nodes may be lost without losing a file; -1 if one cannot be read in full already now. */
+  readonly survives: number;
+  /** Which one that is; undefined if there is no file. */
+  readonly fileId: string | undefined;
+  /** When that was looked at, milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** What is going on with the places of files, for whoever describes the store. Written by those who do it. */
 export class StoreView {
   readonly drains = new Map<number, DrainProgress>();
-  /** Nodes of which the disk is a new one, and not all of the old one is restored. */
-  restoring: ReadonlySet<number> = new Set();
   /** Absent: nothing is left to do. */
   alignment: AlignmentProgress | undefined;
+  /** Absent: not looked at yet since the start. */
+  survival: StoreSurvival | undefined;
 }

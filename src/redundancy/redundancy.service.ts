@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FileId, VersionId } from '../common/ids.js';
 import { LiveConfig } from '../config/live-config.js';
+import type { ShardPlace } from './repair/move-plan.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
@@ -114,8 +115,8 @@ export class RedundancyService {
 
   /** Where the shards of a version lie and how many more nodes it survives at this moment. */
   report(manifest: Manifest, signal: AbortSignal): Promise<LayoutReport> {
-    const readable = new Set(this.registry.reachable());
-    const options = { isReadable: (node: number) => readable.has(node), placesMax: this.live.current.limits.info_stripes_max };
+    const isReadable = ({ node }: ShardPlace): boolean => this.registry.isReadable(node, manifest.createdAt);
+    const options = { isReadable, placesMax: this.live.current.limits.info_stripes_max };
     return reportLayout(this.collector.metadata, manifest, options, signal);
   }
 }

@@ -17,6 +17,8 @@ interface NodeJson {
 
 interface NodesJson {
   readonly nodes: readonly NodeJson[];
+  readonly survives: number | null;
+  readonly worstFile: string | null;
   readonly alignment?: { readonly files: number; readonly failed: number };
 }
 
@@ -181,9 +183,12 @@ describe('nodes that come and go', () => {
       const info = (await (await fetch(`${server.url}/files/${id}/info`)).json()) as { survives: number };
       expect(info.survives).toBe(2);
     }
+    await until('seen that all survive two', async () => (await nodes()).survives === 2);
     for (const gone of [1, 3]) await rm(server.nodeFolder(gone), { recursive: true });
     for (const gone of [1, 3]) await server.untilNode(gone, 'down');
     await expectAll(files);
+    await until('seen that one may be on its last copy', async () => (await nodes()).survives === 0);
+    expect([...files.keys()]).toContain((await nodes()).worstFile);
     for (const gone of [1, 3]) expect((await call('POST', `/nodes/${gone}/replace`)).status).toBe(202);
     await until('restored', async () => (await nodes()).nodes.every((one) => one.state === 'up' && one.restoring === undefined));
 
