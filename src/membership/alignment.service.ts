@@ -49,6 +49,7 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
   /** Walks in a row that failed, and how many turns of the timer the next one waits for that. */
   private failures = 0;
   private pauses = 0;
+  private hasWarned = false;
 
   constructor(
     mover: MoverService,
@@ -139,6 +140,7 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
   private async walk(census: Census, signal: AbortSignal): Promise<{ readonly done: number; readonly failed: number }> {
     const { view } = this.membership;
     const progress = new WorkProgress(census);
+    this.hasWarned = false;
     let [done, failed] = [0, 0];
     const note = (): void => {
       const { files, bytes, etaSeconds } = progress;
@@ -187,7 +189,9 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
       return await work();
     } catch (error) {
       signal.throwIfAborted();
-      this.logger.warn({ err: error }, 'a file could not be brought to its place; it is tried again');
+      // Mostly all fail for one reason.
+      if (!this.hasWarned) this.logger.warn({ err: error }, 'files could not be brought to their places; it is tried again');
+      this.hasWarned = true;
       return 'failed';
     }
   }

@@ -71,6 +71,7 @@ export class Collector {
    */
   async clear(number: number, signal: AbortSignal): Promise<number> {
     const node = this.parts.registry.node(number);
+    if (await this.isAhead(number, signal)) return Infinity;
     await this.recordSweep.sweepNode(number, new Set(), signal, { graceMs: 0, isLeaving: true });
     await this.sweepShards(number, () => true, signal);
     return (await count(node.list(signal))) + (await count(node.listRecords(signal)));
@@ -98,13 +99,16 @@ export class Collector {
     }
   }
 
-  /** An index that is older than the node would take files for orphans: then nothing is touched, as if the node were not there. */
   private async sweepRecords(number: number, unsettled: Set<VersionId>, signal: AbortSignal): Promise<number | undefined> {
+    return (await this.isAhead(number, signal)) ? undefined : this.recordSweep.sweepNode(number, unsettled, signal);
+  }
+
+  /** An index that is older than the node would take files for orphans: then nothing is touched, as if the node were not there. */
+  private async isAhead(number: number, signal: AbortSignal): Promise<boolean> {
     const { newestRevision } = await this.parts.registry.call(number, (node) => node.probe(signal));
-    if (newestRevision <= (await this.parts.metadata.revisionCeiling(signal)))
-      return this.recordSweep.sweepNode(number, unsettled, signal);
+    if (newestRevision <= (await this.parts.metadata.revisionCeiling(signal))) return false;
     this.parts.onAhead(number, newestRevision);
-    return undefined;
+    return true;
   }
 
   private async sweepShards(number: number, isOrphan: (versionId: VersionId) => boolean, signal: AbortSignal): Promise<number> {

@@ -213,7 +213,8 @@ export class Cluster {
     });
   }
 
-  private async reconcile(fileId: FileId): Promise<void> {
+  /** Puts on the nodes anew what the index says of a file. */
+  async reconcile(fileId: FileId): Promise<void> {
     await this.records.change(async (put) => {
       const stored = await this.metadata.find(fileId, NEVER);
       if (stored !== undefined) {
