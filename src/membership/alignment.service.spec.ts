@@ -1,8 +1,10 @@
 import 'reflect-metadata';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { crc32 } from 'node:zlib';
 import { Logger } from '@nestjs/common';
 import { NEVER, stream } from '../../test/support/cluster.js';
 import { eventually, Members } from '../../test/support/members.js';
+import { newId, type VersionId } from '../common/ids.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { AlignmentService } from './alignment.service.js';
 import { RebalanceService } from './rebalance.service.js';
@@ -14,14 +16,16 @@ const SLICE = 16;
 
 let members: Members;
 let alignment: AlignmentService;
+let survival: SurvivalService | undefined;
 
 beforeEach(async () => {
-  members = await Members.make({ nodes: 5, redundancy: 1, sliceBytes: SLICE });
+  members = await Members.make({ nodes: 5, redundancy: 1, sliceBytes: SLICE, graceMs: 3_600_000 });
   alignment = new AlignmentService(members.mover, members.collector, members.membership);
 });
 
 afterEach(async () => {
   await alignment.onApplicationShutdown();
+  await survival?.onApplicationShutdown();
   await members.remove();
 });
 
@@ -33,6 +37,23 @@ async function expectWhole(manifest: Manifest, body: readonly Uint8Array[]): Pro
   const { cluster } = members;
   const stored = (await cluster.metadata.findByVersion(manifest.versionId, NEVER))!;
   expect(await cluster.read(stored.manifest)).toEqual(Buffer.concat(body));
+}
+
+/** Leaves marks of deleted files on all nodes. */
+async function deleteSome(): Promise<void> {
+  const { cluster } = members;
+  for (let at = 0; at < 5; at += 1) await cluster.delete((await cluster.store(slices(1))).fileId);
+  await cluster.collector.collect(NEVER);
+  const marked = (await Array.fromAsync(cluster.metadata.tombstones(NEVER))).flatMap(({ nodes }) => nodes);
+  expect(new Set(marked)).toEqual(new Set([1, 2, 3, 4, 5]));
+}
+
+/** Each mark of a deleted file is where it is said to be. */
+async function expectMarked(): Promise<void> {
+  const { metadata, memory } = members.cluster;
+  for await (const { fileId: id, nodes } of metadata.tombstones(NEVER))
+    for (const node of nodes)
+      expect(await memory[node - 1]!.getRecords([{ kind: 'tombstone', id, page: 0 }], NEVER)).toMatchObject([{ fileId: id }]);
 }
 
 /** Everything that lies on a node. */
@@ -48,8 +69,17 @@ describe('the alignment', () => {
     const { cluster } = members;
     const body = slices(20);
     const manifest = await cluster.store(body);
-    const gone = await cluster.store(slices(3));
-    await cluster.delete(gone.fileId);
+    await deleteSome();
+    const orphan = {
+      versionId: newId<VersionId>(),
+      stripe: 0,
+      index: 0,
+      k: 1,
+      m: 1,
+      bytes: Uint8Array.of(1),
+      checksum: crc32(Uint8Array.of(1)),
+    };
+    await cluster.memory[1]!.put({ shards: [orphan], records: [] }, NEVER); // of an upload that a crash cut short a moment ago
     const writer = cluster.writer();
     await writer.write(stream(body), 3, NEVER); // on all nodes, and not committed
     members.drain(2);
@@ -84,24 +114,23 @@ describe('the alignment', () => {
     const { cluster, membership } = members;
     const body = slices(20);
     const manifest = await cluster.store(body);
-    const gone = await cluster.store(slices(1));
-    await cluster.delete(gone.fileId);
-    const before = await kept(3);
+    await deleteSome();
     const memory = cluster.memory[2]!;
-    await memory.delete(await Array.fromAsync(memory.list(NEVER)), NEVER);
+    const before = await Array.fromAsync(memory.list(NEVER));
+    await memory.delete(before, NEVER);
     await memory.forget(await Array.fromAsync(memory.listRecords(NEVER)), NEVER);
     const lostBefore = Date.now() + 1;
     membership.cluster.changeNode(3, (node) => ({ ...node, lostBefore }));
     cluster.registry.losses.set(3, lostBefore);
-    const survival = new SurvivalService(members.collector, membership);
+    survival = new SurvivalService(members.collector, membership);
     survival.onApplicationBootstrap();
     await eventually(() => membership.view.survival !== undefined);
     expect(membership.view.survival).toMatchObject({ survives: 0, fileId: manifest.fileId });
     alignment.onApplicationBootstrap();
     await eventually(() => membership.losses.size === 0);
-    expect(await kept(3)).toBe(before);
+    expect(await Array.fromAsync(memory.list(NEVER))).toHaveLength(before.length);
+    await expectMarked();
     await eventually(() => membership.view.survival?.survives === 1);
-    await survival.onApplicationShutdown();
     await expectWhole(manifest, body);
   });
 
@@ -113,6 +142,8 @@ describe('the alignment', () => {
       const manifest = await cluster.store(body);
       alignment.onApplicationBootstrap();
       await eventually(() => membership.cluster.map.redundancy === 1);
+      const writer = cluster.writer();
+      await writer.write(stream(body), 3, NEVER); // as it was at its begin
       members.setRedundancy(redundancy);
       const failing = cluster.faulty.map((node) => node.inject({ on: 'put', effect: { fail: 'unavailable' } }));
       alignment.changed();
@@ -123,10 +154,15 @@ describe('the alignment', () => {
       for (const mend of failing) mend();
       for (const { number } of cluster.memory) cluster.registry.setState(number, 'up', {});
       await eventually(async () => (await cluster.metadata.findByVersion(manifest.versionId, NEVER))?.manifest.m === redundancy);
-      await eventually(() => membership.cluster.map.redundancy === redundancy && membership.view.alignment === undefined);
+      await eventually(() => membership.view.alignment === undefined);
+      if (redundancy > 1) expect(membership.cluster.map.redundancy).toBe(1);
       const stored = (await cluster.metadata.findByVersion(manifest.versionId, NEVER))!;
       expect(stored.manifest.recordNodes).toHaveLength(redundancy + 1);
       await expectWhole(manifest, body);
+      const late = await cluster.commit(writer, body);
+      await eventually(async () => (await cluster.metadata.findByVersion(late.versionId, NEVER))?.manifest.m === redundancy);
+      await eventually(() => membership.cluster.map.redundancy === redundancy);
+      await expectWhole(late, body);
     },
   );
 });
