@@ -79,7 +79,8 @@ export class ProberService implements OnModuleInit, OnApplicationShutdown {
     const node = this.registry.node(number);
     let watched = this.watched.get(number);
     if (watched?.node !== node) {
-      watched = { node, detector: new NodeDetector(this.registry.now), running: undefined, hanging: 0 };
+      const detector = new NodeDetector(this.registry.now, this.config.limits.flap_window_ms);
+      watched = { node, detector, running: undefined, hanging: 0 };
       this.watched.set(number, watched);
     }
     return watched;
