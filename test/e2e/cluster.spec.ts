@@ -10,6 +10,8 @@ import { PeerCluster } from '../support/peer-cluster.js';
 import { exchange, responseOf } from '../support/raw-http.js';
 
 const MiB = 1024 * 1024;
+/** As slow to doubt a node as may be: the tests' machine has more to do than these processes. */
+const PATIENT = { limits: { probe_interval_ms: 400, probe_ms_max: 1200 } };
 const LOAD = { clients: 3, filesMax: 40, largeBytesMax: 300_000 };
 
 interface NodesJson {
@@ -35,7 +37,7 @@ describe('a cluster of peers', () => {
   let cluster: PeerCluster;
 
   beforeAll(async () => {
-    cluster = await PeerCluster.start({ nodes: 3, redundancy: 1 });
+    cluster = await PeerCluster.start({ nodes: 3, redundancy: 1, config: PATIENT });
   });
 
   afterAll(() => cluster.remove());
@@ -213,7 +215,7 @@ describe('peers of one storage directory', () => {
   let cluster: PeerCluster;
 
   beforeAll(async () => {
-    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, shared: true, order: [4, 2] });
+    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, shared: true, order: [4, 2], config: PATIENT });
   });
 
   afterAll(() => cluster.remove());
@@ -231,6 +233,7 @@ describe('peers of one storage directory', () => {
     await cluster.untilNode(3, 'up');
     await cluster.untilReady(3);
     expect((await new Client(cluster.url(3)).bytes(id)).toString()).toBe('stored');
+    await new Client(cluster.url(3)).remove(id);
   });
 
   it('lose nothing and go on when one of them is killed under load, and when one freezes', async () => {
