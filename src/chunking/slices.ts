@@ -43,6 +43,12 @@ export async function* slice(source: AsyncIterable<Uint8Array>, sliceBytes: numb
   if (length > 0) yield current.subarray(0, length);
 }
 
+/** Cuts bytes that are at hand, without copying them. */
+export async function* cut(whole: Uint8Array, sliceBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let from = 0; from < whole.length; from += sliceBytes)
+    yield await Promise.resolve(whole.subarray(from, from + sliceBytes));
+}
+
 /**
  * A stream that ends within `bytesMax` bytes, as one buffer that the caller owns; any other one as a stream of the same bytes.
  * The stream has to be read, or its source is left open.
@@ -63,13 +69,10 @@ export async function gather(
   }
 }
 
-async function* resumed(
-  pieces: readonly Uint8Array[],
-  rest: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
+async function* resumed(pieces: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   let isDone = false;
   try {
-    yield* pieces;
+    for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) yield piece; // so that none is kept
     for (;;) {
       const step = await rest.next();
       if (step.done === true) {

@@ -61,8 +61,9 @@ export class AppConfig {
   @Max(254)
   readonly redundancy_count!: number;
 
-  @IsIn(['replicate'])
-  readonly redundancy_scheme!: 'replicate';
+  /** Copies of each slice, or stripes of several slices with parity; `auto`: copies for small files only. */
+  @IsIn(['replicate', 'erasure', 'auto'])
+  readonly redundancy_scheme!: 'replicate' | 'erasure' | 'auto';
 
   @IsArray()
   @IsString({ each: true })
@@ -83,6 +84,12 @@ export class AppConfig {
   @IsString()
   @MinLength(32)
   readonly cluster_secret!: string | null;
+
+  /** Seconds for which a node is down before what lay on it is restored elsewhere. */
+  @IsInt()
+  @Min(0)
+  @Max(30 * 86_400)
+  readonly repair_after!: number;
 
   /** The key ring's file; null is `key-ring.json` under the storage directory. */
   @ValidateIf((config: AppConfig) => config.key_ring !== null)

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ByteBudget } from '../common/byte-budget.js';
 import { AppConfig } from '../config/app-config.js';
-import { requestBytesInFlight } from '../config/limits.js';
+import { requestBytes } from '../redundancy/scheme.js';
 
 /** Requests of at most this size have a budget of their own, which no number of large ones can exhaust. */
 const SMALL_BYTES = 64 * 1024;
@@ -16,9 +16,9 @@ export class Admission {
   private readonly bytesPerRequest: number;
 
   constructor(config: AppConfig) {
-    const { limits, size_per_slice: sliceBytes } = config;
+    const { limits } = config;
     const smallBytes = Math.max(SMALL_BYTES, Math.floor(limits.process_bytes_in_flight * SMALL_SHARE));
-    this.bytesPerRequest = requestBytesInFlight(limits, sliceBytes);
+    this.bytesPerRequest = requestBytes(config);
     this.small = new ByteBudget(smallBytes, limits.admission_ms_max);
     this.large = new ByteBudget(
       Math.max(this.bytesPerRequest, limits.process_bytes_in_flight - smallBytes),

@@ -95,7 +95,7 @@ export class StripePlaceDto {
 
 /** How a file is stored. */
 export class LayoutDto {
-  @ApiProperty({ enum: ['replicate'], example: 'replicate' })
+  @ApiProperty({ enum: ['replicate', 'erasure'], example: 'replicate', description: 'Copies, or data and parity' })
   readonly scheme: string;
 
   @ApiProperty({ type: 'integer', example: 1, description: 'Data shards of each stripe' })
@@ -125,7 +125,7 @@ export class LayoutDto {
   readonly places: readonly StripePlaceDto[];
 
   constructor({ manifest }: StoredFile, report: LayoutReport) {
-    this.scheme = 'replicate';
+    this.scheme = manifest.k === 1 ? 'replicate' : 'erasure';
     this.k = manifest.k;
     this.m = manifest.m;
     this.sealedSize = manifest.sealedSize;

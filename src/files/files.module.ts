@@ -7,9 +7,11 @@ import { RequestLog } from '../http/request-log.js';
 import { MetadataModule } from '../metadata/metadata.module.js';
 import { RedundancyModule } from '../redundancy/redundancy.module.js';
 import { RecordsModule } from '../records/records.module.js';
+import { MoverService } from '../redundancy/repair/mover.service.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
 import { Admission } from './admission.js';
 import { AmendService } from './amend.service.js';
+import { BodyWriter } from './body-writer.js';
 import { DirectFiles } from './direct-files.service.js';
 import { DownloadService } from './download.service.js';
 import { FileChanges } from './file-changes.js';
@@ -41,6 +43,7 @@ import { VersionCommitter } from './version-committer.js';
     RequestLog,
     RetiredVersions,
     SmallFileCache,
+    BodyWriter,
     UploadService,
     VersionCommitter,
   ],
@@ -49,10 +52,13 @@ export class FilesModule implements NestModule {
   constructor(
     private readonly config: AppConfig,
     redundancy: RedundancyService,
+    movers: MoverService,
     amends: AmendService,
   ) {
-    // The walk over the nodes knows no keys, so it is from here that it gets what to do with a change that was never committed.
+    // The walk over the nodes knows no keys, so it is from here that it gets what to do with a change that was never committed;
+    // and who moves shards, how to make that known.
     redundancy.reconcileBy((id) => amends.reconcile(id));
+    movers.changeFilesBy((id, work) => amends.relocate(id, work));
   }
 
   /** The upload routes must not have a body parser: it would eat JSON files. */

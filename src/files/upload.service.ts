@@ -1,6 +1,5 @@
 import { createHash, hash, timingSafeEqual } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { Chunker } from '../chunking/chunker.js';
 import { DomainError } from '../common/errors.js';
 import { newId, type FileId, type VersionId } from '../common/ids.js';
 import { sealStream } from '../crypto/open-stream.js';
@@ -8,12 +7,11 @@ import { SEGMENT_OVERHEAD_BYTES } from '../crypto/floe-format.js';
 import { VersionCrypto, type VersionSealing } from '../crypto/version-keys.js';
 import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
 import type { VersionWriter } from '../redundancy/version-writer.js';
+import { BodyWriter, INLINE_BYTES_MAX } from './body-writer.js';
 import type { Upload } from './incoming-file.js';
 import { SmallFileCache, type SmallVersion } from './small-file-cache.js';
 import { VersionCommitter, type VersionDraft } from './version-committer.js';
 
-/** A sealed body of at most this size travels in the record of its version, as one slice. */
-const INLINE_BYTES_MAX = 16 * 1024;
 const INLINE_PLAIN_BYTES_MAX = INLINE_BYTES_MAX - SEGMENT_OVERHEAD_BYTES;
 /** Time for the index to take note of an upload that failed. The request's own signal is of no use then: it may be why. */
 const ABANDON_MS = 30_000;
@@ -21,7 +19,7 @@ const ABANDON_MS = 30_000;
 /** What only the end of a body tells of it. */
 type Body = Pick<Manifest, 'size' | 'sealedSize' | 'sliceBytes' | 'seal'> & { readonly small?: SmallVersion };
 
-interface StoredBody extends Pick<Manifest, 'size' | 'sealedSize'> {
+interface StoredBody extends Pick<Manifest, 'size' | 'sealedSize' | 'sliceBytes'> {
   /** SHA-256 of the plaintext. */
   readonly sum: Buffer;
   /** All of the sealed body, if it rides in the record. */
@@ -34,7 +32,7 @@ export class UploadService {
   private readonly logger = new Logger(UploadService.name);
 
   constructor(
-    private readonly chunker: Chunker,
+    private readonly bodies: BodyWriter,
     private readonly crypto: VersionCrypto,
     private readonly committer: VersionCommitter,
     private readonly cache: SmallFileCache,
@@ -99,15 +97,14 @@ export class UploadService {
     const { whole } = upload;
     const isAtHand = whole !== undefined && whole.length <= INLINE_PLAIN_BYTES_MAX;
     const { sum, sealed, ...sizes } = isAtHand
-      ? rideWhole(whole, sealer, writer)
+      ? this.rideWhole(whole, sealer, writer)
       : await this.stream(upload.body, sealer, writer, signal);
     if (upload.expectedDigest !== undefined && !timingSafeEqual(sum, upload.expectedDigest)) {
       throw new DomainError('invalid-digest', 'the bytes that arrived have another SHA-256 than was announced');
     }
-    const { sliceBytes } = this.chunker;
     const seal = finishSeal(sum);
-    if (sealed === undefined) return { ...sizes, sliceBytes, seal };
-    return { ...sizes, sliceBytes: Math.max(sliceBytes, INLINE_BYTES_MAX), seal, small: { sealed, opening: toOpening(sum) } };
+    if (sealed === undefined) return { ...sizes, seal };
+    return { ...sizes, seal, small: { sealed, opening: toOpening(sum) } };
   }
 
   private async stream(
@@ -125,20 +122,16 @@ export class UploadService {
         sealer,
       ),
     );
-    const gathered = await this.chunker.gather(body, INLINE_BYTES_MAX);
-    const whole = 'whole' in gathered ? gathered.whole : undefined;
-    if (whole !== undefined) writer.ride(whole);
-    else if ('stream' in gathered)
-      await writer.write(this.chunker.slice(gathered.stream), this.committer.width(this.chunker.sliceBytes), signal);
-    return { size: plain.bytes, sealedSize: sealed.bytes, sealed: whole, sum: digest.digest() };
+    const { sliceBytes, riding } = await this.bodies.write(body, writer, signal);
+    return { size: plain.bytes, sealedSize: sealed.bytes, sliceBytes, sealed: riding, sum: digest.digest() };
   }
-}
 
-/** What {@link UploadService.stream} does, for a small body that is at hand. */
-function rideWhole(whole: Uint8Array, sealer: VersionSealing['sealer'], writer: VersionWriter): StoredBody {
-  const sealed = Buffer.concat([...sealer.push(whole), ...sealer.finish()]);
-  writer.ride(sealed);
-  return { size: whole.length, sealedSize: sealed.length, sealed, sum: hash('sha256', whole, 'buffer') };
+  /** What {@link stream} does, for a small body that is at hand. */
+  private rideWhole(whole: Uint8Array, sealer: VersionSealing['sealer'], writer: VersionWriter): StoredBody {
+    const sealed = Buffer.concat([...sealer.push(whole), ...sealer.finish()]);
+    const { sliceBytes } = this.bodies.ride(sealed, writer);
+    return { size: whole.length, sealedSize: sealed.length, sliceBytes, sealed, sum: hash('sha256', whole, 'buffer') };
+  }
 }
 
 /** Counts the bytes of a stream that passes through. */

@@ -44,11 +44,6 @@ export class VersionCommitter {
     return this.redundancy.writer(versionId);
   }
 
-  /** See `RedundancyService.width`. */
-  width(sliceBytes: number): number {
-    return this.redundancy.width(sliceBytes);
-  }
-
   async commit(draft: VersionDraft, writer: VersionWriter, signal: AbortSignal): Promise<FileRecord> {
     const { kekId } = draft.manifest.seal;
     const { file, replaced } = await this.amends.keyUse.during(kekId, () =>
@@ -107,7 +102,7 @@ export class VersionCommitter {
     const { versionId, seal } = manifest;
     return {
       manifest: (written) => this.sealer.manifest(state(written)),
-      page: (page) => this.sealer.page({ fileId, versionId, revision: 1, kekId: seal.kekId }, page),
+      page: (page, revision) => this.sealer.page({ fileId, versionId, revision, kekId: seal.kekId }, page),
     };
   }
 }

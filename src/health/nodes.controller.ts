@@ -42,6 +42,11 @@ export class NodesController {
 
   private async describe(signal: AbortSignal): Promise<readonly NodeDto[]> {
     const usage = new Map((await this.metadata.usage(signal)).map((entry) => [entry.node, entry]));
-    return this.registry.nodes.map(({ number }) => new NodeDto(this.registry.status(number), usage.get(number), this.cluster));
+    return Promise.all(
+      this.registry.nodes.map(async ({ number }) => {
+        const provenAt = await this.metadata.provenAt(number, signal);
+        return new NodeDto(this.registry.status(number), usage.get(number), { provenAt, cluster: this.cluster });
+      }),
+    );
   }
 }

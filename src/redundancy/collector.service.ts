@@ -68,6 +68,16 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
     this.reconcile = reconcile;
   }
 
+  /** Puts what the index says of a file on the nodes anew, as the newest that there is. @throws DomainError if that cannot be done now */
+  reconcileFile(fileId: FileId): Promise<void> {
+    return this.reconcile(fileId);
+  }
+
+  /** Walks over the nodes now, if that is not under way: one that was away may have what it should not. */
+  sweepSoon(): void {
+    this.run('sweep', (signal) => this.sweep(signal));
+  }
+
   /** Takes note of shards that may lie where they should not; they are looked at with the next walk over all garbage. */
   addStrays(strays: readonly Stray[]): void {
     this.collector.addStrays(strays);

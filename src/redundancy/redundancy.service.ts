@@ -1,14 +1,16 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { FileId, VersionId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
-import { requestBytesInFlight } from '../config/limits.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
+import { Hedging } from './hedging.js';
 import { layoutPages } from './layout.js';
-import { ReplicateCodec } from './stripe-codec.js';
-import { type SliceRange, StripeReader } from './stripe-reader.js';
+import { NodeWriter } from './node-writer.js';
+import { batchesInFlight, type CodingPlan, codingPlan } from './scheme.js';
+import { StripeCodec, type StripeShape } from './stripe-codec.js';
+import { type DamageListener, type SliceRange, StripeReader } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
 import { type LayoutReport, reportLayout } from './survival.js';
 import { VersionHolds } from './version-holds.js';
@@ -17,21 +19,21 @@ import { VersionWriter, type WriterParts } from './version-writer.js';
 /** The way to the nodes for whoever has slices to keep: writes them redundantly and reads them back whatever is lost. */
 @Injectable()
 export class RedundancyService {
-  private readonly logger = new Logger(RedundancyService.name);
-  private readonly codec = new ReplicateCodec();
   private readonly reader: StripeReader;
   private readonly writing: WriterParts;
   private readonly holds: VersionHolds;
+  private onDamage: DamageListener = () => undefined;
 
   constructor(
     private readonly config: AppConfig,
     private readonly registry: NodeRegistry,
-    private readonly placement: Placement,
+    private readonly codec: StripeCodec,
     private readonly collector: CollectorService,
   ) {
+    const { placement } = this;
     this.holds = collector.holds;
     this.writing = {
-      stripes: new StripeStore(registry, placement),
+      stripes: new StripeStore(registry, placement, new NodeWriter(registry, config.limits.write_slow_ms_min)),
       placement,
       metadata: collector.metadata,
       onStrays: (strays) => this.collector.addStrays(strays),
@@ -42,16 +44,26 @@ export class RedundancyService {
       metadata: collector.metadata,
       codec: this.codec,
       batchBytes: config.limits.batch_bytes,
-      onDamage: (node, shard, error) => {
-        this.logger.warn(
-          { node, versionId: shard.versionId, stripe: shard.stripe, kind: error.kind },
-          'a shard is not as it was put',
-        );
-      },
+      hedging: new Hedging(config.limits),
+      onDamage: (node, shard, error) => this.onDamage(node, shard, error),
     });
   }
 
-  /** Begins the writing of a version. Whoever calls this ends it with `committed` or `abandon`. */
+  private get placement(): Placement {
+    return this.collector.records.parts.placement;
+  }
+
+  /** @param onDamage told of each shard that a read finds missing or damaged */
+  tellDamageTo(onDamage: DamageListener): void {
+    this.onDamage = onDamage;
+  }
+
+  /** How a body that is written now is coded; undefined: it is replicated. */
+  codingPlan(): CodingPlan | undefined {
+    return codingPlan(this.config, this.registry.writable().length);
+  }
+
+  /** Begins the writing of a version, replicated unless it is told otherwise. Whoever calls this ends it with `committed` or `abandon`. */
   writer(versionId: VersionId): VersionWriter {
     const shape = { k: 1, m: this.config.redundancy_count };
     this.writing.stripes.assertWritable(shape.k + shape.m); // before a byte of the body is read
@@ -59,16 +71,17 @@ export class RedundancyService {
     return new VersionWriter(this.writing, source, this.holds.hold(versionId));
   }
 
-  /** Batches of slices that one request may have under way: what its share of memory allows, one batch being filled or emptied besides. */
-  width(sliceBytes: number): number {
-    const { limits } = this.config;
-    const batch = Math.max(sliceBytes, limits.batch_bytes);
-    return Math.max(1, Math.floor(requestBytesInFlight(limits, sliceBytes) / batch) - 1);
+  /** Batches of stripes that an upload may have under way. */
+  width(shape: StripeShape, sliceBytes: number): number {
+    const shardsHeld = shape.k === 1 ? 1 : shape.k + shape.m;
+    return batchesInFlight(this.config, shape, { sliceBytes, shardsHeld });
   }
 
   /** See {@link StripeReader.read}. */
   read(manifest: Manifest, span: SliceRange, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return this.reader.read(manifest, span, { width: this.width(manifest.sliceBytes), avoid: new Set() }, signal);
+    const { k, sliceBytes } = manifest;
+    const width = batchesInFlight(this.config, manifest, { sliceBytes, shardsHeld: k });
+    return this.reader.read(manifest, span, { width, avoid: new Set() }, signal);
   }
 
   /** See {@link StripeReader.only}. */

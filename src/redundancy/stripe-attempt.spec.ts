@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { newId, type VersionId } from '../common/ids.js';
 import { NodeError } from '../nodes/storage-node.js';
 import { StripeAttempt } from './stripe-attempt.js';
-import { StripeCodec } from './stripe-codec.js';
+import { StripeCodec, type StripeShape } from './stripe-codec.js';
 
 /** Stands for any code in which two shards of four are enough; the arithmetic is another test's. */
 class AnyTwoCodec extends StripeCodec {
@@ -10,9 +10,9 @@ class AnyTwoCodec extends StripeCodec {
     return [];
   }
 
-  override decode(shards: ReadonlyMap<number, Uint8Array>): readonly Uint8Array[] {
+  override decode(shards: ReadonlyMap<number, Uint8Array>, _: StripeShape, wanted: readonly number[]): readonly Uint8Array[] {
     if (shards.size < 2) throw new RangeError('too few shards');
-    return [A, B];
+    return wanted.map((index) => SHARDS[index]!);
   }
 }
 
@@ -82,5 +82,32 @@ describe('the reading of a stripe with k = 2 and m = 2', () => {
     expect(() => run(attempt([0, 1]), new Map(nodes.map((node, at) => [node, at === 0 ? GONE : LOST])))).toThrow(
       expect.objectContaining({ code: 'data-unavailable' }),
     );
+  });
+
+  it('asks for as many more as are late, once, and takes whatever k come first', () => {
+    const rank = (nodes: readonly number[]): readonly number[] => nodes;
+    const subject = attempt([0, 1]);
+    expect(subject.nextAsks(rank).map(({ index }) => index)).toEqual([0, 1]);
+    expect(subject.nextAsks(rank)).toEqual([]); // those under way are enough
+    expect(subject.hedgeAsks([0], rank).map(({ index }) => index)).toEqual([2]);
+    expect(subject.hedgeAsks([0], rank)).toEqual([]);
+    expect(subject.answer(1, LOST)).toBe(LOST);
+    expect(subject.nextAsks(rank).map(({ index }) => index)).toEqual([3]);
+    subject.answer(0, A); // late, and yet first
+    expect(subject.isComplete).toBe(false);
+    subject.answer(3, SHARDS[3]);
+    expect(subject.isComplete).toBe(true);
+    expect(subject.decode(new AnyTwoCodec())).toEqual([A, B]);
+  });
+
+  it('waits for what is late when nobody else can be asked, and is lost only when that has failed too', () => {
+    const rank = (nodes: readonly number[]): readonly number[] => nodes;
+    const subject = attempt([0, 1], [13, 14]);
+    subject.nextAsks(rank);
+    expect(subject.hedgeAsks([0, 1], rank)).toEqual([]);
+    subject.answer(0, A);
+    expect(subject.nextAsks(rank)).toEqual([]);
+    subject.answer(1, GONE);
+    expect(() => subject.nextAsks(rank)).toThrow(expect.objectContaining({ code: 'data-unavailable' }));
   });
 });

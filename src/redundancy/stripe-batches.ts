@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { VersionId } from '../common/ids.js';
 import type { Shard } from '../nodes/storage-node.js';
@@ -18,6 +19,9 @@ export interface StripeSource {
   readonly batchBytes: number;
 }
 
+/** Bytes of data that are coded without giving others a turn. */
+const TURN_BYTES = 4 * 1024 * 1024;
+
 /** Groups a stream of slices into stripes of k, encodes them, and groups the stripes into batches that travel together. */
 export async function* stripeBatches(
   slices: AsyncIterable<Uint8Array>,
@@ -27,9 +31,9 @@ export async function* stripeBatches(
   let data: Uint8Array[] = [];
   let batch: Stripe[] = [];
   let bytes = 0;
-  const closeStripe = (): void => {
+  const closeStripe = async (): Promise<void> => {
     while (data.length < source.shape.k) data.push(new Uint8Array(0)); // the last stripe may lack slices, but never shards
-    batch.push({ number, shards: encodeStripe(data, number, source) });
+    batch.push({ number, shards: shardsOf(data, await parityInTurns(data, source), { ...source, number }) });
     number += 1;
     data = [];
   };
@@ -37,25 +41,45 @@ export async function* stripeBatches(
     data.push(slice);
     bytes += slice.length;
     if (data.length < source.shape.k) continue;
-    closeStripe();
+    await closeStripe();
     if (bytes < source.batchBytes) continue;
     yield batch;
     batch = [];
     bytes = 0;
   }
-  if (data.length > 0) closeStripe();
+  if (data.length > 0) await closeStripe();
   if (batch.length > 0) yield batch;
 }
 
 /** The shards of a stripe, by index. */
-export function encodeStripe(
+export function encodeStripe(data: readonly Uint8Array[], number: number, source: StripeSource): readonly Shard[] {
+  return shardsOf(data, source.codec.encode(data, source.shape), { ...source, number });
+}
+
+/** The parity of a stripe that may be large: a few milliseconds at a time, so that nobody waits for all of it. */
+async function parityInTurns(data: readonly Uint8Array[], { shape, codec }: StripeSource): Promise<readonly Uint8Array[]> {
+  const length = data[0]?.length ?? 0;
+  const perTurn = Math.max(1, Math.floor(TURN_BYTES / shape.k));
+  if (shape.k === 1 || length <= perTurn) return codec.encode(data, shape);
+  const parity = Array.from({ length: shape.m }, () => Buffer.allocUnsafeSlow(length));
+  for (let from = 0; from < length; from += perTurn) {
+    const part = codec.encode(
+      data.map((slice) => slice.subarray(from, from + perTurn)),
+      shape,
+    );
+    part.forEach((bytes, row) => parity[row]?.set(bytes, from));
+    await nextTurn();
+  }
+  return parity;
+}
+
+function shardsOf(
   data: readonly Uint8Array[],
-  stripe: number,
-  { versionId, shape, codec }: StripeSource,
+  parity: readonly Uint8Array[],
+  { versionId, shape: { k, m }, number: stripe }: StripeSource & { readonly number: number },
 ): readonly Shard[] {
-  const { k, m } = shape;
   const checksums = new Map<Uint8Array, number>();
-  return [...data, ...codec.encode(data, shape)].map((bytes, index) => {
+  return [...data, ...parity].map((bytes, index) => {
     const checksum = checksums.get(bytes) ?? crc32(bytes);
     checksums.set(bytes, checksum); // copies are the same bytes: they are summed once
     return { versionId, stripe, index, k, m, bytes, checksum };

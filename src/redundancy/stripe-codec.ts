@@ -12,8 +12,11 @@ export abstract class StripeCodec {
   /** The m further shards for the data slices of one stripe. They may share memory with the data. */
   abstract encode(data: readonly Uint8Array[], shape: StripeShape): readonly Uint8Array[];
 
-  /** The data slices, given at least k shards by their index in the stripe. */
-  abstract decode(shards: ReadonlyMap<number, Uint8Array>, shape: StripeShape): readonly Uint8Array[];
+  /**
+   * The shards of the wanted indices, data or further ones, given at least k shards by their index in the stripe. Those that are given are
+   * handed back as they are; one that had to be made is as long as the first of the stripe: a short last slice is followed by zeros.
+   */
+  abstract decode(shards: ReadonlyMap<number, Uint8Array>, shape: StripeShape, wanted: readonly number[]): readonly Uint8Array[];
 }
 
 /** Replication: one data shard, and m copies of it, which are the same bytes. */
@@ -23,9 +26,9 @@ export class ReplicateCodec extends StripeCodec {
     return Array.from({ length: m }, () => slice);
   }
 
-  override decode(shards: ReadonlyMap<number, Uint8Array>): readonly Uint8Array[] {
+  override decode(shards: ReadonlyMap<number, Uint8Array>, _: StripeShape, wanted: readonly number[]): readonly Uint8Array[] {
     const [copy] = shards.values();
     if (copy === undefined) throw new RangeError('a replicated stripe needs one shard to be read');
-    return [copy];
+    return wanted.map(() => copy);
   }
 }

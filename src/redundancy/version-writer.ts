@@ -32,7 +32,7 @@ export interface WrittenVersion extends PlacedRecord {
 export interface VersionSealer {
   readonly manifest: (written: WrittenVersion) => NodeRecord;
   /** A page of the layout before the last one. */
-  readonly page: (page: LayoutPage) => NodeRecord;
+  readonly page: (page: LayoutPage, revision: number) => NodeRecord;
 }
 
 /**
@@ -41,7 +41,7 @@ export interface VersionSealer {
  */
 export class VersionWriter {
   private readonly ledger = new WriteLedger();
-  private readonly layout: LayoutBuilder;
+  private layout: LayoutBuilder;
   /** A body so small that it travels in the version's record. */
   private rider: Stripe | undefined;
   private lastRow: readonly number[] = [];
@@ -50,7 +50,7 @@ export class VersionWriter {
   /** @param release lets go of the hold on the version */
   constructor(
     private readonly parts: WriterParts,
-    private readonly source: StripeSource,
+    private source: StripeSource,
     private readonly release: () => void,
   ) {
     this.layout = new LayoutBuilder(source.shape);
@@ -62,6 +62,12 @@ export class VersionWriter {
 
   get shape(): StripeShape {
     return this.source.shape;
+  }
+
+  /** Chooses the shape of the stripes, if not that with which this began; before anything of the body is stored. */
+  reshape(shape: StripeShape): void {
+    this.source = { ...this.source, shape };
+    this.layout = new LayoutBuilder(shape);
   }
 
   /**
@@ -116,7 +122,7 @@ export class VersionWriter {
     const pages = (): AsyncIterable<NodeRecord> | undefined =>
       lastPage.page === 0
         ? undefined
-        : layoutRecords(metadata, { versionId: this.versionId, pages: lastPage.page }, sealer, signal);
+        : layoutRecords(metadata, { versionId: this.versionId, pages: lastPage.page, seal: sealer.page }, signal);
     const nodes = this.lastRow.slice(0, this.shape.m + 1);
     return written(await put({ nodes, pages, seal: (placed) => sealer.manifest(written(placed)) }, signal));
   }

@@ -39,13 +39,16 @@ export interface RunningPeer {
 }
 
 /** A process's HTTP server that answers peers only. */
-export async function servePeer(parts: Partial<PeerServerParts> & Pick<PeerServerParts, 'local'>): Promise<RunningPeer> {
+export async function servePeer(
+  parts: Partial<PeerServerParts> & Pick<PeerServerParts, 'local'>,
+  port = 0,
+): Promise<RunningPeer> {
   const about = (): ReturnType<PeerServerParts['about']> => ({ nodeCount: 4, redundancyCount: 1, version: '0.0.0' });
   const peer = new PeerServer({ secret: SECRET, about, limits: LIMITS, ...parts });
   const server = createServer((request, response) => {
     if (!peer.handle(request, response)) response.writeHead(404).end();
   });
-  return listening(server);
+  return listening(server, port);
 }
 
 export async function listening(server: Server, port = 0): Promise<RunningPeer> {

@@ -1,5 +1,6 @@
-import type { FilePage, ListQuery } from '../metadata-store.js';
-import { decodeCursor, encodeCursor, idKey, fileOfKey, nameRange } from './index-keys.js';
+import type { FilePage, ListQuery, Manifest } from '../metadata-store.js';
+import { readVersion } from './index-changes.js';
+import { decodeCursor, encodeCursor, fileOfKey, idKey, kekRange, nameRange, versionOfKey } from './index-keys.js';
 import { decodeFile } from './index-rows.js';
 import type { IndexTables } from './index-tables.js';
 import { rangeOptions } from './index-tables.js';
@@ -22,4 +23,13 @@ export function listFiles(tables: IndexTables, query: ListQuery): FilePage {
   });
   const last = page.at(-1);
   return keys.length > limit && last !== undefined ? { files, nextCursor: encodeCursor(order, last) } : { files };
+}
+
+/** Versions of which the key is wrapped by this key, at most `limit` of them. */
+export function wrappedVersions(tables: IndexTables, kekId: string, limit: number): readonly Manifest[] {
+  return [...tables.keks.getKeys(rangeOptions(kekRange(kekId), { limit }))].map((key) => {
+    const version = readVersion(tables, versionOfKey(key));
+    if (version === undefined) throw new Error('the index has a key id without a version');
+    return version.manifest;
+  });
 }

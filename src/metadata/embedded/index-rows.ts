@@ -21,11 +21,11 @@ const ID_BYTES = 16;
 /** Each row begins with the number of its format, so that a later format can be read beside this one. */
 const ROW_FORMAT = 2;
 
-function writeRow(): ByteWriter {
+export function writeRow(): ByteWriter {
   return new ByteWriter().number(ROW_FORMAT);
 }
 
-function readRow<Row>(bytes: Uint8Array, read: (reader: ByteReader) => Row): Row {
+export function readRow<Row>(bytes: Uint8Array, read: (reader: ByteReader) => Row): Row {
   const reader = new ByteReader(bytes);
   const format = reader.number();
   if (format !== ROW_FORMAT) throw new Error(`a row of the index has format ${format}, which is not known`);

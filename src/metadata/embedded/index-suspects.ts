@@ -1,5 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { VersionId } from '../../common/ids.js';
-import { isReferredTo } from './index-changes.js';
+import { isReferredTo, sweepVersion } from './index-changes.js';
 import { type Key, layoutRange, versionOfLayoutKey } from './index-keys.js';
 import { type IndexTables, rangeOptions } from './index-tables.js';
 
@@ -7,7 +8,7 @@ import { type IndexTables, rangeOptions } from './index-tables.js';
 const VERSIONS = 256;
 
 /** The versions with layout pages from a key on that nothing refers to, and where to go on, if there is more. Seeks once a version. */
-export function suspectsFrom(
+function suspectsFrom(
   tables: IndexTables,
   start: Key | undefined,
 ): { readonly next?: Key; readonly suspects: readonly VersionId[] } {
@@ -22,4 +23,26 @@ export function suspectsFrom(
     if (lower === undefined) return { suspects };
   }
   return { suspects, ...(lower === undefined ? {} : { next: lower }) };
+}
+
+/** Ways into the index, for what takes more than one look. */
+export interface IndexAccess {
+  readonly look: <Result>(read: (tables: IndexTables) => Result) => Promise<Result>;
+  readonly change: <Result>(apply: (tables: IndexTables) => Result) => Promise<Result>;
+}
+
+/** Removes the layout pages of all versions that nothing refers to and that are not `live`; returns how many there were. */
+export async function sweepStaged({ look, change }: IndexAccess, isLive: (versionId: VersionId) => boolean): Promise<number> {
+  let removed = 0;
+  for (let from: Key | undefined; ;) {
+    const start = from;
+    const { next, suspects } = await look((tables) => suspectsFrom(tables, start));
+    const counts = suspects
+      .filter((versionId) => !isLive(versionId))
+      .map((versionId) => change((tables) => sweepVersion(tables, versionId, isLive)));
+    for (const count of await Promise.all(counts)) removed += count;
+    if (next === undefined) return removed;
+    from = next;
+    await nextTurn();
+  }
 }

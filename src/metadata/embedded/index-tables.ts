@@ -13,6 +13,8 @@ export interface IndexTables {
   readonly versions: Table;
   /** Version id and page → layout page. */
   readonly layouts: Table;
+  /** Version id and page → revision, of pages that were put on the nodes anew since the upload. */
+  readonly pages: Table;
   /** Version id → nodes that have not confirmed yet. */
   readonly garbage: Table;
   /** Node → shards and bytes of committed versions. */
@@ -23,6 +25,10 @@ export interface IndexTables {
   readonly tombstones: Table;
   /** Node → revision through which it was swept. */
   readonly swept: Table;
+  /** Shards that are not as they were put → nothing. */
+  readonly damage: Table;
+  /** Node → time since which all on it was proven. */
+  readonly proven: Table;
   /** What the index says of itself. */
   readonly meta: Table;
 }
@@ -40,11 +46,14 @@ export function openTables(environment: RootDatabase): IndexTables {
     names: openTable(environment, 'names'),
     versions: openTable(environment, 'versions'),
     layouts: openTable(environment, 'layouts'),
+    pages: openTable(environment, 'pages'),
     garbage: openTable(environment, 'garbage'),
     usage: openTable(environment, 'usage'),
     keks: openTable(environment, 'keks'),
     tombstones: openTable(environment, 'tombstones'),
     swept: openTable(environment, 'swept'),
+    damage: openTable(environment, 'damage'),
+    proven: openTable(environment, 'proven'),
     meta: openTable(environment, 'meta'),
   };
 }

@@ -1,10 +1,10 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileId, VersionId } from '../../common/ids.js';
 import { MetadataStore } from '../metadata-store.js';
 import type {
   Amendment,
   Commit,
   Committed,
+  Damage,
   FilePage,
   FileRecord,
   GarbageVersion,
@@ -13,27 +13,29 @@ import type {
   ListQuery,
   Manifest,
   NodeUsage,
+  Relocation,
+  ScrubNote,
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
 import { GroupCommit } from './group-commit.js';
 import * as changes from './index-changes.js';
-import { importRecord } from './index-import.js';
+import { clearDamage, decodeDamage, noteDamage, readScrubNote, writeScrubNote } from './index-damage.js';
+import { importRecord, revisionOf } from './index-import.js';
 import { closedError, toIndexError } from './index-error.js';
-import type { Key } from './index-keys.js';
-import { fileOfKey, idKey, kekRange, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
-import { listFiles } from './index-listing.js';
+import { fileOfKey, idKey, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
+import { listFiles, wrappedVersions } from './index-listing.js';
+import { layoutRevision } from './index-page-revisions.js';
+import { relocateVersion } from './index-relocation.js';
 import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, readSettled } from './index-revisions.js';
 import { decodeGarbage, decodeTombstone, decodeUsage } from './index-rows.js';
-import { suspectsFrom } from './index-suspects.js';
-import type { IndexTables, Table } from './index-tables.js';
-import { rangeOptions } from './index-tables.js';
+import { sweepStaged } from './index-suspects.js';
+import type { IndexTables } from './index-tables.js';
+import { type TableWalk, walkTable } from './index-walk.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
 import { RevisionClock } from './revision-clock.js';
 
-/** Rows that a long walk reads before it lets others have the event loop. No snapshot is held in between. */
-const WALK_CHUNK = 256;
 const PROBE = Buffer.from('probe');
 
 /**
@@ -110,6 +112,14 @@ export class LmdbMetadataStore extends MetadataStore {
     return this.change(signal, (tables) => changes.amendFile(tables, id, amendment, expected));
   }
 
+  override relocate(relocation: Relocation, signal: AbortSignal): Promise<StoredFile> {
+    return this.change(signal, (tables) => relocateVersion(tables, relocation));
+  }
+
+  override layoutRevision(versionId: VersionId, page: number, signal: AbortSignal): Promise<number> {
+    return this.look(signal, (tables) => layoutRevision(tables, versionId, page));
+  }
+
   override remove(
     removal: { readonly tombstone: Tombstone; readonly basis: number },
     expected: VersionId | undefined,
@@ -176,7 +186,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override async importRecords(records: readonly ImportedRecord[], signal: AbortSignal): Promise<void> {
-    const revisions = records.map((record) => (record.kind === 'file' ? record.file : record.tombstone).revision);
+    const revisions = records.map(revisionOf);
     const newest = Math.max(0, ...revisions);
     await this.change(signal, (tables) => {
       for (const record of records) importRecord(tables, record);
@@ -201,35 +211,46 @@ export class LmdbMetadataStore extends MetadataStore {
     return this.change(signal, (tables) => changes.clearGarbageOf(tables, versionId, node));
   }
 
-  override async sweepStaged(isLive: (versionId: VersionId) => boolean, signal: AbortSignal): Promise<number> {
-    let removed = 0;
-    for (let from: Key | undefined; ;) {
-      const start = from;
-      const { next, suspects } = await this.look(signal, (tables) => suspectsFrom(tables, start));
-      const counts = suspects
-        .filter((versionId) => !isLive(versionId))
-        .map((versionId) => this.change(signal, (tables) => changes.sweepVersion(tables, versionId, isLive)));
-      for (const count of await Promise.all(counts)) removed += count;
-      if (next === undefined) return removed;
-      from = next;
-      await nextTurn();
-    }
+  override sweepStaged(isLive: (versionId: VersionId) => boolean, signal: AbortSignal): Promise<number> {
+    return sweepStaged({ look: (read) => this.look(signal, read), change: (apply) => this.change(signal, apply) }, isLive);
   }
 
   override wrappedBy(kekId: string, limit: number, signal: AbortSignal): Promise<readonly Manifest[]> {
-    return this.look(signal, (tables) =>
-      [...tables.keks.getKeys(rangeOptions(kekRange(kekId), { limit }))].map((key) => {
-        const version = changes.readVersion(tables, versionOfKey(key));
-        if (version === undefined) throw new Error('the index has a key id without a version');
-        return version.manifest;
-      }),
-    );
+    return this.look(signal, (tables) => wrappedVersions(tables, kekId, limit));
   }
 
   override usage(signal: AbortSignal): Promise<readonly NodeUsage[]> {
     return this.look(signal, (tables) =>
       [...tables.usage.getRange()].map(({ key, value }) => decodeUsage(nodeOfKey(key), value)),
     );
+  }
+
+  override noteDamage(damage: readonly Damage[], max: number, signal: AbortSignal): Promise<void> {
+    return this.change(signal, (tables) => noteDamage(tables, damage, max));
+  }
+
+  override damage(signal: AbortSignal): AsyncIterable<Damage> {
+    return this.walk(signal, (tables) => tables.damage, decodeDamage);
+  }
+
+  override clearDamage(damage: readonly Damage[], signal: AbortSignal): Promise<void> {
+    return this.change(signal, (tables) => clearDamage(tables, damage));
+  }
+
+  override noteProven(node: number, at: number, signal: AbortSignal): Promise<void> {
+    return this.change(signal, ({ proven }) => raiseRevision(proven, nodeKey(node), at));
+  }
+
+  override provenAt(node: number, signal: AbortSignal): Promise<number | undefined> {
+    return this.look(signal, ({ proven }) => readRevision(proven, nodeKey(node)) || undefined);
+  }
+
+  override noteScrub(note: ScrubNote | undefined, signal: AbortSignal): Promise<void> {
+    return this.change(signal, (tables) => writeScrubNote(tables, note));
+  }
+
+  override scrubNote(signal: AbortSignal): Promise<ScrubNote | undefined> {
+    return this.look(signal, readScrubNote);
   }
 
   /** Writes a row of its own: LMDB does not sync a transaction that changed nothing. */
@@ -254,23 +275,12 @@ export class LmdbMetadataStore extends MetadataStore {
     }
   }
 
-  /** All rows of a table, a few at a time and without a snapshot in between. */
-  private async *walk<Row>(
+  private walk<Row>(
     signal: AbortSignal,
-    table: (tables: IndexTables) => Table,
-    decode: (key: Key, row: Uint8Array) => Row,
+    table: TableWalk<Row>['table'],
+    decode: TableWalk<Row>['decode'],
   ): AsyncGenerator<Row, void, undefined> {
-    for (let after: Key | undefined; ;) {
-      const from = after;
-      const rows = await this.look(signal, (tables) => {
-        const options = rangeOptions({}, { limit: WALK_CHUNK, ...(from === undefined ? {} : { after: from }) });
-        return [...table(tables).getRange(options)].map(({ key, value }) => ({ key, row: decode(key, value) }));
-      });
-      for (const { row } of rows) yield row;
-      after = rows.at(-1)?.key;
-      if (after === undefined) return;
-      await nextTurn();
-    }
+    return walkTable((read) => this.look(signal, read), { table, decode });
   }
 
   private look<Result>(signal: AbortSignal, read: (tables: IndexTables) => Result): Promise<Result> {

@@ -6,7 +6,7 @@ import type { Limits } from '../../config/limits.js';
 import { NodeError } from '../storage-node.js';
 import { CallLimit } from './call-limit.js';
 import { refusalOf, troubleOf } from './peer-failures.js';
-import { FrameOpener, OtherRunError } from './peer-frames.js';
+import { FRAME_BYTES_MAX, FrameOpener, OtherRunError } from './peer-frames.js';
 import { parseHello, type PeerHello } from './peer-hello.js';
 import { digestOf, proveRequest, type PeerClaim } from './peer-proof.js';
 import type { PeerSecret } from './peer-secret.js';
@@ -29,6 +29,11 @@ export interface PeerCall {
 
 /** Bodies up to this size go out in one piece: that takes one write and one packet where parts take several. */
 const JOINED_BYTES_MAX = 65_536;
+/**
+ * A greeting may take as long as so many probes. All calls wait for one greeting: one that was lost must not keep them for long from
+ * a peer that is there again.
+ */
+const GREET_PROBES = 4;
 const HELLO: PeerCall = { operation: 'hello' };
 
 /**
@@ -42,6 +47,7 @@ export class PeerConnection {
   private greeting: Promise<PeerHello> | undefined;
   private readonly calls = new Set<CallLimit>();
   private isClosed = false;
+  private readonly greetMsMax: number;
 
   /** @param accept looks at each greeting, and throws if it is not that of the process that was meant */
   constructor(
@@ -49,10 +55,11 @@ export class PeerConnection {
     private readonly accept: (hello: PeerHello) => void = () => undefined,
   ) {
     const { origin, limits } = options;
+    this.greetMsMax = Math.min(limits.node_call_ms_max, GREET_PROBES * limits.probe_ms_max);
     this.pool = new Pool(origin, {
       connections: limits.peer_connections_max,
       pipelining: 1,
-      connect: { timeout: limits.node_call_ms_max },
+      connect: { timeout: this.greetMsMax },
       headersTimeout: limits.node_call_ms_max,
       bodyTimeout: limits.node_call_ms_max,
       maxHeaderSize: limits.header_bytes_max,
@@ -62,7 +69,8 @@ export class PeerConnection {
 
   /** Asks the process who it is. */
   async hello(signal: AbortSignal): Promise<PeerHello> {
-    const hello = parseHello(Buffer.from(await this.collect(this.attempt(HELLO, undefined, signal))).toString('utf8'));
+    const answer = await this.collect(this.attempt(HELLO, undefined, signal));
+    const hello = parseHello(Buffer.from(answer).toString('utf8'));
     this.accept(hello);
     return hello;
   }
@@ -99,7 +107,13 @@ export class PeerConnection {
   }
 
   private async collect(frames: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-    const parts = await Array.fromAsync(frames);
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const payload of frames) {
+      bytes += payload.byteLength;
+      if (bytes > FRAME_BYTES_MAX) throw new NodeError('rejected', 'its answer is longer than that of such a call can be');
+      if (payload.byteLength > 0) parts.push(payload);
+    }
     return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
   }
 
@@ -136,7 +150,8 @@ export class PeerConnection {
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     this.admit(signal);
-    const limit = new CallLimit(signal, this.options.limits.node_call_ms_max);
+    const { node_call_ms_max: callMsMax } = this.options.limits;
+    const limit = new CallLimit(signal, call === HELLO ? this.greetMsMax : callMsMax);
     this.calls.add(limit);
     try {
       yield* this.exchange(call, run, limit);

@@ -1,0 +1,18 @@
+import { readFile } from 'node:fs/promises';
+import type { ErasureKernel } from './erasure-kernel.js';
+import { TableErasureKernel } from './table.erasure-kernel.js';
+import { WasmErasureKernel } from './wasm.erasure-kernel.js';
+
+/** Made by the build from erasure-kernel.wat. The path is the same from the built code and from the sources, which the tests run. */
+const MODULE = new URL('../../../dist/redundancy/erasure/erasure-kernel.wasm', import.meta.url);
+
+/** The fastest kernel that runs here. */
+export async function loadErasureKernel(
+  module: () => Promise<Uint8Array<ArrayBuffer>> = () => readFile(MODULE),
+): Promise<ErasureKernel> {
+  try {
+    return await WasmErasureKernel.from(await module());
+  } catch {
+    return new TableErasureKernel(); // no SIMD, or none of WebAssembly at all: slower, and the same bytes
+  }
+}

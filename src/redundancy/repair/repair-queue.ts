@@ -1,0 +1,112 @@
+import type { VersionId } from '../../common/ids.js';
+import type { Damage, Manifest, MetadataStore } from '../../metadata/metadata-store.js';
+
+/** A version of which something has to be restored. */
+export interface RepairItem {
+  readonly versionId: VersionId;
+  /** How many more nodes it survives, at the least; below 0: something of it may not be readable. */
+  readonly survives: number;
+  /** Bytes to be written, about. */
+  readonly bytes: number;
+  /** Copies of its record that are wanted. */
+  readonly copies: number;
+  /** True if shards or its record have to go to other nodes. */
+  readonly moves: boolean;
+  readonly damage: readonly Damage[];
+}
+
+/** What a look at the index finds to do. */
+export interface RepairBacklog {
+  readonly items: readonly RepairItem[];
+  /** True if there was more than fits: when these are done one has to look again. */
+  readonly isPartial: boolean;
+  /** Of all that is to be done, also what did not fit. */
+  readonly versions: number;
+  readonly bytes: number;
+}
+
+/** Versions that are kept for each number of survived losses. */
+const BUCKET = 10_000;
+
+/** Sorts what has to be restored: what survives the fewest further losses first. Memory is bounded: what does not fit is found by the next look. */
+export class RepairBuckets {
+  private readonly buckets = new Map<number, RepairItem[]>();
+  private isPartial = false;
+  private versions = 0;
+  private bytes = 0;
+
+  constructor(private readonly itemsMax = BUCKET) {}
+
+  add(item: RepairItem): void {
+    this.versions += 1;
+    this.bytes += item.bytes;
+    const bucket = this.buckets.get(item.survives) ?? [];
+    this.buckets.set(item.survives, bucket);
+    if (bucket.length < this.itemsMax) bucket.push(item);
+    else this.isPartial = true;
+  }
+
+  backlog(): RepairBacklog {
+    const { isPartial, versions, bytes } = this;
+    const order = [...this.buckets.keys()].sort((a, b) => a - b);
+    return { items: order.flatMap((survives) => this.buckets.get(survives) ?? []), isPartial, versions, bytes };
+  }
+}
+
+/** What to look for. */
+export interface BacklogSearch {
+  /** Nodes that have nothing of what the layouts name. */
+  readonly isGone: (node: number) => boolean;
+  /** Whether to look at every file even if no shard lies on such a node: its record may. */
+  readonly looksAtAll: boolean;
+}
+
+/** Goes through the index for all that has to be restored. */
+export async function findBacklog(
+  metadata: MetadataStore,
+  { isGone, looksAtAll }: BacklogSearch,
+  signal: AbortSignal,
+): Promise<RepairBacklog> {
+  const damaged = await damageByVersion(metadata, signal);
+  const buckets = new RepairBuckets();
+  const usage = await metadata.usage(signal);
+  // Without a node that is gone there is no need to look at every file.
+  if (looksAtAll || usage.some(({ node }) => isGone(node))) {
+    for await (const { manifest } of metadata.files(signal)) {
+      const item = itemOf(manifest, damaged.get(manifest.versionId) ?? [], isGone);
+      if (item === undefined) continue;
+      damaged.delete(manifest.versionId);
+      buckets.add(item);
+    }
+  }
+  for (const [versionId, damage] of damaged) {
+    const stored = await metadata.findByVersion(versionId, signal);
+    if (stored === undefined) await metadata.clearDamage(damage, signal);
+    const item = stored && itemOf(stored.manifest, damage, isGone);
+    if (item !== undefined) buckets.add(item);
+  }
+  return buckets.backlog();
+}
+
+async function damageByVersion(metadata: MetadataStore, signal: AbortSignal): Promise<Map<VersionId, Damage[]>> {
+  const damaged = new Map<VersionId, Damage[]>();
+  for await (const damage of metadata.damage(signal)) {
+    if (damage.shard === undefined) continue;
+    const known = damaged.get(damage.shard.versionId);
+    if (known === undefined) damaged.set(damage.shard.versionId, [damage]);
+    else known.push(damage);
+  }
+  return damaged;
+}
+
+/** What has to be done for a version; undefined: nothing. */
+export function itemOf(manifest: Manifest, damage: readonly Damage[], isGone: (node: number) => boolean): RepairItem | undefined {
+  const { versionId, m, sliceBytes, sealedSize, usage, recordNodes } = manifest;
+  const gone = usage.filter(({ node }) => isGone(node));
+  const moves = gone.length > 0 || recordNodes.some(isGone);
+  if (!moves && damage.length === 0) return undefined;
+  const inStripes = Map.groupBy(damage, ({ shard }) => shard?.stripe);
+  const worst = Math.max(0, ...[...inStripes.values()].map(({ length }) => length));
+  const bytes = gone.reduce((sum, part) => sum + part.bytes, damage.length * Math.min(sliceBytes, sealedSize));
+  return { versionId, survives: m - gone.length - worst, bytes, copies: m + 1, moves, damage };
+}

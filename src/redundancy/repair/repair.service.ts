@@ -1,0 +1,268 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { mapOrdered } from '../../common/map-ordered.js';
+import { AppConfig } from '../../config/app-config.js';
+import type { MetadataStore } from '../../metadata/metadata-store.js';
+import { inBackground } from '../../nodes/background-work.js';
+import type { NodeRegistry } from '../../nodes/node-registry.js';
+import { CollectorService } from '../collector.service.js';
+import { AwayNodes } from './away-nodes.js';
+import { DamageLog } from './damage-log.js';
+import { MoverService } from './mover.service.js';
+import { Pace, pauseFor } from './pace.js';
+import { RepairProgress, type RepairStatus } from './repair-progress.js';
+import { findBacklog, type RepairBacklog, type RepairItem } from './repair-queue.js';
+import { type RepairReport, VersionRepair } from './version-repair.js';
+
+/** Memory for what is on its way between nodes. */
+const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
+const WIDTH_MAX = 16;
+/** Pause before what could not be done is tried again. */
+const RETRY_MS = 5000;
+/** While a node is lost, an upload that had put shards on it before may be committed later. */
+const LOOK_AGAIN_MS = 30_000;
+/** The foreground is what was asked for within this time. */
+const OF_LATE_MS = 2000;
+
+/**
+ * Restores by itself what was lost: it looks at the nodes each second, and at once when damage was noted. What there is to do is derived from the
+ * index and the states of the nodes, so that it goes on after a restart where it was.
+ */
+@Injectable()
+export class RepairService implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly progress = new RepairProgress();
+  readonly pace: Pace;
+  private readonly logger = new Logger(RepairService.name);
+  private readonly stopping = new AbortController();
+  private readonly away: AwayNodes;
+  private readonly versions: VersionRepair;
+  private readonly lag = monitorEventLoopDelay({ resolution: 10 });
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private retryAt = 0;
+  private hasDamage = true;
+  /** Nodes for which all was done, as far as it could be. */
+  private settledFor = '';
+  private lookAgainAt = 0;
+  private awayBefore: ReadonlySet<number> = new Set();
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly collector: CollectorService,
+    movers: MoverService,
+    private readonly damages: DamageLog,
+  ) {
+    const { registry } = this;
+    this.away = new AwayNodes(registry, config.repair_after * 1000);
+    this.versions = new VersionRepair({
+      registry,
+      metadata: this.metadata,
+      mover: movers.mover,
+      away: this.away,
+      reconcile: (fileId) => collector.reconcileFile(fileId),
+    });
+    this.pace = new Pace({
+      bytesPerSecond: () => config.limits.repair_bytes_per_second,
+      foregroundMs: () => registry.foreground.latencyMs(performance.now(), OF_LATE_MS),
+      loopLagMs: () => this.loopLagMs(),
+      now: () => performance.now(),
+      pause: pauseFor,
+    });
+    movers.throttleBy((bytes, signal) => this.pace.take(bytes, signal));
+    damages.tell(() => this.wake());
+  }
+
+  private get registry(): NodeRegistry {
+    return this.collector.records.parts.registry;
+  }
+
+  private get metadata(): MetadataStore {
+    return this.collector.metadata;
+  }
+
+  onApplicationBootstrap(): void {
+    this.lag.enable();
+    this.timer = setInterval(() => this.look(), this.config.limits.probe_interval_ms);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    this.lag.disable();
+    this.stopping.abort();
+    await this.running;
+  }
+
+  /** Everything that the layouts name on a node is lost, though the node is up: an empty disk took the place of another one. */
+  async emptied(node: number, signal: AbortSignal): Promise<void> {
+    await this.damages.note([{ node }], signal);
+  }
+
+  status(): RepairStatus {
+    const status = this.progress.status();
+    if (status.state !== 'idle') return status;
+    const waits = this.registry.nodes.map(({ number }) => ({ number, ms: this.away.waitMs(number) ?? 0 }));
+    const next = waits.filter(({ ms }) => ms > 0).sort((a, b) => a.ms - b.ms)[0];
+    if (next === undefined) return status;
+    const seconds = Math.ceil(next.ms / 1000);
+    return { ...status, state: 'waiting', reason: `node ${next.number} is down, and counts as lost in ${seconds} s` };
+  }
+
+  /** There is something to do. */
+  wake(): void {
+    this.hasDamage = true;
+    this.retryAt = 0;
+    this.look();
+  }
+
+  /** Begins a repair if there may be a reason and none is under way. */
+  private look(): void {
+    if (this.running !== undefined || this.stopping.signal.aborted) return;
+    this.sweepReturned();
+    if (this.isDue()) {
+      this.running = inBackground(() => this.run(this.stopping.signal))
+        .catch((error: unknown) => this.fail(error))
+        .finally(() => (this.running = undefined));
+    } else this.pace.observeQuiet();
+  }
+
+  private isDue(): boolean {
+    if (Date.now() < this.retryAt) return false;
+    const key = this.goneKey();
+    return this.hasDamage || key !== this.settledFor || (key !== '' && Date.now() >= this.lookAgainAt);
+  }
+
+  private goneKey(): string {
+    return this.away.all().join();
+  }
+
+  /** A node that was lost and is back has what was restored elsewhere meanwhile, and lacks deletions. */
+  private sweepReturned(): void {
+    const now = new Set(this.away.all());
+    if ([...this.awayBefore].some((node) => !now.has(node))) this.collector.sweepSoon();
+    this.awayBefore = now;
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    this.hasDamage = false;
+    const key = this.goneKey();
+    const emptied = await this.emptiedNodes(signal);
+    const isGone = (node: number): boolean => this.away.isAway(node) || emptied.has(node);
+    const looksAtAll = key !== '' && key !== this.settledFor;
+    const backlog = await findBacklog(this.metadata, { isGone, looksAtAll }, signal);
+    const isWhole = await this.restore(backlog, emptied, signal);
+    const areBuried = await this.restoreTombstones(signal);
+    if (!isWhole || !areBuried || backlog.isPartial) {
+      this.retryAt = backlog.isPartial && isWhole ? 0 : Date.now() + RETRY_MS;
+      this.hasDamage = true;
+      return;
+    }
+    await this.metadata.clearDamage(
+      [...emptied].map((node) => ({ node })),
+      signal,
+    );
+    this.settledFor = key;
+    this.lookAgainAt = Date.now() + LOOK_AGAIN_MS;
+  }
+
+  /** False if something is left to do. */
+  private async restore(backlog: RepairBacklog, emptied: ReadonlySet<number>, signal: AbortSignal): Promise<boolean> {
+    const { progress } = this;
+    if (backlog.items.length === 0) {
+      progress.end(undefined);
+      return true;
+    }
+    progress.begin(backlog);
+    const { versions, bytes } = backlog;
+    this.logger.log({ versions, bytes, nodes: [...this.away.all(), ...emptied] }, 'repair begins');
+    let [unplaced, unread, failed] = [0, 0, 0];
+    const repairs = mapOrdered(backlog.items, this.width(), async (item) => {
+      const report = await this.repairOne(item, emptied, signal);
+      unplaced += report?.unplaced ?? 0;
+      unread += report?.unread ?? 0;
+      if (report?.isDone !== true) failed += 1;
+    });
+    await Array.fromAsync(repairs);
+    progress.end(reasonOf({ unplaced, unread, failed }));
+    const { done, reason } = progress.status();
+    if (failed === 0) this.logger.log({ ...done }, 'repair ended');
+    else this.logger.warn({ ...done, left: failed, reason }, 'repair could not restore everything and will try again');
+    return failed === 0;
+  }
+
+  private async repairOne(
+    item: RepairItem,
+    emptied: ReadonlySet<number>,
+    signal: AbortSignal,
+  ): Promise<RepairReport | undefined> {
+    signal.throwIfAborted();
+    try {
+      const report = await this.versions.repair(item, emptied, signal);
+      this.progress.took(item, report);
+      return report;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.progress.failed(error);
+      return undefined;
+    }
+  }
+
+  /** Tombstones are records of their own: those that lay on lost nodes are put on others. False if that did not go. */
+  private async restoreTombstones(signal: AbortSignal): Promise<boolean> {
+    if (this.away.all().length === 0) return true;
+    let isWhole = true;
+    for await (const { fileId, nodes } of this.metadata.tombstones(signal)) {
+      if (!nodes.some((node) => this.away.isAway(node))) continue;
+      try {
+        await this.collector.reconcileFile(fileId);
+      } catch (error) {
+        this.progress.failed(error);
+        isWhole = false;
+      }
+    }
+    return isWhole;
+  }
+
+  private async emptiedNodes(signal: AbortSignal): Promise<ReadonlySet<number>> {
+    const emptied = new Set<number>();
+    for await (const { node, shard } of this.metadata.damage(signal)) {
+      if (shard !== undefined) break; // whole nodes come first
+      emptied.add(node);
+    }
+    return emptied;
+  }
+
+  private width(): number {
+    const { limits, size_per_slice } = this.config;
+    const each = 2 * Math.max(limits.batch_bytes, size_per_slice);
+    return Math.min(WIDTH_MAX, Math.max(1, Math.floor(BYTES_IN_FLIGHT / each)));
+  }
+
+  private loopLagMs(): number {
+    const lag = this.lag.mean / 1e6 - 10;
+    this.lag.reset();
+    return Number.isFinite(lag) ? Math.max(0, lag) : 0;
+  }
+
+  private fail(error: unknown): void {
+    if (this.stopping.signal.aborted) return;
+    this.progress.failed(error);
+    this.progress.end('it failed and will try again');
+    this.hasDamage = true;
+    this.retryAt = Date.now() + RETRY_MS;
+    this.logger.error({ err: error }, 'repair failed and will try again');
+  }
+}
+
+function reasonOf({
+  unplaced,
+  unread,
+  failed,
+}: {
+  readonly unplaced: number;
+  readonly unread: number;
+  readonly failed: number;
+}): string | undefined {
+  if (unplaced > 0) return 'there are too few nodes that can take the copies that are missing';
+  if (unread > 0) return 'too few copies of some stripes can be read now';
+  return failed > 0 ? 'something could not be restored: lastError says why' : undefined;
+}
