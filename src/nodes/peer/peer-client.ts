@@ -2,7 +2,7 @@ import type { ClusterId, NodeId } from '../../common/ids.js';
 import type { ClusterMap } from '../../config/cluster-map.js';
 import { NodeError } from '../storage-node.js';
 import { PeerConnection, type PeerConnectionOptions } from './peer-connection.js';
-import type { PeerHello } from './peer-hello.js';
+import { FORCE, type PeerHello } from './peer-hello.js';
 
 /** The node that a process is to make. */
 export interface NewNode {
@@ -36,11 +36,12 @@ export class PeerClient {
   }
 
   /** Asks that process to become the gateway. Yields what it says on the way, line by line, and ends when it is one. */
-  async *takeOver(signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+  async *takeOver(isForced: boolean, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
     const { clusterId, nodeId } = await this.hello(signal);
     if (clusterId === undefined || nodeId === undefined) throw new NodeError('rejected', 'it holds no node yet');
+    const body = isForced ? [Buffer.from(FORCE)] : [];
     // Addressed to this very node: the call must not be played to another one.
-    for await (const payload of this.connection.stream({ operation: 'takeover', clusterId, nodeId }, signal)) {
+    for await (const payload of this.connection.stream({ operation: 'takeover', clusterId, nodeId, body }, signal)) {
       const text = Buffer.from(payload).toString('utf8');
       if (text !== '') yield text;
     }

@@ -7,6 +7,9 @@ export const PROTOCOL: readonly [number, number] = [1, 1];
 
 const VERSION_CHARACTERS_MAX = 64;
 
+/** The body of the call by which a process is made the gateway although the present one answers. */
+export const FORCE = 'force';
+
 /** How a process presents itself to one that proved to be of its cluster. */
 export interface PeerHello {
   /** The lowest and the highest version of the protocol that it speaks. */

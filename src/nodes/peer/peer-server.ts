@@ -9,7 +9,7 @@ import { NodeError } from '../storage-node.js';
 import { CallLimit } from './call-limit.js';
 import { PeerAnswer } from './peer-answer.js';
 import { NoProofError, PeerGuard } from './peer-guard.js';
-import { PROTOCOL, type PeerHello } from './peer-hello.js';
+import { FORCE, PROTOCOL, type PeerHello } from './peer-hello.js';
 import { workOf, type Operation, type ServedNode } from './peer-operations.js';
 import type { PeerClaim } from './peer-proof.js';
 import type { PeerSecret } from './peer-secret.js';
@@ -20,8 +20,8 @@ export interface PeerServerParts {
   /** What this process would be told by its configuration. */
   readonly about: () => { readonly nodeCount: number; readonly redundancyCount: number; readonly version?: string };
   readonly limits: Limits;
-  /** Makes this process the gateway; yields what it does, line by line. */
-  readonly onTakeOver?: (signal: AbortSignal) => AsyncIterable<string>;
+  /** Makes this process the gateway, if it is to be also from one that answers; yields what it does, line by line. */
+  readonly onTakeOver?: (signal: AbortSignal, isForced: boolean) => AsyncIterable<string>;
 }
 
 const PEER_PATH = /^\/peer(?:[/?#]|$)/;
@@ -97,7 +97,7 @@ export class PeerServer {
     try {
       if (name === 'hello') answer.end([Buffer.from(JSON.stringify(this.hello()))]);
       else if (claim.run !== this.run) answer.endOtherRun();
-      else if (name === 'takeover') await this.takeOver(call);
+      else if (name === 'takeover') await this.takeOver(call, body);
       else await this.work(name, { local: this.parts.local, claim, body, answer, signal });
     } finally {
       give();
@@ -176,12 +176,12 @@ export class PeerServer {
     };
   }
 
-  private async takeOver({ claim, answer, signal }: Call): Promise<void> {
+  private async takeOver({ claim, answer, signal }: Call, body: Uint8Array): Promise<void> {
     const { local, onTakeOver } = this.parts;
     if (onTakeOver === undefined) throw new NodeError('rejected', 'it cannot become the gateway');
     if (local.ids === undefined || claim.clusterId !== local.ids.clusterId || claim.nodeId !== local.ids.nodeId)
       throw new NodeError('rejected', 'it is another node');
-    await answer.stream(linesOf(onTakeOver(signal)));
+    await answer.stream(linesOf(onTakeOver(signal, Buffer.from(body).toString('utf8') === FORCE)));
   }
 }
 
