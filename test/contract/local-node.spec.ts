@@ -197,7 +197,7 @@ describe('LocalNode', () => {
       });
       term = 2;
       expect(await listedKeys(node)).toHaveLength(1);
-      await expect(Array.fromAsync(client.takeOver(never()))).rejects.toMatchObject(REJECTED);
+      await expect(Array.fromAsync(client.takeOver(false, never()))).rejects.toMatchObject(REJECTED);
     } finally {
       await Promise.all([client.close(), node.close()]);
       await peer.close();

@@ -298,15 +298,18 @@ describe('A process that holds the secret', () => {
   });
 
   it('tells what it does while it takes over, and goes on saying that it is there', async () => {
-    const onTakeOver = async function* (): AsyncGenerator<string> {
-      yield 'reading the nodes';
+    const onTakeOver = async function* (_signal: AbortSignal, isForced: boolean): AsyncGenerator<string> {
+      yield `reading the nodes, ${isForced ? 'forced' : 'asked'}`;
       await new Promise((resolve) => setTimeout(resolve, 2500));
       yield 'done';
     };
     const peer = await servePeer({ local: servedNode(new MemoryStorageNode(1), ids), onTakeOver });
     const client = new PeerClient({ origin: peer.origin, secret: SECRET, limits: { ...HASTY, node_call_ms_max: 2000 } });
     try {
-      expect(await Array.fromAsync(client.takeOver(never()))).toEqual(['reading the nodes', 'done']);
+      const [asked, forced] = await Promise.all(
+        [false, true].map((isForced) => Array.fromAsync(client.takeOver(isForced, never()))),
+      );
+      expect([asked, forced]).toEqual(['asked', 'forced'].map((how) => [`reading the nodes, ${how}`, 'done']));
     } finally {
       await client.close();
       await peer.close();
