@@ -23,7 +23,12 @@ const outcome = await ChaosRun.run({
       nodes: 4,
       redundancy: 1,
       directory,
-      config: { size_per_slice: 16_384, pack_below: 4096, log_level: 'warn', limits: { collect_interval_ms: 200, sweep_interval_ms: 500, orphan_grace_ms: 1000 } },
+      config: {
+        size_per_slice: 16_384,
+        pack_below: 4096,
+        log_level: 'warn',
+        limits: { collect_interval_ms: 200, sweep_interval_ms: 500, orphan_grace_ms: 1000 },
+      },
       plant: values.plant,
     }),
 });

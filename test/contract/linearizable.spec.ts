@@ -33,7 +33,10 @@ describe('histories of a register that are right', () => {
     ['or the new one', [write(1, 1, 10), read(1, 2, 3), read(1, 4, 5)]],
     ['two writes at once, in either order', [write(1, 1, 10), write(2, 2, 9), read(1, 11, 12)]],
     ['two writes at once, both of them seen', [write(1, 1, 10), write(2, 2, 9), read(2, 3, 4), read(1, 5, 6)]],
-    ['a write without an answer that happened late', [write(1, 1, Infinity), read(0, 2, 3), write(2, 4, 5), read(2, 6, 7), read(1, 8, 9)]],
+    [
+      'a write without an answer that happened late',
+      [write(1, 1, Infinity), read(0, 2, 3), write(2, 4, 5), read(2, 6, 7), read(1, 8, 9)],
+    ],
     ['a write without an answer that never happened', [write(1, 1, Infinity), read(0, 2, 3), write(2, 4, 5), read(2, 6, 7)]],
     ['a conditional write on what was there', [write(1, 1, 2), write(2, 3, 4, 1), read(2, 5, 6)]],
     ['two conditional writes in a row, sent at once', [write(2, 1, 10, 1), write(1, 1.5, 9, 0), read(2, 11, 12)]],

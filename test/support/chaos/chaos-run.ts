@@ -25,7 +25,7 @@ const STALL_MS_MAX = 15_000;
 
 export interface ChaosOptions {
   readonly seed: number;
-  /** No round is begun later. */
+  /** No round but the first is begun later. */
   readonly msMax: number;
   /** Time under load and deeds in a round, at the most. */
   readonly loadMsMax: number;
@@ -35,6 +35,8 @@ export interface ChaosOptions {
   /** How the nodes are struck that are away while everything is checked; else as drawn. */
   readonly strike?: readonly Deed[];
   readonly strikeKinds: readonly DeedKind[];
+  /** Time for which the load goes on while those nodes are away, at the most; longer if no change is acknowledged. */
+  readonly strikeMsMax?: number;
   readonly clients?: number;
   readonly holdMsMax?: number;
   readonly gapMsMax?: number;
@@ -77,11 +79,13 @@ export class ChaosRun {
     const { holdMsMax = 4000, gapMsMax = 1500, say = () => undefined } = options;
     const { findings } = this;
     this.nemesis = new Nemesis({ target, random: random.fork(), findings, say, holdMsMax, gapMsMax });
-    this.registers = new RegisterWorkload(this.withUrl({
-      random: random.fork(),
-      findings,
-      shape: { registers: 2, writers: 2, readers: 2, answerMsMax: ANSWER_MS_MAX },
-    }));
+    this.registers = new RegisterWorkload(
+      this.withUrl({
+        random: random.fork(),
+        findings,
+        shape: { registers: 2, writers: 2, readers: 2, answerMsMax: ANSWER_MS_MAX },
+      }),
+    );
   }
 
   static async run(options: ChaosOptions): Promise<ChaosOutcome> {
@@ -113,10 +117,11 @@ export class ChaosRun {
   }
 
   private async rounds(): Promise<void> {
-    const end = Date.now() + this.options.msMax;
     await this.target.untilWhole();
     await this.registers.create();
-    while (Date.now() < end && this.isSound()) await this.round();
+    const end = Date.now() + this.options.msMax;
+    do await this.round();
+    while (Date.now() < end && this.isSound());
   }
 
   private isSound(): boolean {
@@ -170,10 +175,11 @@ export class ChaosRun {
   private async watchStrike({ requests }: Workload): Promise<void> {
     const { nodes, redundancy } = this.target;
     const { acknowledged } = requests;
-    await sleep(this.random.between(500, 3000));
+    await sleep(this.random.between(500, this.options.strikeMsMax ?? 3000));
     const deadline = Date.now() + STALL_MS_MAX;
     while (requests.acknowledged === acknowledged && nodes - redundancy > redundancy && this.isSound()) {
-      if (Date.now() > deadline) this.findings.report('stalled', `no change acknowledged with ${redundancy} of ${nodes} nodes away`);
+      if (Date.now() > deadline)
+        this.findings.report('stalled', `no change acknowledged with ${redundancy} of ${nodes} nodes away`);
       await sleep(100);
     }
     this.sums.underStrike += requests.acknowledged - acknowledged;
@@ -192,12 +198,15 @@ export class ChaosRun {
     const options = { attempts: ATTEMPTS, isFinal, others: new Set(registers.ids) };
     const checker = new Checker(client, journal, findings, options);
     this.sums.checked += await checker.check();
-    if (!isFinal) return registers.probe();
+    if (!this.isSound()) return;
+    if (!isFinal) {
+      await registers.probe();
+      return;
+    }
     this.sums.ordered += await registers.check();
     const files = [...journal.files];
     const sample = new Set(Array.from({ length: Math.min(COPIES_SAMPLE, files.length) }, () => this.random.pick(files)));
     await checker.checkCopies([...sample], this.target.redundancy);
-    return undefined;
   }
 
   /** The addresses at which somebody answers, be it that he has no time. */

@@ -88,7 +88,11 @@ export class FaultProxy {
   }
 
   private async serve(client: Socket, target: number): Promise<void> {
-    const link = { client, server: connect({ host: '127.0.0.1', port: target, allowHalfOpen: true }), closing: new AbortController() };
+    const link = {
+      client,
+      server: connect({ host: '127.0.0.1', port: target, allowHalfOpen: true }),
+      closing: new AbortController(),
+    };
     this.links.add(link);
     for (const socket of [link.client, link.server]) {
       socket.on('error', () => breakLink(link)); // as the other side sees it: a reset

@@ -1,10 +1,9 @@
-import { rename } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCli } from '../run-cli.ts';
 import { TestServer } from '../server.ts';
-import { rm } from 'node:fs/promises';
-import { ChaosTarget, type Cost, type Deed } from './chaos-target.ts';
+import { ChaosTarget, type Cost, type Deed, type DeedKind } from './chaos-target.ts';
 
 const UP_MS_MAX = 30_000;
 const REBUILD_MS_MAX = 60_000;
@@ -14,6 +13,7 @@ export interface FolderTargetOptions {
   readonly redundancy: number;
   readonly directory: string;
   readonly config: Readonly<Record<string, unknown>>;
+  readonly deeds?: Readonly<Partial<Record<DeedKind, number>>>;
   /** A module that is loaded into the process before all others: a fault that is planted there. */
   readonly plant?: string | undefined;
 }
@@ -21,7 +21,6 @@ export interface FolderTargetOptions {
 /** One process with its nodes in folders. */
 export class FolderTarget extends ChaosTarget {
   readonly gateway = 0;
-  readonly deeds = { kill: 3, freeze: 2, vanish: 6, rebuild: 1 };
   private server: TestServer;
   private readonly options: FolderTargetOptions;
   private logs = '';
@@ -38,6 +37,10 @@ export class FolderTarget extends ChaosTarget {
 
   get nodes(): number {
     return this.options.nodes;
+  }
+
+  get deeds(): Readonly<Partial<Record<DeedKind, number>>> {
+    return this.options.deeds ?? { kill: 3, freeze: 2, vanish: 6, rebuild: 1 };
   }
 
   get redundancy(): number {

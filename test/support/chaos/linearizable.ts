@@ -38,7 +38,10 @@ export function contradictionOf(history: readonly RegisterOperation[], initial: 
   const operations = withoutUnseen(history);
   const ids = new Map(operations.map((operation, id) => [operation, id]));
   const keyOf = ({ value, effected }: Configuration): string =>
-    `${value}:${[...effected].map((operation) => ids.get(operation)).sort((a, b) => (a ?? 0) - (b ?? 0)).join()}`;
+    `${value}:${[...effected]
+      .map((operation) => ids.get(operation))
+      .sort((a, b) => (a ?? 0) - (b ?? 0))
+      .join()}`;
   const pending = new Set<RegisterOperation>();
   let configurations: readonly Configuration[] = [{ value: initial, effected: new Set() }];
   for (const { operation, isAnswer } of eventsOf(operations)) {
@@ -112,7 +115,10 @@ function eventsOf(
 }
 
 /** The operations that have to do with the contradiction: those before its answer, the last ones of them. */
-function recent(operations: readonly RegisterOperation[], { answeredAt, value }: RegisterOperation): readonly RegisterOperation[] {
+function recent(
+  operations: readonly RegisterOperation[],
+  { answeredAt, value }: RegisterOperation,
+): readonly RegisterOperation[] {
   const before = operations.filter((operation) => operation.sentAt < answeredAt).sort((a, b) => a.sentAt - b.sentAt);
   const origin = before.filter((operation) => operation.kind === 'write' && operation.value === value);
   return [...new Set([...origin, ...before.slice(-BEFORE_MAX)])];

@@ -46,6 +46,7 @@ export class RegisterWorkload {
   acknowledged = 0;
   private readonly parts: RegisterParts;
   private readonly registers: Register[] = [];
+  private readonly began = Date.now();
   private isOver = false;
   private ticks = 0;
   private values = 0;
@@ -113,11 +114,15 @@ export class RegisterWorkload {
   private async readLast(register: Register): Promise<number | undefined> {
     for (let left = FINAL_ATTEMPTS; left > 0; left -= 1) {
       const value = await this.read(register, this.parts.random, 'checker');
-      if (value !== undefined) return value;
+      if (value !== undefined || this.parts.findings.violations.length > 0) return value;
       await sleep(500);
     }
     this.parts.findings.report('unreadable', `register ${register.id} cannot be read, with no more wrong than may be`);
     return undefined;
+  }
+
+  private spell(by: string, url: string): string {
+    return `${by} at ${new URL(url).host}, answered at ${((Date.now() - this.began) / 1000).toFixed(3)} s`;
   }
 
   private tick(): number {
@@ -129,12 +134,20 @@ export class RegisterWorkload {
     const content = makeContent(value, random.chance(0.75) ? random.between(50, 3000) : random.between(70 * KiB, 200 * KiB));
     register.contents.set(value, content);
     register.valueOfSum.set(content.sha256, value);
-    const [etag, basis] = random.chance(0.25) ? ([...register.valueOfEtag].at(-1) ?? []) : [];
+    // A condition on what has been replaced long since must be refused.
+    const [etag, basis] = random.chance(0.25) ? ([...register.valueOfEtag].at(random.chance(0.3) ? -5 : -1) ?? []) : [];
     const sentAt = this.tick();
     const { url, shape } = this.parts;
     const note = (outcome: string, answeredAt?: number): void => {
       if (outcome !== 'refused')
-        register.history.push({ kind: 'write', value, basis, sentAt, answeredAt: answeredAt ?? Infinity, by: `${by} at ${url}` });
+        register.history.push({
+          kind: 'write',
+          value,
+          basis,
+          sentAt,
+          answeredAt: answeredAt ?? Infinity,
+          by: this.spell(by, url),
+        });
       this.parts.findings.note('register', { id: register.id, by, url, write: value, basis, sentAt, answeredAt, outcome });
     };
     try {
@@ -182,7 +195,7 @@ export class RegisterWorkload {
       return undefined;
     }
     this.learnEtag(register, etag, value);
-    register.history.push({ kind: 'read', value, sentAt, answeredAt, by: `${by} at ${url}` });
+    register.history.push({ kind: 'read', value, sentAt, answeredAt, by: this.spell(by, url) });
     return value;
   }
 
@@ -195,13 +208,12 @@ export class RegisterWorkload {
   }
 }
 
-function describe(
-  { id }: Register,
-  { operation, possible, before }: NonNullable<ReturnType<typeof contradictionOf>>,
-): string {
+function describe({ id }: Register, { operation, possible, before }: NonNullable<ReturnType<typeof contradictionOf>>): string {
   const lines = before.map((each) => `  ${spell(each)}${each === operation ? '   <- no order explains it' : ''}`);
   const [last] = before.includes(operation) ? [] : [`  ${spell(operation)}   <- no order explains it`];
-  return [`register ${id} had one of the values ${possible.join(', ')}:`, ...lines, ...(last === undefined ? [] : [last])].join('\n');
+  return [`register ${id} had one of the values ${possible.join(', ')}:`, ...lines, ...(last === undefined ? [] : [last])].join(
+    '\n',
+  );
 }
 
 function spell({ kind, value, basis, sentAt, answeredAt, by }: RegisterOperation): string {

@@ -188,8 +188,8 @@ export class Requests {
   }
 }
 
-function whereOf({ url, status }: Response): { readonly at: string; readonly status: number } {
-  return { at: new URL(url).host, status };
+function whereOf({ url, status }: Response): { readonly host: string; readonly status: number } {
+  return { host: new URL(url).host, status };
 }
 
 /** The state of a file if it is there and had this one state all the time; else nothing. */

@@ -52,7 +52,9 @@ export class Findings {
     this.logFile = logFile;
   }
 
+  /** The same is told once. */
   report(kind: ViolationKind, detail: string): void {
+    if (this.violations.some((other) => other.kind === kind && other.detail === detail)) return;
     this.violations.push({ kind, detail });
     this.note('violation', { kind, detail });
   }
