@@ -29,7 +29,7 @@ const outcome = await ChaosRun.run({
         log_level: 'warn',
         limits: { collect_interval_ms: 200, sweep_interval_ms: 500, orphan_grace_ms: 1000 },
       },
-      plant: values.plant,
+      plant: values.plant as never,
     }),
 });
 const { violations, stories, deeds, ...sums } = outcome;

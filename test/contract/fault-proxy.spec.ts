@@ -21,7 +21,8 @@ beforeEach(async () => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  proxy = await FaultProxy.start((server.address() as AddressInfo).port, new Random(1));
+  proxy = await FaultProxy.start(new Random(1));
+  proxy.target = (server.address() as AddressInfo).port;
 });
 
 afterEach(async () => {

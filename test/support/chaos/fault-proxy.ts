@@ -35,6 +35,8 @@ const DRIPS_A_SECOND = 20;
 /** A TCP proxy on loopback before one server, of which the links can be made bad at run time, by the random numbers that it was given. */
 export class FaultProxy {
   readonly port: number;
+  /** The port of the server behind it, which need not be there yet. */
+  target = 0;
   private readonly server: Server;
   private readonly random: Random;
   private readonly links = new Set<Link>();
@@ -48,15 +50,14 @@ export class FaultProxy {
     this.changes.setMaxListeners(0); // one for each connection that is held
   }
 
-  /** @param target the port of the server, which need not be there yet; @param port that of the proxy, 0: any */
-  static async start(target: number, random: Random, port = 0): Promise<FaultProxy> {
+  static async start(random: Random): Promise<FaultProxy> {
     const server = createServer({ allowHalfOpen: true });
-    server.listen(port, '127.0.0.1');
+    server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
     const proxy = new FaultProxy(server, address.port, random);
-    server.on('connection', (client) => void proxy.serve(client, target));
+    server.on('connection', (client) => void proxy.serve(client));
     return proxy;
   }
 
@@ -87,10 +88,10 @@ export class FaultProxy {
     await once(this.server, 'close');
   }
 
-  private async serve(client: Socket, target: number): Promise<void> {
+  private async serve(client: Socket): Promise<void> {
     const link = {
       client,
-      server: connect({ host: '127.0.0.1', port: target, allowHalfOpen: true }),
+      server: connect({ host: '127.0.0.1', port: this.target, allowHalfOpen: true }),
       closing: new AbortController(),
     };
     this.links.add(link);

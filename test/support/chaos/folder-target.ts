@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCli } from '../run-cli.ts';
 import { TestServer } from '../server.ts';
+import { type Plant, preloaded, setClock } from './preloads.ts';
 import { ChaosTarget, type Cost, type Deed, type DeedKind } from './chaos-target.ts';
 
 const UP_MS_MAX = 30_000;
@@ -14,8 +15,7 @@ export interface FolderTargetOptions {
   readonly directory: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly deeds?: Readonly<Partial<Record<DeedKind, number>>>;
-  /** A module that is loaded into the process before all others: a fault that is planted there. */
-  readonly plant?: string | undefined;
+  readonly plant?: Plant | undefined;
 }
 
 /** One process with its nodes in folders. */
@@ -40,7 +40,7 @@ export class FolderTarget extends ChaosTarget {
   }
 
   get deeds(): Readonly<Partial<Record<DeedKind, number>>> {
-    return this.options.deeds ?? { kill: 3, freeze: 2, vanish: 6, rebuild: 1 };
+    return this.options.deeds ?? { kill: 3, freeze: 2, vanish: 6, skew: 2, rebuild: 1 };
   }
 
   get redundancy(): number {
@@ -56,8 +56,9 @@ export class FolderTarget extends ChaosTarget {
     return kind === 'rebuild' ? 'alone' : 'none';
   }
 
-  async begin({ kind, node }: Deed): Promise<void> {
-    if (kind === 'vanish') await rename(this.server.nodeFolder(node), this.away(node));
+  async begin({ kind, node, offsetMs }: Deed): Promise<void> {
+    if (kind === 'skew') await setClock(clockOf(this.options.directory), offsetMs ?? 0);
+    else if (kind === 'vanish') await rename(this.server.nodeFolder(node), this.away(node));
     else if (kind === 'freeze') this.server.process.kill('SIGSTOP');
     else if (kind === 'kill' || kind === 'rebuild') await this.server.kill();
     else throw new Error(`nobody can ${kind} a folder`);
@@ -67,7 +68,8 @@ export class FolderTarget extends ChaosTarget {
     if (kind === 'vanish') {
       await rename(this.away(node), this.server.nodeFolder(node));
       await this.untilUp(node);
-    } else if (kind === 'freeze') this.server.process.kill('SIGCONT');
+    } else if (kind === 'skew') await setClock(clockOf(this.options.directory), 0);
+    else if (kind === 'freeze') this.server.process.kill('SIGCONT');
     else await this.startAgain(kind === 'rebuild');
   }
 
@@ -101,7 +103,8 @@ export class FolderTarget extends ChaosTarget {
     const deadline = Date.now() + UP_MS_MAX;
     for (;;) {
       try {
-        return await this.server.untilNode(node, 'up', UP_MS_MAX);
+        await this.server.untilNode(node, 'up', UP_MS_MAX);
+        return;
       } catch (error) {
         if (Date.now() > deadline) throw error;
         await sleep(200);
@@ -114,10 +117,14 @@ export class FolderTarget extends ChaosTarget {
   }
 }
 
+function clockOf(directory: string): string {
+  return join(directory, 'clock');
+}
+
 function startServer({ directory, nodes, redundancy, config, plant }: FolderTargetOptions): Promise<TestServer> {
   return TestServer.start({
     directory,
     config: { node_count: nodes, redundancy_count: redundancy, ...config },
-    ...(plant === undefined ? {} : { environment: { NODE_OPTIONS: `--import=${plant}` } }),
+    environment: preloaded(clockOf(directory), plant),
   });
 }
