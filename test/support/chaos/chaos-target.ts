@@ -33,6 +33,8 @@ export interface Deed {
   readonly heir?: number;
   /** The old one is frozen instead of killed, and so does not know what happened when it comes back. */
   readonly isFrozen?: boolean;
+  /** What the old one kept is deleted with it. */
+  readonly isEmptied?: boolean;
 }
 
 /** What a deed takes from a store: a node, nothing that lasts, or so much that there may be nothing else wrong. */
@@ -62,12 +64,13 @@ export abstract class ChaosTarget {
 }
 
 /** A deed in words. */
-export function spellDeed({ kind, node, fault, direction, offsetMs, heir, isFrozen }: Deed): string {
+export function spellDeed({ kind, node, fault, direction, offsetMs, heir, ...how }: Deed): string {
+  const end = how.isEmptied === true ? 'emptied' : how.isFrozen === true ? 'frozen' : 'killed';
   const parts = [
     `${kind} ${node === 0 ? 'all' : `node ${node}`}`,
     ...(fault === undefined ? [] : [`${JSON.stringify(fault)} ${direction ?? 'both ways'}`]),
     ...(offsetMs === undefined ? [] : [`by ${offsetMs} ms`]),
-    ...(heir === undefined ? [] : [`by node ${heir}, the old one ${isFrozen === true ? 'frozen' : 'killed'}`]),
+    ...(heir === undefined ? [] : [`by node ${heir}, the old one ${end}`]),
   ];
   return parts.join(', ');
 }

@@ -5,6 +5,7 @@ import { type ChaosTarget, type Deed, type DeedKind, spellDeed } from './chaos-t
 import type { LinkFault } from './fault-proxy.ts';
 
 const HOUR_MS = 3_600_000;
+const FOR_EVER_MS = 2 ** 31 - 1;
 
 export interface NemesisParts {
   readonly target: ChaosTarget;
@@ -32,7 +33,8 @@ export class Nemesis {
 
   /** One deed after the other, also several at once, until the signal; resolves when all is good again. */
   async disturb(signal: AbortSignal): Promise<void> {
-    const { random, gapMsMax, holdMsMax } = this.parts;
+    const { random, gapMsMax, holdMsMax, target } = this.parts;
+    if (Object.keys(target.deeds).length === 0) await pause(FOR_EVER_MS, signal);
     const running = new Set<Promise<void>>();
     while (!signal.aborted) {
       // All is drawn before it is known if it can be done: what follows does not depend on when the last one ended.

@@ -7,10 +7,6 @@ const HERE = join(process.cwd(), 'test', 'support', 'chaos');
 export const PLANTS = ['one-copy', 'stale-read', 'no-tombstone'] as const;
 export type Plant = (typeof PLANTS)[number];
 
-export function isPlant(name: string): name is Plant {
-  return (PLANTS as readonly string[]).includes(name);
-}
-
 /** The environment of a process whose clock is off by what a file says, and which has a fault. */
 export function preloaded(clockFile: string, plant: Plant | undefined): Readonly<Record<string, string>> {
   const modules = [join(HERE, 'clock-skew.mjs'), ...(plant === undefined ? [] : [join(HERE, 'plants', `${plant}.mjs`)])];
