@@ -33,8 +33,15 @@ const CONFIG = {
   size_per_slice: 16_384,
   pack_below: 4096,
   log_level: 'warn',
-  limits: { collect_interval_ms: 200, sweep_interval_ms: 500, orphan_grace_ms: 1000 },
+  limits: {
+    pack_bytes_max: 1024 * 1024,
+    compact_rest_ms: 200,
+    collect_interval_ms: 200,
+    sweep_interval_ms: 500,
+    orphan_grace_ms: 1000,
+  },
 };
+const PACK_BYTES_MAX = CONFIG.limits.pack_bytes_max;
 const VIOLATIONS_MAX = 20;
 
 const outcome = values.prove ? undefined : await run();
@@ -49,6 +56,7 @@ function run(): Promise<ChaosOutcome> {
     loadMsMax: 15_000,
     directory,
     clients: Number(values.clients),
+    packBytesMax: PACK_BYTES_MAX,
     strikeKinds: ['vanish'] satisfies DeedKind[],
     say: (line) => console.log(line),
     start: (parts) =>

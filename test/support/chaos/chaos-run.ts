@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '../client.ts';
 import { Checker } from '../crash/checker.ts';
+import { drain } from '../crash/drain.ts';
 import { Journal } from '../crash/journal.ts';
 import { Random } from '../crash/random.ts';
 import { Findings, type Violation } from '../crash/violation.ts';
@@ -37,6 +38,8 @@ export interface ChaosOptions {
   readonly strikeKinds: readonly DeedKind[];
   /** Time for which the load goes on while those nodes are away, at the most; longer if no change is acknowledged. */
   readonly strikeMsMax?: number;
+  /** In the end all is deleted, and no more may stay on a node than a pack of this size; else that is not looked at. */
+  readonly packBytesMax?: number;
   readonly clients?: number;
   readonly holdMsMax?: number;
   readonly gapMsMax?: number;
@@ -122,6 +125,10 @@ export class ChaosRun {
     const end = Date.now() + this.options.msMax;
     do await this.round();
     while (Date.now() < end && this.isSound());
+    const { packBytesMax } = this.options;
+    if (packBytesMax === undefined || !this.isSound()) return;
+    const url = this.random.pick(await this.answering());
+    await drain({ url, folders: this.target.folders(), packBytesMax }, this.findings);
   }
 
   private isSound(): boolean {

@@ -51,6 +51,8 @@ export abstract class ChaosTarget {
 
   /** Where a client may knock at this moment: also at doors behind which nobody answers. */
   abstract urls(): readonly string[];
+  /** Where each node keeps everything. */
+  abstract folders(): readonly string[];
   abstract cost(deed: Deed): Cost;
   abstract begin(deed: Deed): Promise<void>;
   /** Makes it good; resolves when the store is again what it was before. */

@@ -51,6 +51,10 @@ export class FolderTarget extends ChaosTarget {
     return [this.server.url];
   }
 
+  folders(): readonly string[] {
+    return Array.from({ length: this.nodes }, (_, at) => this.server.nodeFolder(at + 1));
+  }
+
   cost({ kind }: Deed): Cost {
     if (kind === 'vanish') return 'node';
     return kind === 'rebuild' ? 'alone' : 'none';
