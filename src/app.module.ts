@@ -3,6 +3,8 @@ import { APP_FILTER } from '@nestjs/core';
 import { LoggerModule } from 'nestjs-pino';
 import type { AppConfig } from './config/app-config.js';
 import { ConfigModule } from './config/config.module.js';
+import type { ClusterParts } from './nodes/cluster-parts.js';
+import { NodeSourceModule } from './nodes/node-source.module.js';
 import { FilesModule } from './files/files.module.js';
 import { HealthModule } from './health/health.module.js';
 import { loggingOptions } from './http/logging.js';
@@ -11,10 +13,17 @@ import { ProblemFilter } from './http/problem.filter.js';
 /** The whole program, put together for one configuration. */
 @Module({})
 export class AppModule {
-  static forRoot(config: AppConfig): DynamicModule {
+  /** @param cluster what a process that is one of several knows of the others; absent: all nodes are folders of this one */
+  static forRoot(config: AppConfig, cluster?: ClusterParts): DynamicModule {
     return {
       module: AppModule,
-      imports: [ConfigModule.forRoot(config), LoggerModule.forRoot(loggingOptions(config.log_level)), HealthModule, FilesModule],
+      imports: [
+        ConfigModule.forRoot(config, cluster?.file),
+        NodeSourceModule.forRoot(cluster?.source, cluster?.view),
+        LoggerModule.forRoot(loggingOptions(config.log_level)),
+        HealthModule,
+        FilesModule,
+      ],
       providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],
     };
   }

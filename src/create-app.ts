@@ -1,4 +1,5 @@
-import { type NestApplicationOptions, ValidationPipe } from '@nestjs/common';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type DynamicModule, type NestApplicationOptions, ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -9,6 +10,7 @@ import type { AppConfig } from './config/app-config.js';
 import { DirectFiles } from './files/direct-files.service.js';
 import { GuardedExpressAdapter } from './http/guarded-express.adapter.js';
 import { MetadataStore } from './metadata/metadata-store.js';
+import type { ClusterParts } from './nodes/cluster-parts.js';
 import { NodeRegistry } from './nodes/node-registry.js';
 import { createDocument, serveDocument } from './openapi.js';
 
@@ -20,22 +22,23 @@ export interface RunningApp {
   readonly close: () => Promise<void>;
 }
 
+/** The modules that serve files, opened, behind a server that is somebody else's. */
+export interface OpenApp {
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => void;
+  /** For a module that is part of it. */
+  readonly get: NestExpressApplication['get'];
+  /** Ends the background work, then closes the stores; throws if any of that fails. */
+  readonly close: () => Promise<void>;
+}
+
 /**
  * Makes the program as it runs in production, and listens.
  * @throws DomainError with one of the codes of a start that fails
  */
 export async function startApp(config: AppConfig): Promise<RunningApp> {
-  // Without the flush by itself: Nest would print an error of ours with its stack, where the command line says it in one line.
-  const app = await createNest(config, { bufferLogs: true, autoFlushLogs: false });
+  const app = await createNest(AppModule.forRoot(config), config, PRODUCTION);
   try {
-    app.useLogger(app.get(Logger));
-    app.flushLogs();
-    app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
-    serveDocument(app);
-    const files = app.get(DirectFiles, { strict: false });
-    (app.getHttpAdapter() as unknown as GuardedExpressAdapter).serveDirectly((request, response) =>
-      files.handle(request, response),
-    );
+    prepare(app);
     await app.listen(config.port, config.listen);
     return { url: await app.getUrl(), close: () => closeApp(app, config) };
   } catch (error) {
@@ -44,17 +47,56 @@ export async function startApp(config: AppConfig): Promise<RunningApp> {
   }
 }
 
-/** The API document of the program, which is put together for that but opens nothing: no storage, no keys, no port. */
-export async function describeApi(config: AppConfig): Promise<OpenAPIObject> {
-  return createDocument(await createNest(config, { preview: true, logger: false }));
+/** Opens the program for a process that is one of several and has a server already. @throws DomainError as {@link startApp} */
+export async function openApp(config: AppConfig, cluster: ClusterParts): Promise<OpenApp> {
+  const app = await createNest(AppModule.forRoot(config, cluster), config, PRODUCTION);
+  try {
+    prepare(app);
+    await app.init();
+  } catch (error) {
+    await closeApp(app, config);
+    throw error;
+  }
+  const adapter = adapterOf(app);
+  return {
+    answer: (request, response) => adapter.answer(request, response),
+    get: app.get.bind(app),
+    close: () => closeApp(app, config),
+  };
 }
 
-function createNest(config: AppConfig, options: NestApplicationOptions): Promise<NestExpressApplication> {
-  return NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), new GuardedExpressAdapter(config.limits), {
+/** The API document of the program, which is put together for that but opens nothing: no storage, no keys, no port. */
+export async function describeApi(config: AppConfig): Promise<OpenAPIObject> {
+  return createDocument(await createNest(AppModule.forRoot(config), config, { preview: true, logger: false }));
+}
+
+// Without the flush by itself: Nest would print an error of ours with its stack, where the command line says it in one line.
+const PRODUCTION: NestApplicationOptions = { bufferLogs: true, autoFlushLogs: false };
+
+/** Nest around a module, on Express as it is to be here. */
+export function createNest(
+  module: DynamicModule,
+  config: AppConfig,
+  options: NestApplicationOptions = PRODUCTION,
+): Promise<NestExpressApplication> {
+  return NestFactory.create<NestExpressApplication>(module, new GuardedExpressAdapter(config.limits), {
     bodyParser: false, // the upload routes take any body as it is
     abortOnError: false,
     ...options,
   });
+}
+
+export function adapterOf(app: NestExpressApplication): GuardedExpressAdapter {
+  return app.getHttpAdapter() as unknown as GuardedExpressAdapter;
+}
+
+function prepare(app: NestExpressApplication): void {
+  app.useLogger(app.get(Logger));
+  app.flushLogs();
+  app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
+  serveDocument(app);
+  const files = app.get(DirectFiles, { strict: false });
+  adapterOf(app).serveDirectly((request, response) => files.handle(request, response));
 }
 
 async function closeApp(app: NestExpressApplication, config: AppConfig): Promise<void> {
@@ -82,7 +124,7 @@ async function closeNodes(registry: NodeRegistry, logger: Logger): Promise<void>
   await Promise.all(closing);
 }
 
-function addressError(cause: unknown, { listen, port }: AppConfig): DomainError | undefined {
+export function addressError(cause: unknown, { listen, port }: AppConfig): DomainError | undefined {
   const code = errorCode(cause);
   if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') return undefined;
   const reason =

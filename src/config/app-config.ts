@@ -100,4 +100,7 @@ export class AppConfig {
 
   @IsObject()
   readonly limits!: Limits;
+
+  /** Which of the peers this process is; null if all nodes are folders of this process. No key of the file: `--node` or the port says it. */
+  readonly node!: number | null;
 }

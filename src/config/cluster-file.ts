@@ -2,38 +2,33 @@ import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DomainError, errorCode } from '../common/errors.js';
 import { writeFileDurably } from '../common/durable-file.js';
-import { newId, parseId, type ClusterId, type NodeId } from '../common/ids.js';
-
-interface NodeEntry {
-  readonly nodeId: NodeId;
-  /** False until the node was made and everything else was too: then its absence is a loss and not a beginning. */
-  readonly ready: boolean;
-}
-
-interface Contents {
-  readonly format: 1;
-  readonly clusterId: ClusterId;
-  readonly nodes: readonly NodeEntry[];
-}
+import { newId, type ClusterId, type NodeId } from '../common/ids.js';
+import { parseClusterMap, type ClusterMap, type ClusterMapNode } from './cluster-map.js';
 
 const NAME = 'cluster.json';
 
+/** Told of each change of the map, after it is durable. */
+export type ClusterFileListener = (map: ClusterMap) => void;
+
 /**
  * `cluster.json` in the storage directory: the id of this cluster and those of its nodes. It is what tells a first start from a loss:
- * a missing node, index or key ring is made only while the cluster is new, and never filled in silently later.
+ * a missing node, index or key ring is made only while the cluster is new, and never filled in silently later. In a cluster of peers it
+ * is the gateway's, and stands for the index beside it: where the file is of a lower term than the nodes', the index is not in use any more.
  */
 export class ClusterFile {
+  private listener: ClusterFileListener = () => undefined;
+
   private constructor(
     private readonly path: string,
-    private contents: Contents,
+    private contents: ClusterMap,
   ) {}
 
   /** Reads the file, or makes it in a directory that is empty; new nodes up to `nodeCount` get their ids. */
-  static open(directory: string, nodeCount: number): ClusterFile {
+  static open(directory: string, nodeCount: number, gateway = 1): ClusterFile {
     const path = join(directory, NAME);
     try {
       mkdirSync(directory, { recursive: true });
-      const found = read(path) ?? create(directory);
+      const found = read(path) ?? create(directory, gateway);
       // Entries of nodes that never came to be may go again; one that did may hold files, or will be met again.
       const exists = (at: number): boolean => existsSync(join(directory, `node_${at + 1}`, 'node.json'));
       if (found.nodes.some(({ ready }, at) => at >= nodeCount && (ready || exists(at)))) {
@@ -43,9 +38,9 @@ export class ClusterFile {
         );
       }
       const kept = found.nodes.slice(0, nodeCount);
-      const added = Array.from({ length: nodeCount - kept.length }, () => ({ nodeId: newId<NodeId>(), ready: false }));
+      const added = Array.from({ length: nodeCount - kept.length }, newNode);
       const cluster = new ClusterFile(path, found);
-      if (added.length > 0 || kept.length < found.nodes.length) cluster.write({ ...found, nodes: [...kept, ...added] });
+      if (added.length > 0 || kept.length < found.nodes.length) cluster.change(() => [...kept, ...added]);
       return cluster;
     } catch (cause) {
       if (cause instanceof DomainError) throw cause;
@@ -53,6 +48,27 @@ export class ClusterFile {
         cause,
       });
     }
+  }
+
+  /** The map that a directory has, if it has one. @throws DomainError `storage-unusable` if it is damaged */
+  static peek(directory: string): ClusterMap | undefined {
+    return read(join(directory, NAME));
+  }
+
+  /** Puts a map that the nodes agreed on into a directory whose index is of its term. */
+  static restore(directory: string, map: ClusterMap): ClusterFile {
+    const cluster = new ClusterFile(join(directory, NAME), map);
+    cluster.write(map);
+    return cluster;
+  }
+
+  /** A map as another one is to see it, without a file: for who looks at a cluster and changes nothing of it. */
+  static of(directory: string, map: ClusterMap): ClusterFile {
+    return new ClusterFile(join(directory, NAME), map);
+  }
+
+  get map(): ClusterMap {
+    return this.contents;
   }
 
   get clusterId(): ClusterId {
@@ -65,7 +81,7 @@ export class ClusterFile {
   }
 
   /** The entry of node `number` (from 1). */
-  node(number: number): NodeEntry {
+  node(number: number): ClusterMapNode {
     const entry = this.contents.nodes[number - 1];
     if (entry === undefined) throw new RangeError(`there is no node ${number}`);
     return entry;
@@ -74,17 +90,35 @@ export class ClusterFile {
   /** Notes, durably, that nodes exist and that from now on their absence is a loss. */
   markReady(numbers: readonly number[]): void {
     if (numbers.every((number) => this.node(number).ready)) return;
-    const nodes = this.contents.nodes.map((node, index) => ({ ...node, ready: node.ready || numbers.includes(index + 1) }));
-    this.write({ ...this.contents, nodes });
+    this.change((nodes) => nodes.map((node, index) => ({ ...node, ready: node.ready || numbers.includes(index + 1) })));
   }
 
-  private write(contents: Contents): void {
-    writeFileDurably(this.path, `${JSON.stringify(contents, null, 2)}\n`);
-    this.contents = contents;
+  /** Changes the entries of the nodes, durably; the map gets its next revision. */
+  change(work: (nodes: readonly ClusterMapNode[]) => readonly ClusterMapNode[]): void {
+    this.write({ ...this.contents, revision: this.contents.revision + 1, nodes: work(this.contents.nodes) });
+    this.listener(this.contents);
+  }
+
+  onChange(listener: ClusterFileListener): void {
+    this.listener = listener;
+  }
+
+  /** In a directory that processes share, a later gateway's file stays: this one has slept, and was taken over from. */
+  private write(map: ClusterMap): void {
+    const there = read(this.path);
+    if (there?.clusterId === map.clusterId && there.term > map.term) {
+      throw new DomainError('storage-mismatch', `${this.path} is of term ${there.term} by now, and this process of ${map.term}`);
+    }
+    writeFileDurably(this.path, `${JSON.stringify(map, null, 2)}\n`);
+    this.contents = map;
   }
 }
 
-function read(path: string): Contents | undefined {
+function newNode(): ClusterMapNode {
+  return { nodeId: newId<NodeId>(), ready: false, state: 'active' };
+}
+
+function read(path: string): ClusterMap | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -92,28 +126,12 @@ function read(path: string): Contents | undefined {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-  const contents = parse(text);
-  if (contents === undefined) throw new DomainError('storage-unusable', `${path} is damaged, or of a newer version`);
-  return contents;
+  const map = parseClusterMap(text);
+  if (map === undefined) throw new DomainError('storage-unusable', `${path} is damaged, or of a newer version`);
+  return map;
 }
 
-function parse(text: string): Contents | undefined {
-  try {
-    const value = JSON.parse(text) as Partial<Contents>;
-    const isSound =
-      value.format === 1 &&
-      parseId(String(value.clusterId)) !== undefined &&
-      Array.isArray(value.nodes) &&
-      value.nodes.every(
-        (node: Partial<NodeEntry>) => parseId(String(node.nodeId)) !== undefined && typeof node.ready === 'boolean',
-      );
-    return isSound ? (value as Contents) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function create(directory: string): Contents {
+function create(directory: string, gateway: number): ClusterMap {
   // An empty node_1 is no stranger: it may be the mount point of a disk that was made ready for us.
   const strangers = readdirSync(directory).filter(
     (name) =>
@@ -125,5 +143,5 @@ function create(directory: string): Contents {
       `${directory} holds ${strangers.join(', ')} but no ${NAME}: what lies there belongs to a cluster that it cannot name`,
     );
   }
-  return { format: 1, clusterId: newId<ClusterId>(), nodes: [] };
+  return { format: 2, clusterId: newId<ClusterId>(), term: 1, revision: 1, gateway, nodes: [] };
 }

@@ -1,16 +1,27 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
 import { DomainError } from '../common/errors.js';
 import { ProcessLock } from '../common/process-lock.js';
 import { AppConfig } from './app-config.js';
 import { ClusterFile } from './cluster-file.js';
 
+const OPENED_HERE: Provider[] = [
+  // Before anything of the storage is read or made; held until the process ends, however it ends.
+  { provide: ProcessLock, useFactory: lockStorage, inject: [AppConfig] },
+  {
+    provide: ClusterFile,
+    useFactory: (loaded: AppConfig) => ClusterFile.open(loaded.storage_directory, loaded.node_count),
+    inject: [AppConfig, ProcessLock],
+  },
+];
+
 /** Makes the configuration and the cluster's identity injectable everywhere. */
 @Module({})
 export class ConfigModule {
-  static forRoot(config: AppConfig): DynamicModule {
+  /** @param cluster of a process that has the lock and the file already */
+  static forRoot(config: AppConfig, cluster?: ClusterFile): DynamicModule {
     return {
       module: ConfigModule,
       global: true,
@@ -21,13 +32,7 @@ export class ConfigModule {
           useFactory: (service: ConfigService) => service.getOrThrow<AppConfig>('dcloud'),
           inject: [ConfigService],
         },
-        // Before anything of the storage is read or made; held until the process ends, however it ends.
-        { provide: ProcessLock, useFactory: lockStorage, inject: [AppConfig] },
-        {
-          provide: ClusterFile,
-          useFactory: (loaded: AppConfig) => ClusterFile.open(loaded.storage_directory, loaded.node_count),
-          inject: [AppConfig, ProcessLock],
-        },
+        ...(cluster === undefined ? OPENED_HERE : [{ provide: ClusterFile, useValue: cluster }]),
       ],
       exports: [AppConfig, ClusterFile],
     };

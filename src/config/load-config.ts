@@ -48,8 +48,9 @@ export function loadConfig(sources: ConfigSources): AppConfig {
   const fileBase = sources.file === undefined ? process.cwd() : dirname(resolve(sources.file));
   const baseOf = (key: string): string => (key in file && !(key in overrides) ? fileBase : process.cwd());
   const complete = Object.assign(config, resolvePaths(config, baseOf), {
-    port: portOf(config, sources, 'port' in given),
+    ...placeOf(config, sources, { port: 'port' in given, listen: 'listen' in given }),
   });
+  checkListen(complete);
   return deepFreeze(complete);
 }
 
@@ -123,44 +124,73 @@ function isLoopback(host: string): boolean {
 }
 
 function checkRelations(config: AppConfig): void {
-  const { node_count: nodes, redundancy_count: redundancy, listen, peers } = config;
+  const { node_count: nodes, redundancy_count: redundancy, peers } = config;
   if (redundancy >= nodes) {
     refuse(
       `redundancy_count is ${redundancy}: it must be less than node_count (${nodes}), for each copy lies on a node of its own`,
     );
   }
-  if (!isLoopback(listen)) {
-    refuse(`listen is "${listen}": an address other than loopback needs authentication, and this version has none`);
-  }
-  if (peers.length > 0) checkPeers(peers, nodes);
+  if (peers.length > 0) checkPeers(config, nodes);
   const broken = brokenLimit(config.limits, config.size_per_slice);
   if (broken !== undefined) refuse(broken);
 }
 
-function checkPeers(peers: readonly string[], nodes: number): void {
+/** Between peers there is the secret; clients on other machines are refused by the server until there are accounts. */
+function checkListen({ listen, peers, cluster_secret: secret }: AppConfig): void {
+  if (isLoopback(listen)) return;
+  if (peers.length === 0)
+    refuse(`listen is "${listen}": an address other than loopback needs authentication, and this version has none for clients`);
+  if (secret === null)
+    refuse(`listen is "${listen}": an address other than loopback needs a cluster_secret, by which peers prove themselves`);
+}
+
+function checkPeers({ peers, cluster_secret: secret }: AppConfig, nodes: number): void {
   if (peers.length !== nodes) refuse(`peers has ${peers.length} entries: it must have node_count (${nodes})`);
   const addresses = peers.map((peer) => {
     const url = URL.parse(peer);
     if (url === null || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '' || url.username !== '') {
       return refuse(`peers has ${JSON.stringify(peer)}: it must be like http://host:port`);
     }
-    if (!isLoopback(url.hostname.replace(/^\[|\]$/g, '')))
-      refuse(`peers has "${peer}": this version runs all nodes in one process, on loopback`);
+    if (secret === null && !isLoopback(hostOf(url)))
+      refuse(`peers has "${peer}", which is not loopback: set cluster_secret, the same for all peers`);
     return url.origin;
   });
   const twice = addresses.find((address, index) => addresses.indexOf(address) !== index);
   if (twice !== undefined) refuse(`peers has "${twice}" twice: each node has an address of its own`);
 }
 
-/** The port that was asked for; with peers and none asked for, that of the peer which this process is (the first, unless `--node` says). */
-function portOf(config: AppConfig, sources: ConfigSources, isGiven: boolean): number {
-  const { node } = sources;
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+/**
+ * Which node this process is, and where it listens. With peers: the one that `--node` names, else the one at the port that was asked for,
+ * else the first; and it listens where that peer is said to be, unless something else was asked for.
+ */
+function placeOf(
+  config: AppConfig,
+  { node }: ConfigSources,
+  isGiven: { readonly port: boolean; readonly listen: boolean },
+): Pick<AppConfig, 'node' | 'port' | 'listen'> {
   if (node !== undefined && (!Number.isInteger(node) || node < 1 || node > config.node_count)) {
     refuse(`--node is ${node}: it must be a whole number from 1 to node_count (${config.node_count})`);
   }
-  const peer = config.peers[(node ?? 1) - 1];
-  if (isGiven || peer === undefined) return config.port;
-  const { port, protocol } = new URL(peer);
+  const { peers, port, listen } = config;
+  if (peers.length === 0) return { node: null, port, listen };
+  const number = node ?? (isGiven.port ? nodeAt(peers, port) : 1);
+  const url = new URL(peers[number - 1] ?? '');
+  return { node: number, port: isGiven.port ? port : peerPort(url), listen: isGiven.listen ? listen : hostOf(url) };
+}
+
+function nodeAt(peers: readonly string[], port: number): number {
+  const found = peers.flatMap((peer, at) => (peerPort(new URL(peer)) === port ? [at + 1] : []));
+  if (found.length === 1) return found[0] as number;
+  return refuse(
+    `port is ${port}, and ${found.length === 0 ? 'none' : 'more than one'} of the peers has it: say by --node which of them this is`,
+  );
+}
+
+function peerPort({ port, protocol }: URL): number {
   return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
 }
 

@@ -1,5 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { NodeUsage } from '../metadata/metadata-store.js';
+import type { ClusterView } from '../nodes/cluster-view.js';
 import type { NodeState, NodeStatus } from '../nodes/node-registry.js';
 
 const STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full'];
@@ -47,7 +48,20 @@ export class NodeDto {
   @ApiProperty({ type: 'string', nullable: true, example: 'the folder is missing', description: 'Why it was last not up' })
   readonly lastError: string | null;
 
-  constructor(status: NodeStatus, usage: NodeUsage | undefined) {
+  @ApiPropertyOptional({
+    format: 'uri',
+    example: 'http://127.0.0.1:5001',
+    description: 'Where its process is, in a cluster of peers',
+  })
+  readonly peer?: string;
+
+  @ApiPropertyOptional({
+    example: 'node_count is 5 there and 4 here',
+    description: 'Why the process there is not taken for this node: it is of another cluster, or has another configuration',
+  })
+  readonly disagreement?: string;
+
+  constructor(status: NodeStatus, usage: NodeUsage | undefined, cluster?: ClusterView) {
     this.node = status.number;
     this.name = `node_${status.number}`;
     this.state = status.state;
@@ -58,6 +72,7 @@ export class NodeDto {
     this.bytesTotal = status.capacity?.bytesTotal ?? null;
     this.latencyMs = status.latencyMs === undefined ? null : Math.round(status.latencyMs * 100) / 100;
     this.lastError = status.lastError ?? null;
+    Object.assign(this, cluster?.describe(status.number));
   }
 }
 
@@ -66,7 +81,20 @@ export class NodesDto {
   @ApiProperty({ type: () => [NodeDto], description: 'By number' })
   readonly nodes: readonly NodeDto[];
 
-  constructor(nodes: readonly NodeDto[]) {
+  @ApiPropertyOptional({
+    type: 'integer',
+    example: 1,
+    description: 'The node whose process holds the index, in a cluster of peers',
+  })
+  readonly gateway?: number;
+
+  @ApiPropertyOptional({ type: 'integer', example: 2, description: 'The node whose process took this request, and passed it on' })
+  readonly servedBy?: number;
+
+  constructor(nodes: readonly NodeDto[], cluster?: ClusterView, servedBy?: number) {
     this.nodes = nodes;
+    if (cluster === undefined) return;
+    this.gateway = cluster.gateway;
+    this.servedBy = servedBy ?? cluster.gateway;
   }
 }

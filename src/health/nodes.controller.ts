@@ -1,9 +1,11 @@
-import { Controller, Get, Param, Req, Res } from '@nestjs/common';
+import { Controller, Get, Optional, Param, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { DomainError } from '../common/errors.js';
 import { requestSignal } from '../http/request-signal.js';
+import { forwarderOf } from '../http/forwarded.js';
 import { MetadataStore } from '../metadata/metadata-store.js';
+import { ClusterView } from '../nodes/cluster-view.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { DescribeNode, DescribeNodes } from './health.openapi.js';
 import { NodeDto, NodesDto } from './node.dto.js';
@@ -15,12 +17,14 @@ export class NodesController {
   constructor(
     private readonly registry: NodeRegistry,
     private readonly metadata: MetadataStore,
+    @Optional() private readonly cluster?: ClusterView,
   ) {}
 
   @Get()
   @DescribeNodes()
   async list(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<NodesDto> {
-    return new NodesDto(await this.describe(requestSignal(request, response)));
+    const nodes = await this.describe(requestSignal(request, response));
+    return new NodesDto(nodes, this.cluster, forwarderOf(request));
   }
 
   @Get(':node')
@@ -38,6 +42,6 @@ export class NodesController {
 
   private async describe(signal: AbortSignal): Promise<readonly NodeDto[]> {
     const usage = new Map((await this.metadata.usage(signal)).map((entry) => [entry.node, entry]));
-    return this.registry.nodes.map(({ number }) => new NodeDto(this.registry.status(number), usage.get(number)));
+    return this.registry.nodes.map(({ number }) => new NodeDto(this.registry.status(number), usage.get(number), this.cluster));
   }
 }

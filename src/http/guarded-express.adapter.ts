@@ -1,19 +1,9 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import express from 'express';
-import { errorCode, type ErrorCode } from '../common/errors.js';
 import type { Limits } from '../config/limits.js';
-import { problem } from './problem.js';
+import { createGuardedServer, endConnections } from './guarded-server.js';
 import { strictQuery } from './strict-query.js';
-
-/** How often Node.js looks for connections that are too slow, in milliseconds; its default would let them live for half a minute longer. */
-const CONNECTION_CHECK_MS = 1000;
-
-const CODES: Readonly<Record<string, ErrorCode>> = {
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
-};
 
 /** Takes some requests straight from the server, before anything of Express, Nest or their middleware; tells whether it took this one. */
 export type DirectHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
@@ -31,15 +21,12 @@ export class GuardedExpressAdapter extends ExpressAdapter {
   }
 
   override initHttpServer(): void {
-    const { header_bytes_max: maxHeaderSize } = this.limits;
-    const answer = this.getInstance<RequestListener>();
-    const server = createServer(
-      { maxHeaderSize, connectionsCheckingInterval: CONNECTION_CHECK_MS, optimizeEmptyRequests: true },
-      (request, response) => {
-        if (!this.direct(request, response)) answer(request, response);
-      },
-    );
-    this.httpServer = guard(server, this.limits);
+    this.httpServer = createGuardedServer(this.limits, (request, response) => this.answer(request, response));
+  }
+
+  /** Answers a request, whichever server it came by. */
+  answer(request: IncomingMessage, response: ServerResponse): void {
+    if (!this.direct(request, response)) this.getInstance<RequestListener>()(request, response);
   }
 
   /** From now on each request is shown to this handler first. */
@@ -49,51 +36,7 @@ export class GuardedExpressAdapter extends ExpressAdapter {
 
   /** Connections that still have an answer to come end with it, instead of keeping the process waiting for a next request. */
   override close(): Promise<unknown> | undefined {
-    Object.assign(this.httpServer, { keepAliveTimeout: 1, keepAliveTimeoutBuffer: 0 });
+    endConnections(this.httpServer as Server);
     return super.close();
   }
-}
-
-function guard(server: Server, limits: Limits): Server {
-  server.maxConnections = limits.connections_max;
-  server.headersTimeout = limits.headers_ms_max;
-  // A large upload may take hours; what ends one that does not go on is the silence of its connection.
-  server.requestTimeout = 0;
-  server.timeout = limits.idle_ms_max;
-  const answers = new Answers();
-  server.on('request', ({ socket }, response) => answers.add(socket, response));
-  // Node.js would say 100 Continue at once; inviteBody says it when nothing speaks against the body any more.
-  server.on('checkContinue', (request, response) => server.emit('request', request, response));
-  server.on('clientError', (error, socket) => answerClientError(error, socket, answers.isUnderWay(socket)));
-  return server;
-}
-
-/** The answers that each connection still owes. */
-class Answers {
-  private readonly bySocket = new WeakMap<Duplex, Set<ServerResponse>>();
-
-  add(socket: Duplex, response: ServerResponse): void {
-    const owed = this.bySocket.get(socket) ?? new Set();
-    this.bySocket.set(socket, owed.add(response));
-    response.on('close', () => owed.delete(response)); // it closes once, and `once` costs more
-  }
-
-  /** Whether a part of an answer was sent: anything else that is written now would land in the middle of a body. */
-  isUnderWay(socket: Duplex): boolean {
-    return [...(this.bySocket.get(socket) ?? [])].some((response) => response.headersSent);
-  }
-}
-
-/** Answers what is no HTTP, in our words. */
-function answerClientError(error: unknown, socket: Duplex, isUnderWay: boolean): void {
-  if (!socket.writable || isUnderWay || errorCode(error) === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const answer = problem(CODES[errorCode(error) ?? ''] ?? 'invalid-request', 'the request could not be read as HTTP');
-  const body = JSON.stringify(answer);
-  socket.end(
-    `HTTP/1.1 ${answer.status} ${answer.title}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

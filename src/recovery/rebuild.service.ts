@@ -6,7 +6,7 @@ import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import { LmdbMetadataStore } from '../metadata/embedded/lmdb.metadata-store.js';
 import { NodeError, type StorageNode } from '../nodes/storage-node.js';
-import { closeNodes, openForReading, type ReadableNodes } from '../nodes/open-for-reading.js';
+import { closeNodes, NodeSource, type ReadableNodes } from '../nodes/node-source.js';
 import { RecordSealer } from '../records/record-sealer.js';
 import { IndexRebuild, type NodeHarvest, type NodeProgress, type RebuildFindings } from './index-rebuild.js';
 import { RebuildJournal } from './rebuild-journal.js';
@@ -26,13 +26,14 @@ export class RebuildService {
     private readonly config: AppConfig,
     private readonly cluster: ClusterFile,
     private readonly sealer: RecordSealer,
+    private readonly source: NodeSource,
   ) {}
 
   /** @throws DomainError `not-enough-nodes` if more nodes than may be lost cannot be read; `storage-locked`, `storage-unusable` */
   async run(progress: (progress: NodeProgress) => void, signal: AbortSignal): Promise<RebuildResult> {
     const { directory } = this.config.metadata;
     if (directory === null) throw new TypeError('the configuration is not complete');
-    const nodes = await openForReading(this.config, this.cluster, signal);
+    const nodes = await this.source.openForReading(this.cluster, signal);
     try {
       const building = `${directory}.rebuilding`;
       const result = await this.build(building, nodes, progress, signal);

@@ -1,6 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { AppConfig } from '../config/app-config.js';
 import { ConfigModule } from '../config/config.module.js';
+import type { ClusterParts } from '../nodes/cluster-parts.js';
+import { NodeSourceModule } from '../nodes/node-source.module.js';
 import { RecordsModule } from '../records/records.module.js';
 import { RebuildService } from './rebuild.service.js';
 import { VerifyService } from './verify.service.js';
@@ -8,10 +10,11 @@ import { VerifyService } from './verify.service.js';
 /** What the command line does to a store at rest. It takes the lock of the storage, so no server runs meanwhile. */
 @Module({})
 export class RecoveryModule {
-  static forRoot(config: AppConfig): DynamicModule {
+  /** @param cluster what a process that is one of several knows of the others; absent: all nodes are folders of this one */
+  static forRoot(config: AppConfig, cluster?: ClusterParts): DynamicModule {
     return {
       module: RecoveryModule,
-      imports: [ConfigModule.forRoot(config), RecordsModule],
+      imports: [ConfigModule.forRoot(config, cluster?.file), NodeSourceModule.forRoot(cluster?.source), RecordsModule],
       providers: [RebuildService, VerifyService],
     };
   }

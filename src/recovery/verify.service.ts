@@ -3,7 +3,7 @@ import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import { LmdbMetadataStore } from '../metadata/embedded/lmdb.metadata-store.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
-import { closeNodes, openForReading } from '../nodes/open-for-reading.js';
+import { closeNodes, NodeSource } from '../nodes/node-source.js';
 import { RecordSealer } from '../records/record-sealer.js';
 import { StoreVerifier, type Problem, type VerifyReport } from './store-verifier.js';
 
@@ -26,6 +26,7 @@ export class VerifyService {
     private readonly config: AppConfig,
     private readonly cluster: ClusterFile,
     private readonly sealer: RecordSealer,
+    private readonly source: NodeSource,
   ) {}
 
   /** @throws DomainError `storage-missing` without an index, `storage-locked`, `storage-unusable` */
@@ -42,7 +43,7 @@ export class VerifyService {
   }
 
   private async verify(index: MetadataStore, listener: VerifyListener, signal: AbortSignal): Promise<VerifyResult> {
-    const nodes = await openForReading(this.config, this.cluster, signal);
+    const nodes = await this.source.openForReading(this.cluster, signal);
     const { readable, missing } = nodes;
     try {
       const ceiling = await index.revisionCeiling(signal);

@@ -1,0 +1,173 @@
+import { Agent, type ClientRequest, type IncomingMessage, request as beginRequest, type ServerResponse } from 'node:http';
+import { finished, pipeline } from 'node:stream';
+import { DomainError, errorCode } from '../common/errors.js';
+import { answerProblem } from '../http/answer-problem.js';
+import { requestIdOf } from '../http/request-log.js';
+import { FORWARD_HEADER, type ForwardProof } from './forward-proof.js';
+
+export interface ForwarderOptions {
+  /** The number of this node. */
+  readonly number: number;
+  readonly proof: ForwardProof;
+  /** Time for which the gateway may stay silent. */
+  readonly silenceMsMax: number;
+}
+
+/** A request of a client and its answer. */
+export interface Exchanged {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** What concerns one connection and not the request (RFC 9110, section 7.6.1). */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+/** The gateway could not be asked: nothing has happened. */
+const NOT_REACHED: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+]);
+
+/**
+ * Passes requests of clients on to the gateway and its answers back, as they are, while they stream. Node.js' own client and not undici,
+ * which refuses `Expect`: a client that asks before it sends its body is to hear the gateway's answer and not ours.
+ */
+export class Forwarder {
+  private readonly agent = new Agent({ keepAlive: true, scheduling: 'lifo' });
+
+  constructor(private readonly options: ForwarderOptions) {}
+
+  /** @param origin where the gateway is */
+  forward(origin: string, exchange: Exchanged): void {
+    this.send(origin, exchange, 0);
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private send(origin: string, exchange: Exchanged, attempt: number): void {
+    const { request, response } = exchange;
+    const upstream = this.begin(origin, request);
+    let answered = false;
+    upstream.on('continue', () => {
+      if (request.httpVersion === '1.1') response.writeContinue(); // an older one knows no 100
+    });
+    upstream.on('timeout', () => upstream.destroy(new Silence()));
+    upstream.on('error', (error) => {
+      if (answered || response.destroyed) return;
+      // A connection that was kept and that the gateway closed in this moment; nothing of a body is spent.
+      const isStale = upstream.reusedSocket && errorCode(error) === 'ECONNRESET';
+      if (isStale && attempt === 0 && !hasBodyOf(request)) this.send(origin, exchange, attempt + 1);
+      else giveUp(error, exchange);
+    });
+    upstream.on('response', (answer) => {
+      answered = true;
+      relay(answer, upstream, exchange);
+    });
+    // A client that leaves takes its request with it.
+    response.on('close', () => {
+      if (!response.writableFinished) upstream.destroy();
+    });
+    sendBody(request, upstream);
+  }
+
+  private begin(origin: string, request: IncomingMessage): ClientRequest {
+    const { number, proof, silenceMsMax } = this.options;
+    const { hostname, port, protocol, host } = new URL(origin);
+    const headers = [...endToEnd(request), 'X-Request-Id', requestIdOf(request), FORWARD_HEADER, proof.sign(number, request)];
+    if (request.headers.host === undefined) headers.push('Host', host);
+    if (request.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
+    return beginRequest({
+      agent: this.agent,
+      protocol,
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: port === '' ? 80 : Number(port),
+      method: request.method,
+      path: request.url,
+      headers,
+      timeout: silenceMsMax,
+    });
+  }
+}
+
+/** The gateway said nothing for too long. */
+class Silence extends Error {
+  readonly code = 'ESILENCE';
+}
+
+function hasBodyOf({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+function sendBody(request: IncomingMessage, upstream: ClientRequest): void {
+  if (!hasBodyOf(request)) {
+    upstream.end();
+    return;
+  }
+  upstream.flushHeaders();
+  request.pipe(upstream);
+  // A client that stops in the middle must not look like one that is done.
+  finished(request, { writable: false }, (error) => {
+    if (error) upstream.destroy(error);
+  });
+}
+
+/** Gives an answer back. One that breaks off breaks off for the client too: ended, it would look complete. */
+function relay(answer: IncomingMessage, upstream: ClientRequest, { request, response }: Exchanged): void {
+  const headers = endToEnd(answer);
+  const isEarly = hasBodyOf(request) && !request.complete;
+  if (isEarly) {
+    // The gateway answers before it has the whole body, so it does not want the rest. To end the request would make it look whole.
+    headers.push('Connection', 'close');
+    request.unpipe(upstream);
+    request.resume();
+  }
+  response.writeHead(answer.statusCode ?? 502, headers);
+  pipeline(answer, response, (error) => {
+    if (error) response.destroy();
+    if (isEarly) upstream.destroy();
+  });
+}
+
+function giveUp(cause: unknown, exchange: Exchanged): void {
+  exchange.response.setHeader('X-Request-Id', requestIdOf(exchange.request));
+  const isUntouched = NOT_REACHED.has(errorCode(cause) ?? '');
+  const error = isUntouched
+    ? new DomainError('gateway-unavailable', 'the process that holds the index cannot be reached', { cause })
+    : new DomainError('gateway-lost', 'the process that holds the index did not answer: a change may have happened or not', {
+        cause,
+      });
+  answerProblem(error, exchange);
+}
+
+/** The headers of a message less those of its connection, and those that only we may say. */
+function endToEnd({ rawHeaders, headers }: IncomingMessage): string[] {
+  const named = new Set((headers.connection ?? '').toLowerCase().split(/\s*,\s*/));
+  const kept: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] as string).toLowerCase();
+    if (HOP_BY_HOP.has(name) || named.has(name) || name === FORWARD_HEADER || (name === 'x-request-id' && isRequest(headers)))
+      continue;
+    kept.push(rawHeaders[at] as string, rawHeaders[at + 1] as string);
+  }
+  return kept;
+}
+
+/** An answer has no host. */
+function isRequest({ host }: IncomingMessage['headers']): boolean {
+  return host !== undefined;
+}

@@ -1,0 +1,82 @@
+import { parseId, type ClusterId, type NodeId } from '../common/ids.js';
+
+/** What a node is in the cluster: `removed` keeps the place of its number, which is never given again. */
+export type NodeMembership = 'active' | 'draining' | 'removed';
+
+export interface ClusterMapNode {
+  readonly nodeId: NodeId;
+  /** False until the node was made and everything else was too: then its absence is a loss and not a beginning. */
+  readonly ready: boolean;
+  readonly state: NodeMembership;
+  /** Where its process is, if the gateway has `peers`. */
+  readonly peer?: string;
+}
+
+/**
+ * Which nodes there are and who may tell them what to do. The gateway writes it and gives each node a copy; of two the one with the higher
+ * term counts, and of one term the one with the higher revision (docs/adr/0011).
+ */
+export interface ClusterMap {
+  readonly format: 2;
+  readonly clusterId: ClusterId;
+  /** Grows with each takeover: whoever speaks for a lower one is fenced. */
+  readonly term: number;
+  /** Grows with each change within a term. */
+  readonly revision: number;
+  /** The number of the node whose process holds the index. */
+  readonly gateway: number;
+  /** By number, from 1. */
+  readonly nodes: readonly ClusterMapNode[];
+}
+
+const STATES: ReadonlySet<unknown> = new Set<NodeMembership>(['active', 'draining', 'removed']);
+
+/** Above 0 if `one` is newer than `other`, below if it is older, 0 if they are the same. */
+export function compareMaps(one: ClusterMap, other: ClusterMap): number {
+  return one.term - other.term || one.revision - other.revision;
+}
+
+/** Parses a map that came from a file or a peer, of format 2 or, as a store before the first cluster has it, 1; undefined if it is neither. */
+export function parseClusterMap(text: string): ClusterMap | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return readClusterMap(value);
+}
+
+/** The same for what was parsed as JSON already. */
+export function readClusterMap(value: unknown): ClusterMap | undefined {
+  if (!isObject(value) || !Array.isArray(value['nodes'])) return undefined;
+  const clusterId = idOf<ClusterId>(value['clusterId']);
+  const isFirst = value['format'] === 1;
+  const nodes = value['nodes'].map((node: unknown) => readNode(node, isFirst));
+  if (clusterId === undefined || !nodes.every((node) => node !== undefined)) return undefined;
+  if (isFirst) return { format: 2, clusterId, term: 1, revision: 1, gateway: 1, nodes };
+  const { term, revision, gateway } = value;
+  if (value['format'] !== 2 || !isCount(term) || !isCount(revision) || !isCount(gateway)) return undefined;
+  return { format: 2, clusterId, term, revision, gateway, nodes };
+}
+
+function readNode(value: unknown, isFirst: boolean): ClusterMapNode | undefined {
+  if (!isObject(value)) return undefined;
+  const { ready, state = isFirst ? 'active' : undefined, peer } = value;
+  const nodeId = idOf<NodeId>(value['nodeId']);
+  if (nodeId === undefined || typeof ready !== 'boolean' || !STATES.has(state)) return undefined;
+  if (peer !== undefined && (typeof peer !== 'string' || !URL.canParse(peer))) return undefined;
+  return { nodeId, ready, state: state as NodeMembership, ...(peer === undefined ? {} : { peer }) };
+}
+
+function idOf<Id extends ClusterId | NodeId>(value: unknown): Id | undefined {
+  return typeof value === 'string' ? parseId<Id>(value) : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1;
+}

@@ -1,0 +1,10 @@
+import type { ClusterFile } from '../config/cluster-file.js';
+import type { ClusterView } from './cluster-view.js';
+import type { NodeSource } from './node-source.js';
+
+/** What a process that is one of several has opened before the modules that serve files. */
+export interface ClusterParts {
+  readonly file: ClusterFile;
+  readonly source: NodeSource;
+  readonly view?: ClusterView;
+}

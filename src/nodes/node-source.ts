@@ -1,0 +1,33 @@
+import type { ClusterFile } from '../config/cluster-file.js';
+import type { StorageNode } from './storage-node.js';
+
+/** The nodes of a store at rest, or of one that is taken over. */
+export interface ReadableNodes {
+  readonly readable: ReadonlyMap<number, StorageNode>;
+  /** Why the others cannot be read. */
+  readonly missing: ReadonlyMap<number, string>;
+}
+
+/** The nodes of a store that is to be served. */
+export interface ServingNodes {
+  /** All of them, by number, each with what belongs around it. */
+  readonly nodes: readonly StorageNode[];
+  /** Numbers of those that exist by now. */
+  readonly existing: readonly number[];
+}
+
+/** Where the nodes come from: folders of this process, or peers. */
+export abstract class NodeSource {
+  /**
+   * Opens all nodes and makes those that never were. One that cannot be opened counts as down; a folder that another process holds is fatal.
+   * @throws DomainError `storage-locked`
+   */
+  abstract open(cluster: ClusterFile): Promise<ServingNodes>;
+
+  /** Opens all nodes that are there, so that nothing on them is changed. @throws DomainError `storage-locked` */
+  abstract openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes>;
+}
+
+export async function closeNodes({ readable }: ReadableNodes): Promise<void> {
+  await Promise.all([...readable.values()].map((node) => node.close()));
+}
