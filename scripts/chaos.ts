@@ -10,9 +10,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type ChaosOutcome, ChaosRun } from '../test/support/chaos/chaos-run.ts';
-import type { DeedKind } from '../test/support/chaos/chaos-target.ts';
+import { ClusterTarget } from '../test/support/chaos/cluster-target.ts';
 import { FolderTarget } from '../test/support/chaos/folder-target.ts';
 import { prove, PROOFS } from '../test/support/chaos/prove.ts';
+import { allCells, runTable, someCells, spellTable } from '../test/support/chaos/table.ts';
+import { Random } from '../test/support/crash/random.ts';
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +25,8 @@ const { values } = parseArgs({
     redundancy: { type: 'string', default: '1' },
     clients: { type: 'string', default: '6' },
     folders: { type: 'boolean', default: false },
+    table: { type: 'boolean', default: false },
+    some: { type: 'boolean', default: false },
     prove: { type: 'boolean', default: false },
   },
 });
@@ -35,6 +39,7 @@ const CONFIG = {
   log_level: 'warn',
   limits: {
     pack_bytes_max: 1024 * 1024,
+    node_bytes_free_min: 2 * 1024 * 1024,
     compact_rest_ms: 200,
     collect_interval_ms: 200,
     sweep_interval_ms: 500,
@@ -42,14 +47,17 @@ const CONFIG = {
   },
 };
 const PACK_BYTES_MAX = CONFIG.limits.pack_bytes_max;
+/** More than all files of a run need, and little enough to be filled at once. */
+const DISK_MEGABYTES = 64;
 const VIOLATIONS_MAX = 20;
 
-const outcome = values.prove ? undefined : await run();
-if (outcome === undefined) await proveAll();
-else tell(outcome);
+if (values.prove) await proveAll();
+else if (values.table) await makeTable();
+else tell(await run());
 
 function run(): Promise<ChaosOutcome> {
   console.log(`seed ${seed}, ${values.minutes} minutes`);
+  const [nodes, redundancy] = [Number(values.nodes), Number(values.redundancy)];
   return ChaosRun.run({
     seed,
     msMax: Number(values.minutes) * 60_000,
@@ -57,16 +65,26 @@ function run(): Promise<ChaosOutcome> {
     directory,
     clients: Number(values.clients),
     packBytesMax: PACK_BYTES_MAX,
-    strikeKinds: ['vanish'] satisfies DeedKind[],
+    strikeKinds: values.folders ? ['vanish'] : ['kill', 'freeze', 'cut'],
     say: (line) => console.log(line),
-    start: (parts) =>
-      FolderTarget.start({
-        nodes: Number(values.nodes),
-        redundancy: Number(values.redundancy),
-        directory: parts.directory,
-        config: CONFIG,
-      }),
+    start: (parts) => {
+      const options = { nodes, redundancy, config: CONFIG, ...parts };
+      return values.folders ? FolderTarget.start(options) : ClusterTarget.start({ ...options, diskMegabytes: DISK_MEGABYTES });
+    },
   });
+}
+
+async function makeTable(): Promise<void> {
+  const cells = values.some ? someCells(new Random(seed)) : allCells();
+  console.log(`seed ${seed}, ${cells.length} runs`);
+  const { rows, failed } = await runTable(cells, {
+    seed,
+    directory,
+    say: (line) => console.log(line),
+    start: ({ nodes, redundancy }, parts) => ClusterTarget.start({ nodes, redundancy, config: CONFIG, deeds: {}, ...parts }),
+  });
+  for (const outcome of failed) tell(outcome);
+  console.log(spellTable(rows));
 }
 
 function tell({ violations, stories, deeds, ...sums }: ChaosOutcome): void {

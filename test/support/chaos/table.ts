@@ -2,7 +2,9 @@ import type { ChaosTarget, Deed } from './chaos-target.ts';
 import { type ChaosOutcome, ChaosRun } from './chaos-run.ts';
 import type { Random } from '../crash/random.ts';
 
-export const TABLE_KINDS = ['kill', 'freeze', 'empty'] as const;
+const TABLE_KINDS = ['kill', 'freeze', 'empty'] as const;
+/** At the start. */
+const GATEWAY = 1;
 type TableKind = (typeof TABLE_KINDS)[number];
 
 /** One run: a cluster of N that is to bear R, and which of its nodes are struck. The first is the gateway at the start. */
@@ -14,7 +16,7 @@ export interface Cell {
 }
 
 /** What the runs with the same N, R and kind came to together. */
-export interface Row {
+interface Row {
   readonly nodes: number;
   readonly redundancy: number;
   readonly kind: TableKind;
@@ -27,10 +29,10 @@ export interface Row {
 }
 
 /** Every N of 3, 4 and 5, every R from 1 to N - 1, every kind, and every choice of R nodes. */
-export function allCells(kinds: readonly TableKind[] = TABLE_KINDS): readonly Cell[] {
+export function allCells(): readonly Cell[] {
   return [3, 4, 5].flatMap((nodes) =>
     Array.from({ length: nodes - 1 }, (_, at) => at + 1).flatMap((redundancy) =>
-      kinds.flatMap((kind) => choices(nodes, redundancy).map((struck) => ({ nodes, redundancy, kind, struck }))),
+      TABLE_KINDS.flatMap((kind) => choices(nodes, redundancy).map((struck) => ({ nodes, redundancy, kind, struck }))),
     ),
   );
 }
@@ -49,15 +51,15 @@ function choices(nodes: number, count: number, from = 1): readonly (readonly num
 }
 
 /** The deeds of a run. Who strikes the gateway has another node take over, as the operator of a cluster would. */
-export function deedsOf({ nodes, kind, struck }: Cell, gateway = 1): readonly Deed[] {
+function deedsOf({ nodes, kind, struck }: Cell): readonly Deed[] {
   const heir = Array.from({ length: nodes }, (_, at) => at + 1).find((node) => !struck.includes(node)) ?? 0;
   return struck.map((node) => {
-    if (node !== gateway) return { kind, node };
+    if (node !== GATEWAY) return { kind, node };
     return { kind: 'take-over', node, heir, isFrozen: kind === 'freeze', isEmptied: kind === 'empty' };
   });
 }
 
-export interface TableParts {
+interface TableParts {
   readonly seed: number;
   readonly directory: string;
   readonly start: (cell: Cell, parts: { readonly random: Random; readonly directory: string }) => Promise<ChaosTarget>;
