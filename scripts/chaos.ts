@@ -10,6 +10,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type ChaosOutcome, ChaosRun } from '../test/support/chaos/chaos-run.ts';
+import type { ChaosTarget } from '../test/support/chaos/chaos-target.ts';
 import { ClusterTarget } from '../test/support/chaos/cluster-target.ts';
 import { FolderTarget } from '../test/support/chaos/folder-target.ts';
 import { prove, PROOFS } from '../test/support/chaos/prove.ts';
@@ -51,9 +52,23 @@ const PACK_BYTES_MAX = CONFIG.limits.pack_bytes_max;
 const DISK_MEGABYTES = 64;
 const VIOLATIONS_MAX = 20;
 
+const running = new Set<ChaosTarget>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void giveUp());
 if (values.prove) await proveAll();
 else if (values.table) await makeTable();
 else tell(await run());
+
+/** Nobody else would end the processes, or unmount the disks. What was stored stays, as after a violation. */
+async function giveUp(): Promise<void> {
+  await Promise.allSettled([...running].map((target) => target.remove()));
+  process.exit(130);
+}
+
+async function tracked(starting: Promise<ChaosTarget>): Promise<ChaosTarget> {
+  const target = await starting;
+  running.add(target);
+  return target;
+}
 
 function run(): Promise<ChaosOutcome> {
   console.log(`seed ${seed}, ${values.minutes} minutes`);
@@ -69,7 +84,9 @@ function run(): Promise<ChaosOutcome> {
     say: (line) => console.log(line),
     start: (parts) => {
       const options = { nodes, redundancy, config: CONFIG, ...parts };
-      return values.folders ? FolderTarget.start(options) : ClusterTarget.start({ ...options, diskMegabytes: DISK_MEGABYTES });
+      return tracked(
+        values.folders ? FolderTarget.start(options) : ClusterTarget.start({ ...options, diskMegabytes: DISK_MEGABYTES }),
+      );
     },
   });
 }
@@ -81,7 +98,8 @@ async function makeTable(): Promise<void> {
     seed,
     directory,
     say: (line) => console.log(line),
-    start: ({ nodes, redundancy }, parts) => ClusterTarget.start({ nodes, redundancy, config: CONFIG, deeds: {}, ...parts }),
+    start: ({ nodes, redundancy }, parts) =>
+      tracked(ClusterTarget.start({ nodes, redundancy, config: CONFIG, deeds: {}, ...parts })),
   });
   for (const outcome of failed) tell(outcome);
   console.log(spellTable(rows));

@@ -94,8 +94,8 @@ export class ClusterTarget extends ChaosTarget {
   }
 
   cost({ kind }: Deed): Cost {
-    if (kind === 'take-over') return 'alone';
-    return kind === 'skew' ? 'none' : 'node';
+    // Whose clock is far off is not believed by the others.
+    return kind === 'take-over' ? 'alone' : 'node';
   }
 
   async begin(deed: Deed): Promise<void> {
@@ -128,7 +128,10 @@ export class ClusterTarget extends ChaosTarget {
         this.links.heal(node);
         await this.untilUp(node);
       },
-      skew: () => setClock(clockOf(this.options.directory, node), 0),
+      skew: async () => {
+        await setClock(clockOf(this.options.directory, node), 0);
+        await this.untilUp(node);
+      },
       fill: async () => {
         await this.disks.get(node)?.free();
         await this.untilUp(node);

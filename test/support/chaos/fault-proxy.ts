@@ -84,6 +84,7 @@ export class FaultProxy {
 
   async close(): Promise<void> {
     this.resetAll();
+    if (!this.server.listening) return;
     this.server.close();
     await once(this.server, 'close');
   }
