@@ -19,10 +19,13 @@ const MAY_IMPORT = {
   // A store at rest: the index from the nodes, and a look at everything.
   recovery: ['crypto', 'nodes', 'metadata', 'records', 'redundancy'],
   // The command line starts the program, so it sees the composition root; and the key ring, for `dcloud keys`.
-  cli: ['crypto', 'recovery'],
+  // And it talks to a peer, for `dcloud takeover`.
+  cli: ['crypto', 'recovery', 'cluster', 'nodes'],
+  // What a process is for the others, and whom it passes requests on to.
+  cluster: ['nodes', 'recovery'],
 };
 const BASIC = ['common', 'config', 'http'];
-const ROOT = ['create-app', 'version', 'openapi', 'app\\.module', 'main'];
+const ROOT = ['create-app', 'start-cluster', 'version', 'openapi', 'app\\.module', 'main'];
 
 const rules = Object.entries(MAY_IMPORT).map(([module, others]) => {
   const allowed = [module, ...others, ...(BASIC.includes(module) ? [] : BASIC)];

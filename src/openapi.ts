@@ -75,9 +75,12 @@ function nameSecondAddresses(document: OpenAPIObject): void {
   }
 }
 
-/** Swagger UI at `/docs`, the document at `/openapi.json` and `/openapi.yaml`. */
-export function serveDocument(app: INestApplication): void {
-  SwaggerModule.setup('docs', app, () => sameOrigin(createDocument(app)), {
+/**
+ * Swagger UI at `/docs`, the document at `/openapi.json` and `/openapi.yaml`.
+ * @param document of another program, for one that passes its requests on; absent: its own
+ */
+export function serveDocument(app: INestApplication, document?: OpenAPIObject): void {
+  SwaggerModule.setup('docs', app, () => sameOrigin(document ?? createDocument(app)), {
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',
     customSiteTitle: 'DistributedCloud API',

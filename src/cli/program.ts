@@ -40,6 +40,7 @@ export function createProgram(): Command {
     .command('rebuild-index')
     .description('make the index anew from what the nodes keep; goes on where it was interrupted')
     .option('--config <file>', 'configuration file')
+    .option('--node <number>', 'which of the configured peers this is: the one that holds the index', wholeNumber)
     .action(
       withErrors(async (flags: ConfigFlags) => {
         const { rebuildIndex } = await import('./recovery.command.js');
@@ -47,9 +48,22 @@ export function createProgram(): Command {
       }),
     );
   program
+    .command('takeover')
+    .description('make another peer the one that holds the index, when that one is gone: rebuilds the index from the nodes')
+    .requiredOption('--node <number>', 'the peer that takes over; its process must run', wholeNumber)
+    .option('--config <file>', 'configuration file')
+    .option('--force', 'also from one that still answers')
+    .action(
+      withErrors(async (flags: ConfigFlags & { readonly force?: boolean }) => {
+        const { takeOver } = await import('./takeover.command.js');
+        await takeOver(readConfig(flags), flags);
+      }),
+    );
+  program
     .command('verify')
     .description('read everything that is stored and say what is not as it should be; changes nothing')
     .option('--config <file>', 'configuration file')
+    .option('--node <number>', 'which of the configured peers this is: the one that holds the index', wholeNumber)
     .option('--json', 'a JSON object for each problem, and one for the whole')
     .action(
       withErrors(async (flags: ConfigFlags & { readonly json?: boolean }) => {

@@ -1,5 +1,7 @@
 import 'reflect-metadata';
+import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { openStoreAtRest } from '../cluster/store-at-rest.js';
 import type { AppConfig } from '../config/app-config.js';
 import { RecoveryModule } from '../recovery/recovery.module.js';
 import { RebuildService } from '../recovery/rebuild.service.js';
@@ -64,8 +66,23 @@ function summarize({ files, shards, records, problems, lostFiles, orphans, missi
   print(problems === 0 ? 'all is as it should be' : `${problems} problems; ${lostFiles} files cannot be read whole`);
 }
 
-async function openContext(config: AppConfig): ReturnType<typeof NestFactory.createApplicationContext> {
-  return NestFactory.createApplicationContext(RecoveryModule.forRoot(config), { logger: false, abortOnError: false });
+interface Context {
+  readonly get: INestApplicationContext['get'];
+  readonly close: () => Promise<void>;
+}
+
+/** With peers the process of the gateway is the one that does not run; the others serve their nodes. */
+async function openContext(config: AppConfig): Promise<Context> {
+  const cluster = config.node === null ? undefined : openStoreAtRest(config);
+  const module = RecoveryModule.forRoot(config, cluster?.parts);
+  const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+  return {
+    get: app.get.bind(app),
+    close: async () => {
+      await app.close();
+      cluster?.close();
+    },
+  };
 }
 
 function print(line: string): void {

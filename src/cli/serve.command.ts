@@ -1,5 +1,6 @@
 import type { AppConfig } from '../config/app-config.js';
 import { startApp } from '../create-app.js';
+import { startCluster } from '../start-cluster.js';
 
 /** Time that calls to files have to come back after everything is closed. */
 const HANGING_MS = 2000;
@@ -10,14 +11,15 @@ const EXIT_INTERRUPTED = 130;
 
 /** Runs the server until it is told to stop; then running requests end, and the process with them. */
 export async function serve(config: AppConfig): Promise<void> {
-  const app = await startApp(config);
+  const app = config.node === null ? await startApp(config) : await startCluster(config);
   const { node_count: nodes, redundancy_count: redundancy, storage_directory: directory } = config;
   process.stderr.write(
     `DistributedCloud listens on ${app.url} (API: ${app.url}/docs)\n` +
-      `  ${nodes} nodes under ${directory}; any ${redundancy} of them may be lost\n` +
+      (config.node === null
+        ? `  ${nodes} nodes under ${directory}; any ${redundancy} of them may be lost\n`
+        : `  node ${config.node} of ${nodes}, under ${directory}; any ${redundancy} of them may be lost\n`) +
       `  keys in ${String(config.key_ring)}: keep a copy in a safe place, without them no file can be read\n`,
   );
-  if (config.peers.length > 0) process.stderr.write('  peers: this version runs all nodes as folders of this one process\n');
   await stopSignal();
   await app.close();
   // A file call that hangs would keep the process for ever, and process.exit() too, which waits for all threads. What was acknowledged is

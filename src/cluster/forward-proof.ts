@@ -1,5 +1,6 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { ReplayWindow } from '../nodes/peer/replay-window.js';
 
 /** The header by which a peer says that a request of a client came through it. */
 export const FORWARD_HEADER = 'x-dcloud-forwarded';
@@ -7,8 +8,9 @@ export const FORWARD_HEADER = 'x-dcloud-forwarded';
 /** How long a proof holds, and how far the clocks of two peers may differ. */
 const WINDOW_MS = 60_000;
 const KEY_BYTES = 32;
-const NONCE_BYTES = 12;
-const FORM = /^(\d{1,4})\.(\d{1,15})\.([\w-]{16})\.([\w-]{43})$/;
+const SENDER_BYTES = 8;
+const COUNT_DIGITS = 16;
+const FORM = /^(\d{1,4})\.(\d{1,15})\.([0-9a-f]{32})\.([\w-]{43})$/;
 
 /**
  * The proof that a request was passed on by a peer: it makes the gateway trust where the request came from, and stops a request from going
@@ -17,9 +19,9 @@ const FORM = /^(\d{1,4})\.(\d{1,15})\.([\w-]{16})\.([\w-]{43})$/;
  */
 export class ForwardProof {
   private readonly key: Buffer;
-  /** Nonces of this window and of the one before. */
-  private seen: [Set<string>, Set<string>] = [new Set(), new Set()];
-  private windowBegan = 0;
+  private readonly sender = randomBytes(SENDER_BYTES).toString('hex');
+  private readonly replays = new ReplayWindow(2 * WINDOW_MS);
+  private count = 0;
 
   constructor(
     secret: string,
@@ -30,7 +32,8 @@ export class ForwardProof {
 
   /** The header's value for a request that node `number` passes on. */
   sign(number: number, { method, url }: IncomingMessage): string {
-    const said = `${number}.${this.now()}.${randomBytes(NONCE_BYTES).toString('base64url')}`;
+    const count = (this.count += 1).toString(16).padStart(COUNT_DIGITS, '0');
+    const said = `${number}.${this.now()}.${this.sender}${count}`;
     return `${said}.${this.mac(said, method, url)}`;
   }
 
@@ -42,21 +45,11 @@ export class ForwardProof {
     const [text, number, time, nonce, mac] = match as unknown as [string, string, string, string, string];
     if (Math.abs(Number(time) - this.now()) > WINDOW_MS) return undefined;
     const expected = this.mac(text.slice(0, -mac.length - 1), method, url);
-    if (!timingSafeEqual(Buffer.from(expected), Buffer.from(mac)) || !this.isFirst(nonce)) return undefined;
+    if (!timingSafeEqual(Buffer.from(expected), Buffer.from(mac)) || !this.replays.admit(nonce, this.now())) return undefined;
     return Number(number);
   }
 
   private mac(said: string, method: string | undefined, url: string | undefined): string {
     return createHmac('sha256', this.key).update(`${said}\n${method}\n${url}`).digest('base64url');
-  }
-
-  private isFirst(nonce: string): boolean {
-    if (this.now() - this.windowBegan > 2 * WINDOW_MS) {
-      this.seen = [new Set(), this.seen[0]];
-      this.windowBegan = this.now();
-    }
-    if (this.seen.some((nonces) => nonces.has(nonce))) return false;
-    this.seen[0].add(nonce);
-    return true;
   }
 }

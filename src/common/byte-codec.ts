@@ -73,11 +73,21 @@ export class ByteReader {
 
   /** A copy, so that it outlives the row's buffer. */
   fixed(length: number): Uint8Array {
+    return Uint8Array.from(this.view(length));
+  }
+
+  /** Bytes of the source itself, without a copy. */
+  view(length: number): Uint8Array {
     const end = this.position + length;
     if (end > this.source.length) throw new Error('the bytes end early');
-    const copy = Uint8Array.from(this.source.subarray(this.position, end));
+    const view = this.source.subarray(this.position, end);
     this.position = end;
-    return copy;
+    return view;
+  }
+
+  /** How many bytes are left. */
+  get remaining(): number {
+    return this.source.length - this.position;
   }
 
   bytes(): Uint8Array {

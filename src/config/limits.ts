@@ -36,6 +36,16 @@ export const LIMITS = {
   batch_bytes: 1 * MiB,
   /** Time that one call to a node may take. */
   node_call_ms_max: 10_000,
+  /** Connections to one peer; further calls wait for one that is free. */
+  peer_connections_max: 64,
+  /** Calls of peers that are served at once. */
+  peer_calls_max: 256,
+  /** Bytes of the body of one call to a peer. */
+  peer_body_bytes_max: 288 * MiB,
+  /** Bytes of the bodies that all calls of peers hold in memory together. */
+  peer_bytes_in_flight: 512 * MiB,
+  /** How far the clocks of two peers may lie apart. */
+  peer_clock_ms_max: 30_000,
   probe_interval_ms: 1000,
   probe_ms_max: 750,
   /** A node with less free space than this takes no new shards. */
@@ -71,6 +81,9 @@ const PACK_BYTES_LEAST = 1 * MiB;
 /** Positions in a pack are kept in 32 bits. */
 const PACK_BYTES_MOST = 1024 * MiB;
 
+/** What may come with the shards of one call to a peer: two of the longest records, and ids. */
+const PEER_BODY_REST_BYTES = 48 * MiB;
+
 /** What a timer of Node.js can hold; a longer one would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -79,7 +92,7 @@ const FROZEN_MS_MAX = 2800;
 
 /** What is wrong with the limits, in words: the first value out of bounds, or the first relation between them that does not hold. */
 export function brokenLimit(limits: Limits, sliceBytes: number): string | undefined {
-  return brokenValue(limits) ?? brokenRelation(limits, sliceBytes);
+  return brokenValue(limits) ?? brokenRelation(limits, sliceBytes) ?? brokenPeerRelation(limits, sliceBytes);
 }
 
 function brokenValue(limits: Limits): string | undefined {
@@ -109,6 +122,15 @@ function brokenRelation(limits: Limits, sliceBytes: number): string | undefined 
   const least = requestBytesInFlight(limits, sliceBytes);
   if (limits.process_bytes_in_flight < least)
     return `limits.process_bytes_in_flight must be at least ${least}: what one request holds`;
+  return undefined;
+}
+
+function brokenPeerRelation(limits: Limits, sliceBytes: number): string | undefined {
+  if (limits.peer_bytes_in_flight < limits.peer_body_bytes_max)
+    return 'limits.peer_bytes_in_flight must be at least limits.peer_body_bytes_max: one call has to fit';
+  const least = Math.max(2 * limits.batch_bytes, sliceBytes) + PEER_BODY_REST_BYTES;
+  if (limits.peer_body_bytes_max < least)
+    return `limits.peer_body_bytes_max must be at least ${least}: a batch has to fit into a call`;
   return undefined;
 }
 

@@ -9,6 +9,9 @@ import { IDENTITY_TEMP_FILE, hasIdentity, writeIdentity, type NodeIdentity } fro
 import { PACKS_DIRECTORY } from './pack-names.js';
 import { FAN_OUT, SHARDS_DIRECTORY } from './shard-name.js';
 
+/** The map of the cluster, which the gateway gives to every node, also to one that was emptied. */
+export const CLUSTER_MAP_FILE = 'cluster-map.json';
+
 /** What an interrupted creation, or a fresh file system, may have left in a folder that holds nothing yet. */
 const HARMLESS = new Set([
   SHARDS_DIRECTORY,
@@ -16,6 +19,8 @@ const HARMLESS = new Set([
   LOCK_FILE,
   `${LOCK_FILE}-journal`,
   IDENTITY_TEMP_FILE,
+  CLUSTER_MAP_FILE,
+  `${CLUSTER_MAP_FILE}.temp`,
   'lost+found',
 ]);
 

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../../common/errors.js';
-import type { ClusterId, NodeId } from '../../common/ids.js';
+import { parseId, type ClusterId, type NodeId } from '../../common/ids.js';
 import { NodeError } from '../storage-node.js';
 import { syncDirectory, writeWhole } from './durable-files.js';
 import type { FileCalls } from './file-calls.js';
@@ -17,6 +17,8 @@ export const IDENTITY_FILE = 'node.json';
 export const IDENTITY_TEMP_FILE = 'node.json.temp';
 
 const FORMAT = 2;
+/** No node has it. */
+const NO_ID = '' as ClusterId & NodeId;
 
 /** Writes the identity durably. It is the last step of making a node's folder: where it is, everything else is. */
 export async function writeIdentity(files: FileCalls, directory: string, identity: NodeIdentity): Promise<void> {
@@ -53,6 +55,27 @@ export async function verifyIdentity(directory: string, expected: NodeIdentity):
   // The folder may have come back between the two looks; "replaced" is too grave a word to say by mistake.
   if (await hasIdentity(directory, expected)) return;
   throw new NodeError('rejected', `its folder was replaced: there is one in its place, without ${IDENTITY_FILE}`);
+}
+
+/** The identity that a folder has, undefined if it has none. Throws `rejected` if it cannot be understood. */
+export async function readIdentity(directory: string): Promise<NodeIdentity | undefined> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, IDENTITY_FILE), 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  const { clusterId, nodeId, node } = parseObject(text) ?? {};
+  const found: NodeIdentity = {
+    clusterId: parseId<ClusterId>(String(clusterId)) ?? NO_ID,
+    nodeId: parseId<NodeId>(String(nodeId)) ?? NO_ID,
+    node: Number(node),
+  };
+  // Compared with itself: whatever is not as it would have been written is a complaint, about the format first.
+  const complaint = complaintAbout(text, found);
+  if (complaint !== undefined) throw new NodeError('rejected', complaint);
+  return found;
 }
 
 function complaintAbout(text: string, expected: NodeIdentity): string | undefined {

@@ -1,0 +1,98 @@
+import { Logger } from '@nestjs/common';
+import type { AppConfig } from '../config/app-config.js';
+import { ClusterFile } from '../config/cluster-file.js';
+import { compareMaps, type ClusterMap } from '../config/cluster-map.js';
+import { LocalNode } from '../nodes/peer/local-node.js';
+import { PeerClient } from '../nodes/peer/peer-client.js';
+import type { PeerHello } from '../nodes/peer/peer-hello.js';
+import type { PeerSecret } from '../nodes/peer/peer-secret.js';
+import { localNodeOptions } from './local-node-options.js';
+
+/** What one process of a cluster has for as long as it runs, whatever its role: its node, the way to the others, the newest map it heard of. */
+export class ClusterMember {
+  private readonly logger = new Logger(ClusterMember.name);
+  private readonly listeners = new Set<(map: ClusterMap) => void>();
+  /** Other clusters that were spoken of. */
+  private readonly strangers = new Set<string>();
+  private newest: ClusterMap | undefined;
+
+  private constructor(
+    readonly config: AppConfig,
+    readonly secret: PeerSecret,
+    readonly local: LocalNode,
+    /** The way to each of the other nodes. */
+    readonly clients: ReadonlyMap<number, PeerClient>,
+  ) {
+    this.newest = ClusterFile.peek(config.storage_directory);
+    if (local.map !== undefined) this.learn(local.map);
+    local.onMap((map) => this.learn(map));
+  }
+
+  static async open(config: AppConfig, secret: PeerSecret, signal: AbortSignal): Promise<ClusterMember> {
+    const { peers, limits } = config;
+    const local = await LocalNode.open(localNodeOptions(config), signal);
+    const clients = new Map<number, PeerClient>();
+    for (const [at, origin] of peers.entries())
+      if (at + 1 !== config.node) clients.set(at + 1, new PeerClient({ origin, secret, limits }));
+    return new ClusterMember(config, secret, local, clients);
+  }
+
+  /** The number of this process' node. */
+  get number(): number {
+    return this.config.node as number;
+  }
+
+  /** The newest map that this process heard of. */
+  get map(): ClusterMap | undefined {
+    return this.newest;
+  }
+
+  /** Takes note of a map. One of another cluster is never followed. */
+  learn(map: ClusterMap): void {
+    const known = this.newest;
+    if (known !== undefined && known.clusterId !== map.clusterId) {
+      if (!this.strangers.has(map.clusterId))
+        this.logger.error({ ours: known.clusterId, theirs: map.clusterId }, 'a map of another cluster is not followed');
+      this.strangers.add(map.clusterId);
+      return;
+    }
+    if (known !== undefined && compareMaps(map, known) <= 0) return;
+    this.newest = map;
+    for (const listener of this.listeners) listener(map);
+  }
+
+  /** @returns what ends it */
+  onMap(listener: (map: ClusterMap) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Asks a peer who it is, and learns its map. @throws NodeError if it does not answer, or cannot prove itself */
+  async hear(number: number, signal: AbortSignal): Promise<PeerHello> {
+    const client = this.clients.get(number);
+    if (client === undefined) throw new RangeError(`node ${number} is not another peer`);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(this.config.limits.probe_ms_max)]);
+    const hello = await client.hello(limit);
+    if (hello.map !== undefined) this.learn(hello.map);
+    return hello;
+  }
+
+  /** Asks all peers who they are; those that do not answer are not among the answers. */
+  async hearAll(signal: AbortSignal): Promise<ReadonlyMap<number, PeerHello>> {
+    const answers = new Map<number, PeerHello>();
+    const asking = [...this.clients.keys()].map(async (number) => {
+      answers.set(number, await this.hear(number, signal));
+    });
+    for (const { status, reason } of (await Promise.allSettled(asking)) as { status: string; reason?: unknown }[])
+      if (status === 'rejected') this.logger.debug({ err: reason }, 'a peer did not answer');
+    signal.throwIfAborted();
+    return answers;
+  }
+
+  /** Lets go of the node and the connections; safe to call twice. */
+  async close(): Promise<void> {
+    this.listeners.clear();
+    await Promise.all([...this.clients.values()].map((client) => client.close()));
+    await this.local.close();
+  }
+}

@@ -1,0 +1,9 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** What a process of a cluster does for clients at present. */
+export interface ClusterRole {
+  readonly name: 'gateway' | 'peer';
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Ends it; safe to call twice. */
+  readonly close: () => Promise<void>;
+}

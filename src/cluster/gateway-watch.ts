@@ -1,0 +1,74 @@
+import { Logger } from '@nestjs/common';
+import type { ClusterMap } from '../config/cluster-map.js';
+import type { PeerHello } from '../nodes/peer/peer-hello.js';
+import { NodeError } from '../nodes/storage-node.js';
+import type { ClusterMember } from './cluster-member.js';
+
+/**
+ * What a peer knows of the gateway. It is asked on a schedule: a request that would only wait for a frozen process is refused at once, and
+ * a peer that was given no map, because its disk is new, learns where the gateway is.
+ */
+export class GatewayWatch {
+  private readonly logger = new Logger(GatewayWatch.name);
+  private readonly stopping = new AbortController();
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  /** Failures in a row; the second one counts. */
+  private failures = 0;
+
+  constructor(private readonly member: ClusterMember) {}
+
+  start(): void {
+    this.timer = setInterval(() => this.look(), this.member.config.limits.probe_interval_ms);
+    this.look();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    this.stopping.abort();
+    await this.running;
+  }
+
+  /** Why no request can be passed on, in words; undefined if it can. */
+  problem(): string | undefined {
+    const { map, number } = this.member;
+    if (map === undefined) return 'no map of the cluster has come here yet';
+    if (map.gateway === number) return 'this process was made the gateway and has no index yet: run dcloud takeover again';
+    return this.failures > 1
+      ? `the process of node ${map.gateway}, which holds the index, does not answer, or not as it should`
+      : undefined;
+  }
+
+  /** Where the gateway is. */
+  origin(): string | undefined {
+    const { map, number, config } = this.member;
+    return map === undefined || map.gateway === number ? undefined : config.peers[map.gateway - 1];
+  }
+
+  private look(): void {
+    this.running ??= this.ask().finally(() => (this.running = undefined));
+  }
+
+  private async ask(): Promise<void> {
+    const { map, number } = this.member;
+    const { signal } = this.stopping;
+    try {
+      if (map === undefined || map.gateway === number) await this.member.hearAll(signal);
+      else requireSame(map, await this.member.hear(map.gateway, signal));
+      if (this.failures > 1) this.logger.log('the gateway answers again');
+      this.failures = 0;
+    } catch (error) {
+      if (signal.aborted) return;
+      this.failures += 1;
+      if (this.failures !== 2) return;
+      this.logger.warn({ err: error }, 'the gateway does not answer');
+      // Another one may have taken over while this peer could not be reached.
+      await this.member.hearAll(signal);
+    }
+  }
+}
+
+function requireSame({ clusterId }: ClusterMap, { map }: PeerHello): void {
+  if (map !== undefined && map.clusterId !== clusterId)
+    throw new NodeError('rejected', `it is of another cluster, ${map.clusterId}, and this process of ${clusterId}`);
+}

@@ -1,0 +1,54 @@
+import type { AppConfig } from '../config/app-config.js';
+import type { ClusterFile } from '../config/cluster-file.js';
+import { DeadlineStorageNode } from '../nodes/deadline.storage-node.js';
+import { FolderStorageNode } from '../nodes/folder/folder.storage-node.js';
+import { folderOptions } from '../nodes/folder-options.js';
+import { NodeSource, type ReadableNodes, type ServingNodes } from '../nodes/node-source.js';
+import { PeerStorageNode } from '../nodes/peer/peer.storage-node.js';
+import type { PeerSecret } from '../nodes/peer/peer-secret.js';
+import { NodeError, type StorageNode } from '../nodes/storage-node.js';
+
+/** The nodes of a cluster whose gateway does not run: its own is a folder, the others are served by their processes. */
+export class RestNodeSource extends NodeSource {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly secret: PeerSecret,
+  ) {
+    super();
+  }
+
+  override open(): Promise<ServingNodes> {
+    throw new TypeError('a store at rest is only read');
+  }
+
+  override async openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
+    const readable = new Map<number, StorageNode>();
+    const missing = new Map<number, string>();
+    for (const at of cluster.map.nodes.keys()) {
+      const number = at + 1;
+      const node = this.nodeOf(number, cluster);
+      try {
+        if (node instanceof FolderStorageNode) await node.open(signal);
+        else await node.probe(signal);
+        readable.set(number, node);
+      } catch (error) {
+        await node.close();
+        if (!(error instanceof NodeError)) throw error;
+        missing.set(number, error.message);
+      }
+    }
+    return { readable, missing };
+  }
+
+  private nodeOf(number: number, cluster: ClusterFile): StorageNode {
+    const { config, secret } = this;
+    const { limits } = config;
+    const origin = config.peers[number - 1];
+    if (number === config.node || origin === undefined)
+      return new FolderStorageNode({ ...folderOptions(number, config, cluster), readOnly: true });
+    const { nodeId } = cluster.node(number);
+    const { clusterId, map } = cluster;
+    const peer = new PeerStorageNode({ number, origin, secret, clusterId, nodeId, term: () => map.term, limits });
+    return new DeadlineStorageNode(peer, limits.node_call_ms_max);
+  }
+}

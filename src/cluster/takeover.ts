@@ -1,0 +1,94 @@
+import { DomainError } from '../common/errors.js';
+import { ClusterFile } from '../config/cluster-file.js';
+import { compareMaps, type ClusterMap } from '../config/cluster-map.js';
+import type { PeerHello } from '../nodes/peer/peer-hello.js';
+import { NodeError } from '../nodes/storage-node.js';
+import type { NodeProgress } from '../recovery/index-rebuild.js';
+import type { RebuildResult } from '../recovery/rebuild.service.js';
+
+import type { ClusterMember } from './cluster-member.js';
+
+export interface TakeoverParts {
+  readonly member: ClusterMember;
+  /** Whether this process has the keys. @throws DomainError if not */
+  readonly requireKeys: (map: ClusterMap) => void;
+  /** Makes the index anew from the nodes, in the storage directory of this process. */
+  readonly rebuild: (
+    file: ClusterFile,
+    progress: (progress: NodeProgress) => void,
+    signal: AbortSignal,
+  ) => Promise<RebuildResult>;
+}
+
+/**
+ * Makes the process of this node the gateway, at the word of a person. First so many nodes are told of the next term that fewer than a
+ * write needs still obey the old gateway; then the index is made from the nodes; and `cluster.json`, which says that the index is of this
+ * term, comes last. So it can be repeated from the beginning wherever it was interrupted (docs/adr/0011).
+ */
+export class Takeover {
+  constructor(private readonly parts: TakeoverParts) {}
+
+  /** @throws DomainError `takeover-refused`, `not-enough-nodes`, `storage-missing` and those of a rebuild */
+  async run(isForced: boolean, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+    const { member, requireKeys, rebuild } = this.parts;
+    const answers = await member.hearAll(signal);
+    const map = this.present(answers, isForced);
+    requireKeys(map);
+    const next = { ...map, term: map.term + 1, revision: 1, gateway: member.number };
+    const took = await this.fence(next, [...answers.keys()], signal);
+    say(`term ${next.term}: nodes ${took.join(', ')} obey node ${member.number} now`);
+    const file = ClusterFile.of(member.config.storage_directory, next);
+    const count = next.nodes.length;
+    const result = await rebuild(file, ({ node, records }) => say(`node ${node} of ${count}: ${records} records read`), signal);
+    for (const [node, reason] of result.missing) say(`node ${node}: not read (${reason})`);
+    say(`the index is made anew: ${result.files} files, ${result.tombstones} deletions that some node may not know of yet`);
+    for (const id of result.incomplete) say(`file ${id}: a part of its layout is on none of the nodes that were read`);
+    ClusterFile.restore(member.config.storage_directory, next);
+  }
+
+  /** The newest map of all that answer, if they are enough to go on with. */
+  private present(answers: ReadonlyMap<number, PeerHello>, isForced: boolean): ClusterMap {
+    const { map, config, number } = this.parts.member;
+    if (map === undefined) throw new DomainError('takeover-refused', 'none of the peers that answer knows of a cluster');
+    const gateway = answers.get(map.gateway);
+    if (!isForced && map.gateway !== number && gateway?.map?.gateway === map.gateway) {
+      throw new DomainError(
+        'takeover-refused',
+        `the process of node ${map.gateway} holds the index and answers: stop it first, or use --force if it is not to go on`,
+      );
+    }
+    const reachable = [...answers].filter(([, hello]) => hello.clusterId === map.clusterId).length + 1;
+    const needed = config.node_count - config.redundancy_count;
+    if (reachable < needed) throw notEnough(reachable, needed);
+    return map;
+  }
+
+  /** Tells the nodes of the new term; returns who took it. */
+  private async fence(next: ClusterMap, others: readonly number[], signal: AbortSignal): Promise<readonly number[]> {
+    const { member } = this.parts;
+    const { config, clients, local, number } = member;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(config.limits.node_call_ms_max)]);
+    const took: number[] = [];
+    const tell = async (node: number): Promise<void> => {
+      await (node === number ? local.takeMap(next, limit) : clients.get(node)?.giveMap(next, limit));
+      took.push(node);
+    };
+    const told = await Promise.allSettled([number, ...others].map(tell));
+    for (const result of told)
+      if (result.status === 'rejected' && !(result.reason instanceof NodeError) && !limit.aborted) throw result.reason;
+    signal.throwIfAborted();
+    const needed = config.node_count - config.redundancy_count;
+    if (took.length < needed) throw notEnough(took.length, needed);
+    member.learn(next);
+    if (member.map !== undefined && compareMaps(member.map, next) > 0)
+      throw new DomainError('takeover-refused', `another takeover was faster: term ${member.map.term} has begun`);
+    return took.sort((a, b) => a - b);
+  }
+}
+
+function notEnough(reachable: number, needed: number): DomainError {
+  return new DomainError(
+    'not-enough-nodes',
+    `${reachable} nodes can be reached and ${needed} must take the new term, or the old gateway might go on writing to those that are missing`,
+  );
+}

@@ -1,0 +1,53 @@
+import type { ClusterId, NodeId } from '../../common/ids.js';
+import type { ClusterMap } from '../../config/cluster-map.js';
+import { NodeError } from '../storage-node.js';
+import { PeerConnection, type PeerConnectionOptions } from './peer-connection.js';
+import { FORCE, type PeerHello } from './peer-hello.js';
+
+/** The node that a process is to make. */
+export interface NewNode {
+  readonly clusterId: ClusterId;
+  readonly nodeId: NodeId;
+  readonly number: number;
+}
+
+/** The calls to a peer that are not to its node: who it is, and what it is to know of the cluster. */
+export class PeerClient {
+  private readonly connection: PeerConnection;
+
+  constructor(options: PeerConnectionOptions) {
+    this.connection = new PeerConnection(options);
+  }
+
+  hello(signal: AbortSignal): Promise<PeerHello> {
+    return this.connection.hello(signal);
+  }
+
+  /** Makes the node of that process, in a folder that never was one. The same again does nothing; anything else is `rejected`. */
+  async create({ clusterId, nodeId, number }: NewNode, signal: AbortSignal): Promise<void> {
+    const body = [Buffer.from(JSON.stringify({ number }))];
+    await this.connection.answer({ operation: 'create', clusterId, nodeId, body }, signal);
+  }
+
+  /** Resolves when the map is durable there. Throws `rejected`, "fenced: …", if it has one of a higher term. */
+  async giveMap(map: ClusterMap, signal: AbortSignal): Promise<void> {
+    const body = [Buffer.from(JSON.stringify(map))];
+    await this.connection.answer({ operation: 'map', clusterId: map.clusterId, term: map.term, body }, signal);
+  }
+
+  /** Asks that process to become the gateway. Yields what it says on the way, line by line, and ends when it is one. */
+  async *takeOver(isForced: boolean, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+    const { clusterId, nodeId } = await this.hello(signal);
+    if (clusterId === undefined || nodeId === undefined) throw new NodeError('rejected', 'it holds no node yet');
+    const body = isForced ? [Buffer.from(FORCE)] : [];
+    // Addressed to this very node: the call must not be played to another one.
+    for await (const payload of this.connection.stream({ operation: 'takeover', clusterId, nodeId, body }, signal)) {
+      const text = Buffer.from(payload).toString('utf8');
+      if (text !== '') yield text;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.connection.close();
+  }
+}

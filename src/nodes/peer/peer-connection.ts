@@ -1,0 +1,200 @@
+import { randomBytes } from 'node:crypto';
+import { Pool, type Dispatcher } from 'undici';
+import { within } from '../../common/within.js';
+import type { ClusterId, NodeId } from '../../common/ids.js';
+import type { Limits } from '../../config/limits.js';
+import { NodeError } from '../storage-node.js';
+import { CallLimit } from './call-limit.js';
+import { refusalOf, troubleOf } from './peer-failures.js';
+import { FrameOpener, OtherRunError } from './peer-frames.js';
+import { parseHello, type PeerHello } from './peer-hello.js';
+import { digestOf, proveRequest, type PeerClaim } from './peer-proof.js';
+import type { PeerSecret } from './peer-secret.js';
+
+export interface PeerConnectionOptions {
+  /** Where the process listens, like `http://127.0.0.1:5001`. */
+  readonly origin: string;
+  readonly secret: PeerSecret;
+  readonly limits: Limits;
+}
+
+/** One call. What it is addressed to is a part of what is proved. */
+export interface PeerCall {
+  readonly operation: string;
+  readonly clusterId?: ClusterId;
+  readonly nodeId?: NodeId;
+  readonly term?: number;
+  readonly body?: readonly Uint8Array[];
+}
+
+/** Bodies up to this size go out in one piece: that takes one write and one packet where parts take several. */
+const JOINED_BYTES_MAX = 65_536;
+const HELLO: PeerCall = { operation: 'hello' };
+
+/**
+ * The connections to one peer: proves each request, takes nothing for an answer that does not prove itself, follows no redirect, and waits
+ * for nothing for ever. Connects with the first call.
+ */
+export class PeerConnection {
+  private readonly pool: Pool;
+  private readonly sender = randomBytes(8).toString('hex');
+  private sent = 0;
+  private greeting: Promise<PeerHello> | undefined;
+  private readonly calls = new Set<CallLimit>();
+  private isClosed = false;
+
+  /** @param accept looks at each greeting, and throws if it is not that of the process that was meant */
+  constructor(
+    private readonly options: PeerConnectionOptions,
+    private readonly accept: (hello: PeerHello) => void = () => undefined,
+  ) {
+    const { origin, limits } = options;
+    this.pool = new Pool(origin, {
+      connections: limits.peer_connections_max,
+      pipelining: 1,
+      connect: { timeout: limits.node_call_ms_max },
+      headersTimeout: limits.node_call_ms_max,
+      bodyTimeout: limits.node_call_ms_max,
+      maxHeaderSize: limits.header_bytes_max,
+      allowH2: false,
+    });
+  }
+
+  /** Asks the process who it is. */
+  async hello(signal: AbortSignal): Promise<PeerHello> {
+    const hello = parseHello(Buffer.from(await this.collect(this.attempt(HELLO, undefined, signal))).toString('utf8'));
+    this.accept(hello);
+    return hello;
+  }
+
+  /** A call whose answer is small and comes at once. */
+  answer(call: PeerCall, signal: AbortSignal): Promise<Uint8Array> {
+    return this.collect(this.stream(call, signal));
+  }
+
+  /** What the frames of an answer carry, each proved before it is given out. Throws the error that the peer answers. */
+  async *stream(call: PeerCall, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const greeting = await this.greet(signal);
+    try {
+      yield* this.attempt(call, greeting.run, signal);
+    } catch (error) {
+      if (!(error instanceof OtherRunError)) throw error;
+      // The process was started anew since, and has not acted on the call. Another one may have seen that already.
+      this.forgetGreeting(greeting);
+      yield* this.attempt(call, (await this.greet(signal)).run, signal);
+    }
+  }
+
+  /** Ends what is under way; safe to call twice. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    for (const call of this.calls) call.stop(closedError());
+    await this.pool.destroy(closedError());
+  }
+
+  /** Throws if there can be no more calls. */
+  admit(signal: AbortSignal): void {
+    signal.throwIfAborted();
+    if (this.isClosed) throw closedError();
+  }
+
+  private async collect(frames: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+    const parts = await Array.fromAsync(frames);
+    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+  }
+
+  /** The greeting of the process, asked for once for all calls; none of them can take it from the others by leaving. */
+  private async greet(signal: AbortSignal): Promise<PeerHello> {
+    this.admit(signal);
+    this.greeting ??= this.begin();
+    return within(signal, this.greeting);
+  }
+
+  private begin(): Promise<PeerHello> {
+    const greeting = this.hello(new AbortController().signal);
+    greeting.catch(() => {
+      if (this.greeting === greeting) this.greeting = undefined;
+    });
+    return greeting;
+  }
+
+  private forgetGreeting(old: PeerHello): void {
+    const { greeting } = this;
+    if (greeting === undefined) return;
+    this.greeting = undefined;
+    void greeting.then(
+      (hello) => {
+        if (hello.run !== old.run) this.greeting ??= greeting;
+      },
+      () => undefined,
+    );
+  }
+
+  private async *attempt(
+    call: PeerCall,
+    run: string | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    this.admit(signal);
+    const limit = new CallLimit(signal, this.options.limits.node_call_ms_max);
+    this.calls.add(limit);
+    try {
+      yield* this.exchange(call, run, limit);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (limit.signal.aborted) throw limit.signal.reason as Error;
+      throw troubleOf(error);
+    } finally {
+      limit.end();
+      this.calls.delete(limit);
+    }
+  }
+
+  private async *exchange(
+    call: PeerCall,
+    run: string | undefined,
+    limit: CallLimit,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const nonce = this.sender + (this.sent += 1).toString(16).padStart(16, '0');
+    const { statusCode, headers, body } = await this.pool.request({ ...this.request(call, run, nonce), signal: limit.signal });
+    if (statusCode !== 200) {
+      body.on('error', () => undefined).destroy();
+      throw refusalOf(statusCode, headers, this.options.limits.peer_clock_ms_max);
+    }
+    const opener = new FrameOpener(this.options.secret, nonce);
+    for await (const piece of body) {
+      for (const payload of opener.push(piece as Uint8Array)) {
+        limit.pause();
+        yield payload;
+        limit.signal.throwIfAborted();
+        limit.restart();
+      }
+    }
+    opener.end();
+  }
+
+  private request(call: PeerCall, run: string | undefined, nonce: string): Dispatcher.RequestOptions {
+    const { operation, clusterId, nodeId, term = 0, body: parts = [] } = call;
+    const target = { method: 'POST', path: `/peer/v1/${operation}` } as const;
+    const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (length > this.options.limits.peer_body_bytes_max)
+      throw new NodeError('rejected', `a call of ${length} bytes is more than limits.peer_body_bytes_max`);
+    const claim: PeerClaim = {
+      time: Date.now(),
+      nonce,
+      ...(run === undefined ? {} : { run }),
+      ...(clusterId === undefined ? {} : { clusterId }),
+      ...(nodeId === undefined ? {} : { nodeId }),
+      term,
+      length,
+      digest: digestOf(parts),
+    };
+    const headers = { authorization: proveRequest(target, claim, this.options.secret), 'content-length': String(length) };
+    const body = length <= JOINED_BYTES_MAX ? Buffer.concat(parts) : (parts as unknown as Dispatcher.RequestOptions['body']);
+    return { ...target, headers, body: body ?? null };
+  }
+}
+
+function closedError(): NodeError {
+  return new NodeError('unavailable', 'it is closed');
+}

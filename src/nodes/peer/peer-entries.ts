@@ -1,0 +1,90 @@
+import { NodeError } from '../storage-node.js';
+import { decodeFailure, encodeFailure, FRAME_BYTES_MAX } from './peer-frames.js';
+
+const HEAD_BYTES = 5;
+const OK = 0;
+const FAILED = 1;
+
+/** Answers to a list of things that were asked for: for each, in order, bytes in parts or an error. As payloads of frames, small ones together. */
+export function* encodeEntries(
+  entries: Iterable<readonly Uint8Array[] | NodeError>,
+): Generator<readonly Uint8Array[], void, undefined> {
+  let payload: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of partsOf(entries)) {
+    if (bytes + part.byteLength > FRAME_BYTES_MAX) {
+      yield payload;
+      [payload, bytes] = [[], 0];
+    }
+    payload.push(part);
+    bytes += part.byteLength;
+  }
+  if (bytes > 0) yield payload;
+}
+
+/** None of them longer than a frame. */
+function* partsOf(entries: Iterable<readonly Uint8Array[] | NodeError>): Generator<Uint8Array, void, undefined> {
+  for (const entry of entries) {
+    const isFailure = entry instanceof NodeError;
+    const parts = isFailure ? [encodeFailure(entry)] : entry;
+    const head = Buffer.alloc(HEAD_BYTES);
+    head.writeUInt8(isFailure ? FAILED : OK, 0);
+    head.writeUInt32BE(
+      parts.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      1,
+    );
+    yield head;
+    for (const part of parts)
+      for (let at = 0; at < part.byteLength; at += FRAME_BYTES_MAX) yield part.subarray(at, at + FRAME_BYTES_MAX);
+  }
+}
+
+/** Puts the entries together again, from payloads that are cut anywhere. */
+export class EntryReader {
+  readonly entries: (Uint8Array | NodeError)[] = [];
+  private readonly head = Buffer.alloc(HEAD_BYTES);
+  private body: Uint8Array | undefined;
+  private filled = 0;
+
+  /** How many entries there have to be, and how long one of them may be. */
+  constructor(
+    private readonly count: number,
+    private readonly bytesMax: (position: number) => number,
+  ) {}
+
+  push(payload: Uint8Array): void {
+    let rest = payload;
+    while (rest.byteLength > 0) {
+      const target = this.body ?? this.head;
+      const taken = rest.subarray(0, target.byteLength - this.filled);
+      target.set(taken, this.filled);
+      this.filled += taken.byteLength;
+      rest = rest.subarray(taken.byteLength);
+      if (this.filled === target.byteLength) this.advance();
+    }
+  }
+
+  /** All of them. */
+  finish(): readonly (Uint8Array | NodeError)[] {
+    if (this.entries.length !== this.count || this.filled > 0) throw malformed();
+    return this.entries;
+  }
+
+  private advance(): void {
+    this.filled = 0;
+    if (this.body === undefined) {
+      const length = this.head.readUInt32BE(1);
+      const position = this.entries.length;
+      const most = this.head[0] === OK ? this.bytesMax : () => FRAME_BYTES_MAX;
+      if (position >= this.count || (this.head[0] as number) > FAILED || length > most(position)) throw malformed();
+      this.body = new Uint8Array(length);
+      if (length > 0) return;
+    }
+    this.entries.push(this.head[0] === OK ? this.body : decodeFailure(this.body));
+    this.body = undefined;
+  }
+}
+
+function malformed(): NodeError {
+  return new NodeError('rejected', 'it answers otherwise than it was asked: another version of the protocol');
+}

@@ -1,0 +1,174 @@
+import type { ClusterId, NodeId } from '../../common/ids.js';
+import { KeyEncoder } from '../folder/pack-key.js';
+import { requireBatch } from '../folder/pack-writings.js';
+import { SHARD_PAYLOAD_BYTES_MAX } from '../folder/shard-format.js';
+import {
+  NodeError,
+  RECORD_BYTES_MAX,
+  StorageNode,
+  type NodeBatch,
+  type NodeProbe,
+  type NodeRecord,
+  type RecordHead,
+  type RecordKey,
+  type ShardId,
+} from '../storage-node.js';
+import {
+  decodeProbe,
+  decodeRecord,
+  decodeRecordHeads,
+  decodeShardIds,
+  encodeBatch,
+  encodeRecordHeads,
+  encodeRecordKeys,
+  encodeShardIds,
+  encodeShardParts,
+  type ShardPart,
+} from './peer-codec.js';
+import { PeerConnection, type PeerConnectionOptions } from './peer-connection.js';
+import { EntryReader } from './peer-entries.js';
+import type { PeerHello } from './peer-hello.js';
+
+export interface PeerNodeOptions extends PeerConnectionOptions {
+  readonly number: number;
+  readonly clusterId: ClusterId;
+  readonly nodeId: NodeId;
+  /** The term for which this process speaks; asked with each call. */
+  readonly term: () => number;
+}
+
+/** The head of a record in an answer is at most so long. */
+const RECORD_HEAD_BYTES_MAX = 64;
+
+/** A node that another process serves, over the peer protocol (`docs/peer-protocol.md`). */
+export class PeerStorageNode extends StorageNode {
+  override readonly number: number;
+  private readonly connection: PeerConnection;
+
+  constructor(private readonly options: PeerNodeOptions) {
+    super();
+    this.number = options.number;
+    this.connection = new PeerConnection(options, (hello) => requireNode(hello, options));
+  }
+
+  override async put(batch: NodeBatch, signal: AbortSignal): Promise<void> {
+    this.connection.admit(signal);
+    requireBatch(batch);
+    await this.call('put', encodeBatch(batch), signal);
+  }
+
+  override get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+    return this.getParts(ids, signal);
+  }
+
+  /**
+   * Reads parts of shards; answers as {@link get} does. The peer checks the checksum of each whole shard and sends the part alone. Of a part
+   * that lies beyond the shard's end there is what the shard has of it.
+   */
+  async getParts(parts: readonly ShardPart[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+    this.connection.admit(signal);
+    requireShardIds(parts);
+    const bytesMax = (position: number): number => parts[position]?.length ?? SHARD_PAYLOAD_BYTES_MAX;
+    return this.entries('get', encodeShardParts(parts), { count: parts.length, bytesMax, signal });
+  }
+
+  override async check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
+    this.connection.admit(signal);
+    requireShardIds(ids);
+    const answers = await this.entries('check', encodeShardIds(ids), { count: ids.length, bytesMax: () => 0, signal });
+    return answers.map((answer) => (answer instanceof NodeError ? answer : undefined));
+  }
+
+  override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
+    this.connection.admit(signal);
+    requireShardIds(ids);
+    await this.call('delete', [encodeShardIds(ids)], signal);
+  }
+
+  override async getRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly (NodeRecord | NodeError)[]> {
+    this.connection.admit(signal);
+    requireRecordKeys(keys);
+    const bytesMax = (): number => RECORD_HEAD_BYTES_MAX + RECORD_BYTES_MAX;
+    const answers = await this.entries('records', encodeRecordKeys(keys), { count: keys.length, bytesMax, signal });
+    return answers.map((answer) => (answer instanceof NodeError ? answer : decodeRecord(answer)));
+  }
+
+  override async forget(heads: readonly RecordHead[], signal: AbortSignal): Promise<void> {
+    this.connection.admit(signal);
+    requireRecordKeys(heads);
+    await this.call('forget', [encodeRecordHeads(heads)], signal);
+  }
+
+  override listRecords(signal: AbortSignal): AsyncGenerator<RecordHead, void, undefined> {
+    return this.walk('list-records', decodeRecordHeads, signal);
+  }
+
+  override list(signal: AbortSignal): AsyncGenerator<ShardId, void, undefined> {
+    return this.walk('list', decodeShardIds, signal);
+  }
+
+  override async probe(signal: AbortSignal): Promise<NodeProbe> {
+    return decodeProbe(await this.call('probe', [], signal));
+  }
+
+  override close(): Promise<void> {
+    return this.connection.close();
+  }
+
+  private call(operation: string, body: readonly Uint8Array[], signal: AbortSignal): Promise<Uint8Array> {
+    return this.connection.answer({ ...this.address(), operation, body }, signal);
+  }
+
+  private async entries(
+    operation: string,
+    body: Uint8Array,
+    { count, bytesMax, signal }: { count: number; bytesMax: (position: number) => number; signal: AbortSignal },
+  ): Promise<readonly (Uint8Array | NodeError)[]> {
+    const reader = new EntryReader(count, bytesMax);
+    const call = { ...this.address(), operation, body: [body] };
+    for await (const payload of this.connection.stream(call, signal)) reader.push(payload);
+    return reader.finish();
+  }
+
+  private async *walk<Item>(
+    operation: string,
+    decode: (payload: Uint8Array) => readonly Item[],
+    signal: AbortSignal,
+  ): AsyncGenerator<Item, void, undefined> {
+    for await (const payload of this.connection.stream({ ...this.address(), operation }, signal)) {
+      if (payload.byteLength === 0) continue; // only says that there is more to come
+      for (const item of decode(payload)) {
+        this.connection.admit(signal);
+        yield item;
+      }
+    }
+    this.connection.admit(signal);
+  }
+
+  private address(): { readonly clusterId: ClusterId; readonly nodeId: NodeId; readonly term: number } {
+    const { clusterId, nodeId, term } = this.options;
+    return { clusterId, nodeId, term: term() };
+  }
+}
+
+/** A process that serves another node must not get what is meant for this one. One without a node yet says so by itself. */
+function requireNode(hello: PeerHello, { number, clusterId, nodeId }: PeerNodeOptions): void {
+  if (hello.number !== number) throw new NodeError('rejected', `it serves node ${hello.number}, not node ${number}`);
+  if (hello.clusterId !== undefined && hello.clusterId !== clusterId)
+    throw new NodeError('rejected', `it is of another cluster: ${hello.clusterId}, not ${clusterId}`);
+  if (hello.nodeId !== undefined && hello.nodeId !== nodeId)
+    throw new NodeError('rejected', `it has another node in this place: ${hello.nodeId}, not ${nodeId}`);
+}
+
+function requireShardIds(ids: readonly ShardId[]): void {
+  const keys = new KeyEncoder();
+  for (const id of ids) keys.shard(id);
+}
+
+function requireRecordKeys(keys: readonly (RecordKey & { readonly revision?: number })[]): void {
+  const encoder = new KeyEncoder();
+  for (const key of keys) {
+    encoder.record(key);
+    if (!Number.isSafeInteger(key.revision ?? 0) || (key.revision ?? 0) < 0) throw new NodeError('rejected', 'no revision');
+  }
+}

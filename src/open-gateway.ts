@@ -1,0 +1,31 @@
+import type { ClusterMember } from './cluster/cluster-member.js';
+import type { ClusterRole } from './cluster/cluster-role.js';
+import { MapKeeper } from './cluster/map-keeper.js';
+import { PeerNodeSource } from './cluster/peer-node-source.js';
+import type { ClusterFile } from './config/cluster-file.js';
+import { openApp } from './create-app.js';
+import { ClusterView } from './nodes/cluster-view.js';
+import { NodeRegistry } from './nodes/node-registry.js';
+
+/** Opens the role of the gateway: index, keys, files. @throws DomainError with one of the codes of a start that fails */
+export async function openGateway(member: ClusterMember, file: ClusterFile): Promise<ClusterRole> {
+  const view = new ClusterView(member.number, member.config.peers);
+  const keeper = new MapKeeper({ member, file, view });
+  // Before the nodes are probed for the first time, so that those of a new cluster are there by then.
+  await keeper.round();
+  try {
+    const app = await openApp(member.config, { file, source: new PeerNodeSource(member), view });
+    keeper.start(app.get(NodeRegistry, { strict: false }));
+    return {
+      name: 'gateway',
+      answer: app.answer,
+      close: async () => {
+        await keeper.stop();
+        await app.close();
+      },
+    };
+  } catch (error) {
+    await keeper.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Logger } from 'nestjs-pino';
+import type { ClusterMember } from './cluster/cluster-member.js';
+import type { ClusterRole } from './cluster/cluster-role.js';
+import type { ForwardProof } from './cluster/forward-proof.js';
+import { Forwarder } from './cluster/forwarder.js';
+import { GatewayWatch } from './cluster/gateway-watch.js';
+import { PeerModule } from './cluster/peer.module.js';
+import { DomainError } from './common/errors.js';
+import { adapterOf, createNest, describeApi } from './create-app.js';
+import { answerProblem } from './http/answer-problem.js';
+import { forwarderOf } from './http/forwarded.js';
+import { RequestLog } from './http/request-log.js';
+import { serveDocument } from './openapi.js';
+
+/** What a peer answers by itself; all else goes to the gateway. */
+const OWN = /^\/(?:health|metrics|docs|openapi\.(?:json|yaml))(?=[/?-]|$)/;
+
+/** Of the time for which a connection may be silent: the client is to hear of it before its own connection is closed. */
+const SILENCE_SHARE = 0.75;
+
+/** Opens the role of a peer: it passes requests on to the gateway. */
+export async function openPeer(member: ClusterMember, proof: ForwardProof): Promise<ClusterRole> {
+  const { config, number } = member;
+  const watch = new GatewayWatch(member);
+  // First, because it takes Nest's logger away.
+  const document = await describeApi(config);
+  const app = await createNest(PeerModule.forRoot(config.log_level, watch), config);
+  app.useLogger(app.get(Logger));
+  app.flushLogs();
+  serveDocument(app, document);
+  const forwarder = new Forwarder({ number, proof, silenceMsMax: SILENCE_SHARE * config.limits.idle_ms_max });
+  const log = app.get(RequestLog);
+  const adapter = adapterOf(app);
+  adapter.serveDirectly((request, response) => {
+    if (OWN.test(request.url ?? '')) return false;
+    log.follow(request, response, () => passOn({ request, response }, watch, forwarder));
+    return true;
+  });
+  await app.init();
+  watch.start();
+  return {
+    name: 'peer',
+    answer: (request, response) => adapter.answer(request, response),
+    close: async () => {
+      await watch.stop();
+      forwarder.close();
+      await app.close();
+    },
+  };
+}
+
+function passOn(
+  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  watch: GatewayWatch,
+  forwarder: Forwarder,
+): void {
+  const origin = watch.origin();
+  const problem =
+    forwarderOf(exchange.request) === undefined
+      ? watch.problem()
+      : 'a peer passed this on to a process that does not hold the index';
+  if (origin !== undefined && problem === undefined) forwarder.forward(origin, exchange);
+  else answerProblem(new DomainError('gateway-unavailable', problem ?? 'it is not known where the index is'), exchange);
+}

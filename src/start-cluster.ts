@@ -1,0 +1,201 @@
+import { once } from 'node:events';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Logger } from '@nestjs/common';
+import { admitClient } from './cluster/client-edge.js';
+import { ClusterMember } from './cluster/cluster-member.js';
+import type { ClusterRole } from './cluster/cluster-role.js';
+import { openSecret } from './cluster/cluster-secret.js';
+import { lockOf } from './cluster/process-lock-of.js';
+import { ForwardProof } from './cluster/forward-proof.js';
+import { DomainError } from './common/errors.js';
+import type { ProcessLock } from './common/process-lock.js';
+import type { AppConfig } from './config/app-config.js';
+import { ClusterFile } from './config/cluster-file.js';
+import { addressError, type RunningApp } from './create-app.js';
+import { createGuardedServer, endConnections } from './http/guarded-server.js';
+import { spoken } from './cluster/spoken.js';
+import { PeerSecret } from './nodes/peer/peer-secret.js';
+import { PeerServer } from './nodes/peer/peer-server.js';
+import { openGateway } from './open-gateway.js';
+import { openPeer } from './open-peer.js';
+import { runTakeover } from './run-takeover.js';
+
+/** A process of a cluster that runs. */
+export interface RunningProcess extends RunningApp {
+  readonly role: () => ClusterRole['name'];
+}
+
+/**
+ * Runs one process of a cluster: its node for the others, and for clients whatever the newest map makes of it, the gateway or a peer. The
+ * server and the node stay the same while the role changes.
+ * @throws DomainError with one of the codes of a start that fails
+ */
+export async function startCluster(config: AppConfig): Promise<RunningProcess> {
+  const lock = lockOf(config);
+  const secret = openSecret(config);
+  const signal = AbortSignal.timeout(config.limits.node_call_ms_max);
+  const member = await ClusterMember.open(config, PeerSecret.of(secret), signal);
+  const running = new ClusterProcess(member, new ForwardProof(secret), lock);
+  try {
+    await running.start();
+    return running;
+  } catch (error) {
+    await running.close();
+    throw addressError(error, config) ?? error;
+  }
+}
+
+class ClusterProcess implements RunningProcess {
+  private readonly logger = new Logger('Cluster');
+  private readonly server: Server;
+  private readonly peers: PeerServer;
+  private readonly stopping = new AbortController();
+  private current: ClusterRole | undefined;
+  /** Changes of the role, one after the other. */
+  private changing: Promise<void> = Promise.resolve();
+  private takingOver = false;
+
+  constructor(
+    private readonly member: ClusterMember,
+    private readonly proof: ForwardProof,
+    private readonly lock: ProcessLock,
+  ) {
+    const { config, secret, local } = member;
+    this.server = createGuardedServer(config.limits, (request, response) => this.answer(request, response));
+    this.peers = new PeerServer({
+      secret,
+      local,
+      limits: config.limits,
+      about: () => ({
+        nodeCount: config.node_count,
+        redundancyCount: config.redundancy_count,
+      }),
+      onTakeOver: (stop, isForced) => spoken((say) => this.takeOver(isForced, say, stop)),
+    });
+  }
+
+  get url(): string {
+    const { address, family, port } = this.server.address() as AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  readonly role = (): ClusterRole['name'] => this.current?.name ?? 'peer';
+
+  /** The node is there for the others before anything is decided: they may all be starting, and waiting for each other. */
+  async start(): Promise<void> {
+    const { config } = this.member;
+    this.current = await openPeer(this.member, this.proof);
+    this.server.listen(config.port, config.listen);
+    await once(this.server, 'listening');
+    await this.member.hearAll(this.stopping.signal);
+    if (this.member.map === undefined && this.member.number === 1) this.beginCluster();
+    this.member.onMap(() => this.reconsider());
+    await this.settle();
+  }
+
+  async close(): Promise<void> {
+    this.stopping.abort();
+    await this.closeServer();
+    await this.changing.catch(() => undefined);
+    try {
+      await this.current?.close();
+    } finally {
+      this.current = undefined;
+      await this.member.close();
+      this.lock.release();
+    }
+  }
+
+  private answer(request: IncomingMessage, response: ServerResponse): void {
+    if (this.peers.handle(request, response)) return;
+    if (admitClient(this.proof, request, response)) this.current?.answer(request, response);
+  }
+
+  /** A cluster begins at node 1, when nobody knows of one. */
+  private beginCluster(): void {
+    const { storage_directory: directory, node_count: count } = this.member.config;
+    this.member.learn(ClusterFile.open(directory, count).map);
+  }
+
+  private reconsider(): void {
+    this.settle().catch((error: unknown) => {
+      if (!this.stopping.signal.aborted) this.logger.error({ err: error }, 'the role could not be changed');
+    });
+  }
+
+  /** Takes the role that the newest map gives this process. */
+  private settle(): Promise<void> {
+    this.changing = this.changing
+      .catch(() => undefined)
+      .then(async () => {
+        if (this.stopping.signal.aborted || this.takingOver) return;
+        const file = this.entitlement();
+        if (this.role() !== (file === undefined ? 'peer' : 'gateway')) await this.change(file);
+      });
+    return this.changing;
+  }
+
+  private async change(file: ClusterFile | undefined): Promise<void> {
+    const before = this.current;
+    const { number, map } = this.member;
+    this.logger.log(
+      { node: number, term: map?.term, gateway: map?.gateway },
+      file === undefined ? 'becomes a peer' : 'becomes the gateway',
+    );
+    if (file !== undefined) {
+      this.current = await openGateway(this.member, file);
+      await before?.close();
+      return;
+    }
+    // First the requests go elsewhere, then what they went to is closed; a gateway that is fenced may well fail to end in good order.
+    this.current = await openPeer(this.member, this.proof);
+    try {
+      await before?.close();
+    } catch (error) {
+      this.logger.error({ err: error }, 'the gateway of an older term did not end in good order');
+    }
+  }
+
+  /** The file of the cluster if this process is its gateway, and the index beside the file is of the term that the nodes obey. */
+  private entitlement(): ClusterFile | undefined {
+    const { map, number, config } = this.member;
+    if (map?.gateway !== number) return undefined;
+    const there = ClusterFile.peek(config.storage_directory);
+    if (there?.clusterId === map.clusterId && there.term === map.term) {
+      return ClusterFile.open(config.storage_directory, config.node_count);
+    }
+    this.logger.error(
+      { term: map.term, ours: there?.term },
+      'the nodes take this process for the gateway, and it has no index of that term: run dcloud takeover',
+    );
+    return undefined;
+  }
+
+  private async takeOver(isForced: boolean, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+    if (this.role() === 'gateway') {
+      say(`node ${this.member.number} is the gateway already`);
+      return;
+    }
+    if (this.takingOver) throw new DomainError('takeover-refused', 'a takeover by this node is under way');
+    this.takingOver = true;
+    try {
+      await runTakeover(this.member, { isForced, say, signal: AbortSignal.any([signal, this.stopping.signal]) });
+    } finally {
+      this.takingOver = false;
+    }
+    await this.settle();
+    say(`node ${this.member.number} is the gateway now`);
+  }
+
+  private async closeServer(): Promise<void> {
+    if (!this.server.listening) return;
+    const closed = once(this.server, 'close');
+    endConnections(this.server);
+    this.server.close();
+    this.server.closeIdleConnections();
+    const deadline = setTimeout(() => this.server.closeAllConnections(), this.member.config.limits.shutdown_ms_max);
+    await closed;
+    clearTimeout(deadline);
+  }
+}
