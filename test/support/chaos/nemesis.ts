@@ -60,7 +60,11 @@ export class Nemesis {
     const deeds: Deed[] = [];
     for (let left = Math.min(target.redundancy, nodes.length); left > 0; left -= 1) {
       const [node] = nodes.splice(random.below(nodes.length), 1);
-      deeds.push({ ...this.detail(random.pick(kinds)), node: node ?? 0 });
+      const kind = random.pick(kinds);
+      // While all is read, a link that is only slow would be no loss, and take for ever.
+      const isSilent = kind === 'cut' && random.chance(0.5);
+      const how = kind === 'cut' ? { fault: isSilent ? { isSilent } : { resetShare: 1 } } : {};
+      deeds.push({ kind, node: node ?? 0, ...how });
     }
     return deeds;
   }
