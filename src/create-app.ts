@@ -25,8 +25,6 @@ export interface RunningApp {
 /** The modules that serve files, opened, behind a server that is somebody else's. */
 export interface OpenApp {
   readonly answer: (request: IncomingMessage, response: ServerResponse) => void;
-  /** For a module that is part of it. */
-  readonly get: NestExpressApplication['get'];
   /** Ends the background work, then closes the stores; throws if any of that fails. */
   readonly close: () => Promise<void>;
 }
@@ -60,7 +58,6 @@ export async function openApp(config: AppConfig, cluster: ClusterParts): Promise
   const adapter = adapterOf(app);
   return {
     answer: (request, response) => adapter.answer(request, response),
-    get: app.get.bind(app),
     close: () => closeApp(app, config),
   };
 }

@@ -5,7 +5,6 @@ import { PeerNodeSource } from './cluster/peer-node-source.js';
 import type { ClusterFile } from './config/cluster-file.js';
 import { openApp } from './create-app.js';
 import { ClusterView } from './nodes/cluster-view.js';
-import { NodeRegistry } from './nodes/node-registry.js';
 
 /** Opens the role of the gateway: index, keys, files. @throws DomainError with one of the codes of a start that fails */
 export async function openGateway(member: ClusterMember, file: ClusterFile): Promise<ClusterRole> {
@@ -15,7 +14,7 @@ export async function openGateway(member: ClusterMember, file: ClusterFile): Pro
   await keeper.round();
   try {
     const app = await openApp(member.config, { file, source: new PeerNodeSource(member), view });
-    keeper.start(app.get(NodeRegistry, { strict: false }));
+    keeper.start();
     return {
       name: 'gateway',
       answer: app.answer,

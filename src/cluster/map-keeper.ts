@@ -1,8 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { ClusterFile } from '../config/cluster-file.js';
-import type { ClusterMap } from '../config/cluster-map.js';
+import { compareMaps } from '../config/cluster-map.js';
 import type { ClusterView } from '../nodes/cluster-view.js';
-import type { NodeRegistry } from '../nodes/node-registry.js';
 import type { PeerHello } from '../nodes/peer/peer-hello.js';
 import { NodeError } from '../nodes/storage-node.js';
 import type { ClusterMember } from './cluster-member.js';
@@ -15,17 +14,15 @@ export interface MapKeeperParts {
 }
 
 /**
- * The gateway's care for the map: each node gets a copy at each change and when it comes back, nodes that never were are made, and a peer
- * that knows of a later term is heard. Nothing is made where something was: a node that is empty now has lost what it had.
+ * The gateway's care for the map: each peer is asked once in a while which one it has, and gets the present one; nodes that never were are
+ * made, and a peer that knows of a later term is heard. Nothing is made where something was: a node that is empty now has lost what it had.
  */
 export class MapKeeper {
   private readonly logger = new Logger(MapKeeper.name);
   private readonly stopping = new AbortController();
-  /** The map that each node has, as far as this process knows. */
-  private readonly given = new Map<number, ClusterMap>();
   private readonly underWay = new Map<number, Promise<void>>();
   private readonly made = new Set<number>();
-  private registry: NodeRegistry | undefined;
+  private isStarted = false;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly parts: MapKeeperParts) {}
@@ -36,8 +33,8 @@ export class MapKeeper {
   }
 
   /** From here on index and key ring exist, so that nodes may count as ready, and what changes is told to all. */
-  start(registry: NodeRegistry): void {
-    this.registry = registry;
+  start(): void {
+    this.isStarted = true;
     this.parts.file.onChange(() => this.begin());
     this.timer = setInterval(() => this.begin(), this.parts.member.config.limits.probe_interval_ms);
     this.noteMade();
@@ -59,13 +56,11 @@ export class MapKeeper {
 
   private async giveOwn(): Promise<void> {
     const { member, file } = this.parts;
-    const { map } = file;
-    if (this.given.get(member.number) === map) return;
-    this.given.set(member.number, map);
+    const known = member.local.map;
+    if (known !== undefined && compareMaps(known, file.map) === 0) return;
     try {
-      await member.local.takeMap(map, this.stopping.signal);
+      await member.local.takeMap(file.map, this.stopping.signal);
     } catch (error) {
-      this.given.delete(member.number);
       if (!this.stopping.signal.aborted) this.disagree(member.number, String(error));
     }
   }
@@ -73,10 +68,6 @@ export class MapKeeper {
   private visit(number: number): Promise<void> {
     const running = this.underWay.get(number);
     if (running !== undefined) return running;
-    // A node that was away may have come back with another disk, another configuration, or an older map.
-    const state = this.registry?.status(number).state;
-    if (state === 'down' || state === 'suspect') this.given.delete(number);
-    if (this.given.get(number) === this.parts.file.map) return Promise.resolve();
     const visit = this.introduce(number).finally(() => this.underWay.delete(number));
     this.underWay.set(number, visit);
     return visit;
@@ -105,8 +96,7 @@ export class MapKeeper {
     if (client === undefined || (ready && !exists)) return;
     if (!exists) await client.create({ clusterId: file.clusterId, nodeId, number }, signal);
     const { map } = file;
-    await client.giveMap(map, signal);
-    this.given.set(number, map);
+    if (hello.map === undefined || compareMaps(hello.map, map) !== 0) await client.giveMap(map, signal);
     if (ready) return;
     this.made.add(number);
     this.noteMade();
@@ -131,7 +121,7 @@ export class MapKeeper {
   }
 
   private noteMade(): void {
-    if (this.registry === undefined || this.stopping.signal.aborted) return;
+    if (!this.isStarted || this.stopping.signal.aborted) return;
     this.parts.file.markReady([...this.made]);
   }
 }

@@ -49,7 +49,7 @@ export class PeerCluster {
     this.members = members;
   }
 
-  /** Starts all processes, and waits until files can be stored. */
+  /** Starts the processes, and waits until their nodes are up. */
   static async start(options: PeerClusterOptions): Promise<PeerCluster> {
     const directory = await mkdtemp(join(tmpdir(), 'dcloud-peers-'));
     const ports = await freePorts(options.nodes);
@@ -66,7 +66,10 @@ export class PeerCluster {
       if (options.order === undefined) await Promise.all(members.map(({ number }) => cluster.restart(number)));
       else for (const number of options.order) await cluster.restart(number);
       const started = options.order ?? members.map(({ number }) => number);
-      if (started.includes(1) && started.length > options.redundancy) await cluster.untilReady();
+      if (started.includes(1) && started.length > options.redundancy) {
+        await cluster.untilReady();
+        for (const number of started) await cluster.untilNode(number, 'up', READY_MS_MAX);
+      }
       return cluster;
     } catch (error) {
       await cluster.remove();
@@ -152,7 +155,7 @@ export class PeerCluster {
   }
 
   /** Waits until the gateway says that a node is in a state; asks by way of the first process that answers. */
-  async untilNode(n: number, state: string, msMax = 10_000): Promise<void> {
+  async untilNode(n: number, state: string, msMax = 20_000): Promise<void> {
     let now = 'unknown';
     await until(
       msMax,
