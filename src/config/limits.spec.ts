@@ -13,7 +13,14 @@ describe('limits', () => {
       for (const value of [-1, 0.5, Number.NaN, Infinity, '5' as unknown as number]) {
         expect(brokenLimit({ ...LIMITS, [key]: value }, MiB)).toContain(`limits.${key} is`);
       }
-      const mayBeNone = ['body_bytes_max', 'small_cache_bytes', 'node_bytes_free_min', 'orphan_grace_ms'].includes(key);
+      const mayBeNone = [
+        'body_bytes_max',
+        'small_cache_bytes',
+        'node_bytes_free_min',
+        'orphan_grace_ms',
+        'hedge_percent',
+        'hedge_burst',
+      ].includes(key);
       expect([key, brokenLimit({ ...LIMITS, [key]: 0 }, MiB) === undefined]).toEqual([key, mayBeNone]);
     }
   });
@@ -23,6 +30,9 @@ describe('limits', () => {
     [{ name_bytes_max: 1025 }, 'name_bytes_max'],
     [{ probe_ms_max: 1501 }, 'probe_ms_max'],
     [{ probe_interval_ms: 1501 }, 'probe_interval_ms'],
+    [{ hedge_ms_min: 251 }, 'hedge_ms_min'],
+    [{ hedge_percent: 101 }, 'hedge_percent'],
+    [{ write_slow_ms_min: 10_001 }, 'write_slow_ms_min'],
     [{ process_bytes_in_flight: 4 * MiB - 1 }, 'process_bytes_in_flight'],
   ])('must keep their relations: %j', (change, key) => {
     expect(brokenLimit({ ...LIMITS, ...change }, MiB)).toContain(`limits.${key}`);

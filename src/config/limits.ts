@@ -46,8 +46,22 @@ export const LIMITS = {
   peer_bytes_in_flight: 512 * MiB,
   /** How far the clocks of two peers may lie apart. */
   peer_clock_ms_max: 30_000,
+  /** Bytes of a file's shards that are moved to other nodes before the index is told: as much is moved again after a crash. */
+  move_step_bytes: 256 * MiB,
+  /** A read is asked of another copy too when it takes longer than such reads of that node usually do, but not sooner than this. */
+  hedge_ms_min: 10,
+  /** And not later than this. */
+  hedge_ms_max: 250,
+  /** Such further requests for 100 reads, over time. */
+  hedge_percent: 10,
+  /** And at once, after a quiet time. */
+  hedge_burst: 128,
+  /** A write that takes longer than this, and much longer than usual, moves to another node if there is one. */
+  write_slow_ms_min: 500,
   probe_interval_ms: 1000,
   probe_ms_max: 750,
+  /** A node that went down three times within this has to answer several probes in a row before it counts as up. */
+  flap_window_ms: 60_000,
   /** A node with less free space than this takes no new shards. */
   node_bytes_free_min: 64 * MiB,
   /** Bytes of a pack, in which small shards and records lie; the next one is begun when it is full. */
@@ -75,6 +89,8 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'small_cache_bytes',
   'node_bytes_free_min',
   'orphan_grace_ms',
+  'hedge_percent',
+  'hedge_burst',
 ]);
 /** What fits into one entry of a pack has to fit into a pack. */
 const PACK_BYTES_LEAST = 1 * MiB;
@@ -92,7 +108,12 @@ const FROZEN_MS_MAX = 2800;
 
 /** What is wrong with the limits, in words: the first value out of bounds, or the first relation between them that does not hold. */
 export function brokenLimit(limits: Limits, sliceBytes: number): string | undefined {
-  return brokenValue(limits) ?? brokenRelation(limits, sliceBytes) ?? brokenPeerRelation(limits, sliceBytes);
+  return (
+    brokenValue(limits) ??
+    brokenPatience(limits) ??
+    brokenRelation(limits, sliceBytes) ??
+    brokenPeerRelation(limits, sliceBytes)
+  );
 }
 
 function brokenValue(limits: Limits): string | undefined {
@@ -106,12 +127,21 @@ function brokenValue(limits: Limits): string | undefined {
   return undefined;
 }
 
-function brokenRelation(limits: Limits, sliceBytes: number): string | undefined {
-  if (limits.page_files_default > limits.page_files_max) return 'limits.page_files_default must not exceed limits.page_files_max';
-  if (limits.name_bytes_max > 1024) return 'limits.name_bytes_max must not exceed 1024: a name is part of a key of the index';
+/** How long nodes are waited for. */
+function brokenPatience(limits: Limits): string | undefined {
   if (limits.probe_interval_ms + 2 * limits.probe_ms_max > FROZEN_MS_MAX) {
     return `limits.probe_interval_ms plus twice limits.probe_ms_max must not exceed ${FROZEN_MS_MAX}: a frozen node must be seen within 3 s`;
   }
+  if (limits.hedge_ms_min > limits.hedge_ms_max) return 'limits.hedge_ms_min must not exceed limits.hedge_ms_max';
+  if (limits.hedge_percent > 100) return 'limits.hedge_percent must not exceed 100';
+  if (limits.write_slow_ms_min > limits.node_call_ms_max)
+    return 'limits.write_slow_ms_min must not exceed limits.node_call_ms_max: by then the call has failed';
+  return undefined;
+}
+
+function brokenRelation(limits: Limits, sliceBytes: number): string | undefined {
+  if (limits.page_files_default > limits.page_files_max) return 'limits.page_files_default must not exceed limits.page_files_max';
+  if (limits.name_bytes_max > 1024) return 'limits.name_bytes_max must not exceed 1024: a name is part of a key of the index';
   if (2 * limits.batch_bytes > limits.request_bytes_in_flight) {
     return 'limits.batch_bytes must not exceed half of limits.request_bytes_in_flight: one batch fills while another is on its way';
   }

@@ -6,6 +6,7 @@ import {
   StaleBasisError,
   type Amendment,
   type FileRecord,
+  type LayoutPage,
   type Manifest,
   type MetadataStore,
   type StoredFile,
@@ -15,6 +16,7 @@ import { RecordSealer } from '../records/record-sealer.js';
 import { layoutRecords } from '../redundancy/layout-reader.js';
 import { layoutPages } from '../redundancy/layout.js';
 import type { PlacedRecord, PutRecord, RecordStore } from '../redundancy/record-store.js';
+import type { MoveSealer } from '../redundancy/repair/move-committer.js';
 import { FileChanges } from './file-changes.js';
 import { KeyUse } from './key-use.js';
 
@@ -24,6 +26,8 @@ export type FileEdit = Pick<Amendment, 'name' | 'contentType' | 'updatedAt' | 'w
 /** One change under way. */
 interface Change {
   readonly put: PutRecord;
+  /** Whether all layout pages are put on the nodes anew. */
+  readonly rewritesLayout?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -92,10 +96,19 @@ export class AmendService {
     await this.changes.change(id, (put) => this.assert(id, { put, signal: AbortSignal.timeout(TAKE_BACK_MS) }));
   }
 
+  /**
+   * Runs a change of where shards and records of a file lie. Its content and name stay as they are, so it need not be asked for.
+   * See `ChangeFile`.
+   */
+  relocate<Result>(id: FileId, work: (put: PutRecord, sealer: MoveSealer) => Promise<Result>): Promise<Result> {
+    return this.changes.change(id, (put) => this.orAsBefore(id, put, () => work(put, this.sealer)));
+  }
+
   private async assert(id: FileId, change: Change): Promise<void> {
     const stored = await this.changes.metadata.find(id, change.signal);
     if (stored !== undefined) {
-      await this.write(stored, {}, change);
+      // A move of its shards may have been cut short, and what nodes keep of the layout be that of the move.
+      await this.write(stored, {}, { ...change, rewritesLayout: true });
       return;
     }
     const kekId = this.sealer.activeKekId;
@@ -121,7 +134,11 @@ export class AmendService {
     }
   }
 
-  private async write({ file, manifest }: StoredFile, edit: FileEdit, { put, signal }: Change): Promise<FileRecord> {
+  private async write(
+    { file, manifest }: StoredFile,
+    edit: FileEdit,
+    { put, rewritesLayout, signal }: Change,
+  ): Promise<FileRecord> {
     const { records, metadata } = this.changes;
     const { wrapped, ...changed } = edit;
     const seal = { ...manifest.seal, ...wrapped };
@@ -131,23 +148,26 @@ export class AmendService {
       manifest: { ...manifest, seal, recordNodes: nodes },
       lastPage,
     });
-    const owner = { fileId: file.id, versionId: file.versionId, revision: file.revision, kekId: seal.kekId };
-    const sealer = { page: (page: Parameters<RecordSealer['page']>[1]) => this.sealer.page(owner, page) };
-    const layout = { versionId: file.versionId, pages: lastPage.page };
+    const { versionId } = file;
+    const owner = { fileId: file.id, versionId, kekId: seal.kekId };
+    const sealPage = (page: LayoutPage, revision: number) => this.sealer.page({ ...owner, revision }, page);
+    const layout = { versionId, pages: lastPage.page, seal: sealPage };
+    const isAnew = wrapped !== undefined || rewritesLayout === true;
     const placed = await put(
       {
         nodes: records.choose(manifest.m + 1, manifest.recordNodes),
         seal: (where) => this.sealer.manifest(state(where)),
-        pages: (node) =>
+        pages: (node, { revision }) => {
+          if (isAnew) return layoutRecords(metadata, { ...layout, revisionOf: () => revision }, signal);
           // Under the same key the pages stay as they are where they lie.
-          wrapped === undefined && manifest.recordNodes.includes(node)
-            ? undefined
-            : layoutRecords(metadata, layout, sealer, signal),
+          return manifest.recordNodes.includes(node) ? undefined : layoutRecords(metadata, layout, signal);
+        },
       },
       signal,
     );
     const { nodes: recordNodes, revision } = placed;
-    return metadata.amend(file.id, { ...edit, basis: file.revision, revision, recordNodes }, undefined, signal);
+    const amendment = { ...edit, basis: file.revision, revision, recordNodes, ...(isAnew && { layoutRevision: revision }) };
+    return metadata.amend(file.id, amendment, undefined, signal);
   }
 
   private bury(

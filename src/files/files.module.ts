@@ -7,6 +7,7 @@ import { RequestLog } from '../http/request-log.js';
 import { MetadataModule } from '../metadata/metadata.module.js';
 import { RedundancyModule } from '../redundancy/redundancy.module.js';
 import { RecordsModule } from '../records/records.module.js';
+import { MoverService } from '../redundancy/repair/mover.service.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
 import { Admission } from './admission.js';
 import { AmendService } from './amend.service.js';
@@ -49,10 +50,13 @@ export class FilesModule implements NestModule {
   constructor(
     private readonly config: AppConfig,
     redundancy: RedundancyService,
+    movers: MoverService,
     amends: AmendService,
   ) {
-    // The walk over the nodes knows no keys, so it is from here that it gets what to do with a change that was never committed.
+    // The walk over the nodes knows no keys, so it is from here that it gets what to do with a change that was never committed;
+    // and who moves shards, how to make that known.
     redundancy.reconcileBy((id) => amends.reconcile(id));
+    movers.changeFilesBy((id, work) => amends.relocate(id, work));
   }
 
   /** The upload routes must not have a body parser: it would eat JSON files. */

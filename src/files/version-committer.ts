@@ -107,7 +107,7 @@ export class VersionCommitter {
     const { versionId, seal } = manifest;
     return {
       manifest: (written) => this.sealer.manifest(state(written)),
-      page: (page) => this.sealer.page({ fileId, versionId, revision: 1, kekId: seal.kekId }, page),
+      page: (page, revision) => this.sealer.page({ fileId, versionId, revision, kekId: seal.kekId }, page),
     };
   }
 }

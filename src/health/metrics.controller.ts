@@ -1,8 +1,9 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { MetadataStore } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
+import { NODE_STATES } from './node.dto.js';
 
 const INDEX_MS_MAX = 2000;
 
@@ -21,7 +22,31 @@ export class MetricsController {
       labelNames: ['node'],
       registers,
       collect(): void {
-        for (const { number } of nodes.nodes) this.set({ node: number }, nodes.status(number).state === 'up' ? 1 : 0);
+        for (const { number } of nodes.nodes) this.set({ node: number }, nodes.state(number) === 'up' ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'dcloud_node_state',
+      help: '1 for the state that the node is in, 0 for the others',
+      labelNames: ['node', 'state'],
+      registers,
+      collect(): void {
+        this.reset(); // a node that left the cluster is in no state
+        for (const { number } of nodes.nodes) {
+          const state = nodes.state(number);
+          for (const each of NODE_STATES) this.set({ node: number, state: each }, each === state ? 1 : 0);
+        }
+      },
+    });
+    new Counter({
+      name: 'dcloud_node_transitions_total',
+      help: 'How often the node came into the state',
+      labelNames: ['node', 'to'],
+      registers,
+      collect(): void {
+        this.reset();
+        for (const { number } of nodes.nodes)
+          for (const [to, count] of nodes.status(number).transitions) this.inc({ node: number, to }, count);
       },
     });
     new Gauge({

@@ -3,7 +3,7 @@ import type { NodeUsage } from '../metadata/metadata-store.js';
 import type { ClusterView } from '../nodes/cluster-view.js';
 import type { NodeState, NodeStatus } from '../nodes/node-registry.js';
 
-const STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full'];
+export const NODE_STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full'];
 
 /** A storage node as it is at this moment. */
 export class NodeDto {
@@ -13,7 +13,7 @@ export class NodeDto {
   @ApiProperty({ example: 'node_1', description: 'That of its folder' })
   readonly name: string;
 
-  @ApiProperty({ enum: STATES, example: 'up', description: 'Only a node that is up takes new files' })
+  @ApiProperty({ enum: NODE_STATES, example: 'up', description: 'Only a node that is up takes new files' })
   readonly state: NodeState;
 
   @ApiProperty({ format: 'date-time', example: '2026-11-22T12:00:00.000Z', description: 'When it came into this state' })
@@ -45,6 +45,14 @@ export class NodeDto {
   })
   readonly latencyMs: number | null;
 
+  @ApiProperty({
+    type: 'number',
+    nullable: true,
+    example: 4.2,
+    description: 'Time within which 95 of 100 of the last reads ended; null before the first',
+  })
+  readonly latencyP95Ms: number | null;
+
   @ApiProperty({ type: 'string', nullable: true, example: 'the folder is missing', description: 'Why it was last not up' })
   readonly lastError: string | null;
 
@@ -70,10 +78,15 @@ export class NodeDto {
     this.bytes = usage?.bytes ?? 0;
     this.bytesFree = status.capacity?.bytesFree ?? null;
     this.bytesTotal = status.capacity?.bytesTotal ?? null;
-    this.latencyMs = status.latencyMs === undefined ? null : Math.round(status.latencyMs * 100) / 100;
+    this.latencyMs = rounded(status.latencyMs);
+    this.latencyP95Ms = rounded(status.latencyP95Ms);
     this.lastError = status.lastError ?? null;
     Object.assign(this, cluster?.describe(status.number));
   }
+}
+
+function rounded(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms * 100) / 100;
 }
 
 /** All storage nodes. */

@@ -24,11 +24,15 @@ async function start(): Promise<void> {
   await prober.onModuleInit();
 }
 
+async function sleep(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 async function untilState(state: string, msMax: number): Promise<number> {
   const begin = performance.now();
   while (registry.status(1).state !== state) {
     if (performance.now() - begin > msMax) throw new Error(`the node is ${registry.status(1).state} and not ${state}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await sleep(10);
   }
   return performance.now() - begin;
 }
@@ -88,5 +92,40 @@ describe('the prober, with the limits of production', () => {
     faulty.inject({ on: 'get', effect: { fail: 'not-found' } });
     await expect(registry.call(1, (node) => node.get([], NEVER))).rejects.toMatchObject({ kind: 'not-found' });
     expect(registry.status(1).state).toBe('up');
+  });
+
+  it('does not blame a node for the time in which this process itself stood still', async () => {
+    await start();
+    faulty.inject({ on: 'probe', effect: { delayMs: 1800 } });
+    const before = faulty.calls.probe;
+    while (faulty.calls.probe === before) await sleep(5);
+    await sleep(200);
+    const until = performance.now() + 1500;
+    while (performance.now() < until); // twice the time that a probe may take
+    await sleep(400);
+    expect(Object.fromEntries(registry.status(1).transitions)).toEqual({ up: 1 });
+  });
+
+  it('asks a node that hangs for no more than it can leave unanswered', async () => {
+    await start();
+    faulty.inject({ on: 'probe', effect: { hang: true } });
+    const before = faulty.calls.probe;
+    await untilState('down', 3000);
+    await sleep(2500);
+    expect(faulty.calls.probe - before).toBe(2);
+    expect(registry.status(1).state).toBe('down');
+  });
+
+  it('looks at once at a node that joins, and forgets one that leaves', async () => {
+    await start();
+    faulty.inject({ on: 'probe', effect: { hang: true } });
+    const other = new FaultyStorageNode(new MemoryStorageNode(2));
+    registry.add(other);
+    await sleep(50);
+    expect(registry.status(2).state).toBe('up');
+    registry.retire(2);
+    const before = other.calls.probe;
+    await sleep(1500);
+    expect(other.calls.probe).toBe(before);
   });
 });

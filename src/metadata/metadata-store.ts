@@ -130,6 +130,25 @@ export interface Amendment {
   readonly contentType?: string;
   readonly updatedAt?: number;
   readonly wrapped?: { readonly kekId: string; readonly wrappedKey: Uint8Array };
+  /** All layout pages were put on the nodes anew, with this revision. Absent: they are as they were. */
+  readonly layoutRevision?: number;
+}
+
+/** Other places for shards of the current version of a file: its content stays as it is. */
+export interface Relocation {
+  readonly fileId: FileId;
+  /** The version that has to be the current one. */
+  readonly versionId: VersionId;
+  readonly revision: number;
+  /** The revision that the file must have; see {@link StaleBasisError}. */
+  readonly basis: number;
+  /** Of the stripes of the version from now on; the pages that do not change may still have another width. */
+  readonly m: number;
+  /** Of the whole version, from now on. */
+  readonly usage: readonly NodeUsage[];
+  readonly recordNodes: readonly number[];
+  /** The pages that change, each with its stripes as before; those before the last lie on the nodes with the revision of this change. */
+  readonly pages: readonly LayoutPage[];
 }
 
 /** What the nodes keep of a deleted file, so that a rebuilt index does not raise it. */
@@ -155,9 +174,10 @@ export class StaleBasisError extends Error {
   }
 }
 
-/** A record of a node as the rebuild takes it in: of a file with its current version, or of one that was deleted. */
+/** A record of a node as the rebuild takes it in: of a file with its current version, a page of a layout, or a file that was deleted. */
 export type ImportedRecord =
   | { readonly kind: 'file'; readonly file: FileRecord; readonly manifest: Manifest; readonly lastPage: LayoutPage }
+  | { readonly kind: 'layout'; readonly versionId: VersionId; readonly page: LayoutPage; readonly revision: number }
   | { readonly kind: 'tombstone'; readonly tombstone: Tombstone };
 
 /**
@@ -202,6 +222,16 @@ export abstract class MetadataStore {
   abstract amend(id: FileId, amendment: Amendment, expected: VersionId | undefined, signal: AbortSignal): Promise<FileRecord>;
 
   /**
+   * Moves shards of the current version, on the layout alone: pages, usage, m and the nodes of its record change in one step. What lies where
+   * the layout named it before is nobody's from then on; whoever calls this deletes it, and the walk over the nodes finds what he could not reach.
+   * `precondition-failed` if another version is the current one.
+   */
+  abstract relocate(relocation: Relocation, signal: AbortSignal): Promise<StoredFile>;
+
+  /** The revision with which the nodes keep a layout page before the last one: 1, unless it was put anew since the upload. */
+  abstract layoutRevision(versionId: VersionId, page: number, signal: AbortSignal): Promise<number>;
+
+  /**
    * Deletes the file; its version's key is gone with it and its shards become garbage. The tombstone is kept until it is dropped.
    * `basis`: the revision that the file must have.
    */
@@ -241,8 +271,8 @@ export abstract class MetadataStore {
   abstract files(signal: AbortSignal): AsyncIterable<StoredFile>;
 
   /**
-   * Takes in what nodes keep, in any order and any number of times: of each file the record with the highest revision counts. Layout pages
-   * of long files come by {@link stageLayout}. For an index that is being rebuilt and serves nobody.
+   * Takes in what nodes keep, in any order and any number of times: of each file, and of each page of a layout, the record with the highest
+   * revision counts. For an index that is being rebuilt and serves nobody.
    */
   abstract importRecords(records: readonly ImportedRecord[], signal: AbortSignal): Promise<void>;
 

@@ -17,7 +17,7 @@ export interface PageOwner {
 }
 
 /** What a record says, once it is opened. */
-export type OpenedRecord = ImportedRecord | { readonly kind: 'layout'; readonly versionId: VersionId; readonly page: LayoutPage };
+export type OpenedRecord = ImportedRecord;
 
 const TOMBSTONE_FORMAT = 1;
 
@@ -71,7 +71,7 @@ export class RecordSealer {
 function read(record: NodeRecord, plain: Uint8Array, kekId: string): OpenedRecord {
   const { fileId, revision } = record;
   if (record.kind === 'layout')
-    return { kind: 'layout', versionId: record.id as VersionId, page: { page: record.page - 1, bytes: plain } };
+    return { kind: 'layout', versionId: record.id as VersionId, page: { page: record.page - 1, bytes: plain }, revision };
   if (record.kind === 'tombstone')
     return { kind: 'tombstone', tombstone: { fileId, revision, kekId, nodes: readTombstone(plain) } };
   const statement = decodeStatement(plain);

@@ -96,7 +96,6 @@ export class IndexRebuild {
     signal: AbortSignal,
   ): Promise<void> {
     const imports: ImportedRecord[] = [];
-    const pages: Promise<void>[] = [];
     for (const record of records) {
       if (record instanceof NodeError) {
         if (record.kind !== 'not-found' && record.kind !== 'corrupt') throw record;
@@ -104,11 +103,9 @@ export class IndexRebuild {
         continue;
       }
       const opened = this.open(record, counts);
-      if (opened === undefined) continue;
-      if (opened.kind === 'layout') pages.push(this.parts.index.stageLayout(opened.versionId, opened.page, signal));
-      else imports.push(opened);
+      if (opened !== undefined) imports.push(opened);
     }
-    await Promise.all([...pages, this.parts.index.importRecords(imports, signal)]);
+    await this.parts.index.importRecords(imports, signal);
   }
 
   private open(record: NodeRecord, counts: { damaged: number; retired: number }): ReturnType<RecordSealer['open']> | undefined {

@@ -101,10 +101,10 @@ export class Collector {
     let swept = 0;
     let batch: ShardId[] = [];
     const flush = async (): Promise<void> => {
-      if (batch.length === 0) return;
-      await this.parts.registry.call(number, () => node.delete(batch, signal));
-      swept += batch.length;
+      const superfluous = batch;
       batch = [];
+      for (const [versionId, ids] of Map.groupBy(superfluous, (id) => id.versionId))
+        swept += await this.sweepVersion(number, { versionId, ids }, signal);
     };
     let layout: { readonly of: string; readonly reader: LayoutReader } | undefined;
     for await (const shard of node.list(signal)) {
@@ -117,6 +117,28 @@ export class Collector {
     }
     await flush();
     return swept;
+  }
+
+  /**
+   * Deletes shards of one version that seemed superfluous. They are looked at once more while nobody can move any: since the walk saw them, the
+   * layout may have come to name this node.
+   */
+  private async sweepVersion(
+    number: number,
+    { versionId, ids }: { readonly versionId: VersionId; readonly ids: readonly ShardId[] },
+    signal: AbortSignal,
+  ): Promise<number> {
+    const release = this.parts.holds.tryClaim(versionId);
+    if (release === undefined) return 0;
+    try {
+      const layout = new LayoutReader(this.parts.metadata, versionId);
+      const superfluous: ShardId[] = [];
+      for (const id of ids) if (!(await this.isNeeded(number, id, layout, signal))) superfluous.push(id);
+      if (superfluous.length > 0) await this.parts.registry.call(number, (node) => node.delete(superfluous, signal));
+      return superfluous.length;
+    } finally {
+      release();
+    }
   }
 
   /**
@@ -136,11 +158,20 @@ export class Collector {
   async deleteStrays(signal: AbortSignal): Promise<void> {
     const strays = this.strays;
     this.strays = [];
-    for (const stray of strays) {
-      const { node, shard } = stray;
-      const isHeld = this.parts.holds.isHeld(shard.versionId);
-      if (!isHeld && (await this.isNeeded(node, shard, new LayoutReader(this.parts.metadata, shard.versionId), signal))) continue;
-      if (isHeld || !(await this.deleteFrom(node, [shard], signal))) this.addStrays([stray]);
+    for (const stray of strays) if (!(await this.deleteStray(stray, signal))) this.addStrays([stray]);
+  }
+
+  /** False if it has to be tried again. */
+  private async deleteStray({ node, shard }: Stray, signal: AbortSignal): Promise<boolean> {
+    const { versionId } = shard;
+    if (this.parts.holds.isHeld(versionId)) return false;
+    const release = this.parts.holds.tryClaim(versionId);
+    if (release === undefined) return false;
+    try {
+      if (await this.isNeeded(node, shard, new LayoutReader(this.parts.metadata, versionId), signal)) return true;
+      return await this.deleteFrom(node, [shard], signal);
+    } finally {
+      release();
     }
   }
 

@@ -28,22 +28,38 @@ export class LayoutReader {
     return this.current.view;
   }
 
+  /** What was read so far is not to be relied on any more. */
+  forget(): void {
+    this.current = undefined;
+  }
+
   private async load(page: number, signal: AbortSignal): Promise<LayoutView | undefined> {
     const bytes = await this.metadata.readLayout(this.versionId, page, signal);
     return bytes === undefined ? undefined : new LayoutView(bytes);
   }
 }
 
-/** The first `pages` pages of a layout, out of the index, as records for the nodes. @throws DomainError `data-damaged` */
+/** How the pages of a layout before the last one are to stand on the nodes. */
+export interface PageRecords {
+  readonly versionId: VersionId;
+  /** Number of the pages: the last page of the layout is not one of them. */
+  readonly pages: number;
+  readonly seal: (page: LayoutPage, revision: number) => NodeRecord;
+  /** Which pages, and with which revision; absent: all, each with the one it has. */
+  readonly revisionOf?: (page: number) => number | undefined;
+}
+
+/** Pages of a layout, out of the index, as records for the nodes. @throws DomainError `data-damaged` */
 export async function* layoutRecords(
   metadata: MetadataStore,
-  { versionId, pages }: { readonly versionId: VersionId; readonly pages: number },
-  sealer: { readonly page: (page: LayoutPage) => NodeRecord },
+  { versionId, pages, seal, revisionOf }: PageRecords,
   signal: AbortSignal,
 ): AsyncGenerator<NodeRecord, void, undefined> {
   for (let page = 0; page < pages; page += 1) {
+    const revision = revisionOf === undefined ? await metadata.layoutRevision(versionId, page, signal) : revisionOf(page);
+    if (revision === undefined) continue;
     const bytes = await metadata.readLayout(versionId, page, signal);
     if (bytes === undefined) throw new DomainError('data-damaged', `page ${page} of a layout is missing from the index`);
-    yield sealer.page({ page, bytes });
+    yield seal({ page, bytes }, revision);
   }
 }

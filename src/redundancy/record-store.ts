@@ -1,8 +1,9 @@
 import { DomainError } from '../common/errors.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
-import { NodeError, type NodeRecord, type Shard } from '../nodes/storage-node.js';
+import type { NodeBatch, NodeError, NodeRecord, Shard } from '../nodes/storage-node.js';
 import type { Placement } from '../placement/placement.js';
+import { NodeWriter } from './node-writer.js';
 
 /** A record as it is to be kept, and what goes with it. */
 export interface RecordDraft {
@@ -14,8 +15,8 @@ export interface RecordDraft {
   readonly riders?: readonly Shard[];
   /** Told before the node at a position is replaced. */
   readonly onMove?: (position: number, to: number) => void;
-  /** The records that have to lie beside it on a node which has none of them yet. */
-  readonly pages?: (node: number) => AsyncIterable<NodeRecord> | undefined;
+  /** The records that have to lie beside it on a node, as far as that does not have them yet. They are put before it. */
+  readonly pages?: (node: number, placed: PlacedRecord) => AsyncIterable<NodeRecord> | undefined;
 }
 
 export interface PlacedRecord {
@@ -30,6 +31,15 @@ export interface RecordStoreParts {
   readonly registry: NodeRegistry;
   readonly placement: Placement;
   readonly metadata: MetadataStore;
+  /** One with the limits of production if absent. */
+  readonly writer?: NodeWriter;
+}
+
+interface Round {
+  readonly signal: AbortSignal;
+  readonly placed: PlacedRecord;
+  /** Nodes that failed, or were late, in a round before. */
+  readonly lost: Set<number>;
 }
 
 /** Bytes of layout pages that go to a node with one call. */
@@ -40,11 +50,15 @@ const PAGE_BATCH_BYTES = 1024 * 1024;
  * a file has copies before the index commits it. Of all records of a file the one with the highest revision counts (docs/adr/0008).
  */
 export class RecordStore {
-  private readonly underWay = new Set<number>();
+  /** Revisions of which a record may still reach a node, with how many changes and puts that is due to. */
+  private readonly underWay = new Map<number, number>();
+  private readonly writer: NodeWriter;
   private newest = 0;
   private noted = 0;
 
-  constructor(readonly parts: RecordStoreParts) {}
+  constructor(readonly parts: RecordStoreParts) {
+    this.writer = parts.writer ?? new NodeWriter(parts.registry);
+  }
 
   /** Runs one change of a file, from its first record on a node to its commit in the index, or its failure. */
   async change<Result>(work: (put: PutRecord) => Promise<Result>): Promise<Result> {
@@ -52,13 +66,13 @@ export class RecordStore {
     try {
       return await work((draft, signal) => this.put(draft, given, signal));
     } finally {
-      for (const revision of given) this.underWay.delete(revision);
+      for (const revision of given) this.letGo(revision);
     }
   }
 
   /** Notes in the index how far all changes have ended, so that the next start need not look at what is older. */
   async noteSettled(signal: AbortSignal): Promise<void> {
-    const settled = Math.min(this.newest, ...[...this.underWay].map((revision) => revision - 1));
+    const settled = Math.min(this.newest, ...[...this.underWay.keys()].map((revision) => revision - 1));
     if (settled <= this.noted) return;
     await this.parts.metadata.noteSettled(settled, signal);
     this.noted = settled;
@@ -67,85 +81,122 @@ export class RecordStore {
   /** A revision above all that were given so far, and the highest one below which no change is under way. */
   async settledThrough(signal: AbortSignal): Promise<number> {
     const next = await this.parts.metadata.nextRevision(signal);
-    return Math.min(next, ...this.underWay) - 1;
+    return Math.min(next, ...this.underWay.keys()) - 1;
   }
 
-  /** As many nodes as `copies` that can be written to, the wanted ones first. Full nodes count, where nothing but a few bytes is written. */
-  choose(copies: number, wanted: readonly number[]): number[] {
-    const reachable = this.parts.registry.reachable();
+  /**
+   * As many nodes as `copies` that can be written to, the wanted ones first. Full nodes count, where nothing but a few bytes is written.
+   * @param accepts whether a node may be chosen at all
+   */
+  choose(copies: number, wanted: readonly number[], accepts: (node: number) => boolean = () => true): number[] {
+    const { registry } = this.parts;
+    const reachable = registry.reachable().filter(accepts);
     const others = this.byLoad(reachable.filter((node) => !wanted.includes(node)));
-    const nodes = [...wanted.filter((node) => reachable.includes(node)), ...others].slice(0, copies);
+    const usable = [...wanted.filter((node) => reachable.includes(node)), ...others];
+    const nodes = usable.sort((a, b) => Number(this.isWanted(b)) - Number(this.isWanted(a))).slice(0, copies);
     if (nodes.length < copies) throw notEnough(copies, nodes.length);
     return nodes;
   }
 
-  /** Resolves when all nodes have the record durably. @throws DomainError `not-enough-nodes`; by then no put is under way */
+  /** Resolves when all nodes have the record durably. @throws DomainError `not-enough-nodes`; by then only puts that were given up are under way */
   private async put(draft: RecordDraft, given: number[], signal: AbortSignal): Promise<PlacedRecord> {
     const lost = new Set<number>();
-    const complete = new Set<number>();
     for (;;) {
       const revision = await this.parts.metadata.nextRevision(signal);
-      this.underWay.add(revision);
+      this.hold(revision);
       this.newest = Math.max(this.newest, revision);
       given.push(revision);
       const placed = { nodes: [...draft.nodes], revision };
-      const failed = await this.putOnce(draft, draft.seal(placed), { complete, signal });
+      const failed = await this.putOnce(draft, draft.seal(placed), { placed, lost, signal });
       if (failed.length === 0) return placed;
       for (const position of failed) lost.add(draft.nodes[position] as number);
       for (const position of failed) this.move(draft, position, lost);
     }
   }
 
-  /** One round. Returns the positions of the nodes that failed, after all have settled. */
-  private async putOnce(
-    { nodes, riders, pages }: RecordDraft,
-    record: NodeRecord,
-    { complete, signal }: { readonly complete: Set<number>; readonly signal: AbortSignal },
-  ): Promise<readonly number[]> {
+  /** One round. Returns the positions of the nodes that failed or were late, after all others have settled. */
+  private async putOnce(draft: RecordDraft, record: NodeRecord, round: Round): Promise<readonly number[]> {
+    const { nodes, riders, pages } = draft;
+    const failed: number[] = [];
+    // As many may be late as there are others to take over.
+    const mayMove = (): boolean => this.candidates(draft, round.lost).filter(this.isWanted).length > failed.length;
+    const onLeft = (settled: Promise<unknown>): void => this.holdUntil(settled, round.placed.revision);
+    const putTo = async (number: number, batch: NodeBatch): Promise<NodeError | undefined> =>
+      this.writer.put({ number, batch, mayMove, onLeft }, round.signal);
     const puts = nodes.map(async (number, position) => {
       const shards = riders === undefined ? [] : [riders[position] as Shard];
-      if (pages !== undefined && !complete.has(number)) await this.putPages(number, pages(number), signal);
-      complete.add(number);
-      await this.parts.registry.call(number, (node) => node.put({ shards, records: [record] }, signal));
+      let error = pages && (await putPages(pages(number, round.placed), (batch) => putTo(number, batch)));
+      error ??= await putTo(number, { shards, records: [record] });
+      if (error !== undefined) failed.push(position);
     });
     const settled = await Promise.allSettled(puts);
-    return settled.flatMap((result, position) => {
-      if (result.status === 'fulfilled') return [];
-      if (result.reason instanceof NodeError) return [position];
-      throw result.reason;
-    });
+    const unexpected = settled.find((result) => result.status === 'rejected');
+    if (unexpected !== undefined) throw unexpected.reason;
+    return failed;
   }
 
-  private async putPages(number: number, pages: AsyncIterable<NodeRecord> | undefined, signal: AbortSignal): Promise<void> {
-    let batch: NodeRecord[] = [];
-    let bytes = 0;
-    const flush = async (): Promise<void> => {
-      const records = batch;
-      batch = [];
-      bytes = 0;
-      if (records.length > 0) await this.parts.registry.call(number, (node) => node.put({ shards: [], records }, signal));
-    };
-    for await (const page of pages ?? []) {
-      batch.push(page);
-      bytes += page.bytes.length;
-      if (bytes >= PAGE_BATCH_BYTES) await flush();
-    }
-    await flush();
-  }
-
-  private move({ nodes, riders, onMove }: RecordDraft, position: number, lost: ReadonlySet<number>): void {
+  /** Late nodes, and those that are to be emptied, are taken only if there are no others. */
+  private readonly isWanted = (node: number): boolean => {
     const { registry } = this.parts;
-    const usable = riders === undefined ? registry.reachable() : registry.writable();
-    const [to] = this.byLoad(usable.filter((node) => !nodes.includes(node) && !lost.has(node)));
-    if (to === undefined) throw notEnough(nodes.length, usable.length);
-    onMove?.(position, to);
-    nodes[position] = to;
+    return !registry.isLate(node) && registry.state(node) !== 'draining';
+  };
+
+  private move(draft: RecordDraft, position: number, lost: ReadonlySet<number>): void {
+    const candidates = this.candidates(draft, lost);
+    const wanted = candidates.filter(this.isWanted);
+    const [to] = this.byLoad(wanted.length === 0 ? candidates : wanted);
+    if (to === undefined) throw notEnough(draft.nodes.length, this.usable(draft).length);
+    draft.onMove?.(position, to);
+    draft.nodes[position] = to;
+  }
+
+  private candidates(draft: RecordDraft, lost: ReadonlySet<number>): readonly number[] {
+    return this.usable(draft).filter((node) => !draft.nodes.includes(node) && !lost.has(node));
+  }
+
+  private usable({ riders }: RecordDraft): readonly number[] {
+    return riders === undefined ? this.parts.registry.reachable() : this.parts.registry.writable();
+  }
+
+  private hold(revision: number): void {
+    this.underWay.set(revision, (this.underWay.get(revision) ?? 0) + 1);
+  }
+
+  private letGo(revision: number): void {
+    const left = (this.underWay.get(revision) ?? 0) - 1;
+    if (left > 0) this.underWay.set(revision, left);
+    else this.underWay.delete(revision);
+  }
+
+  /** While a record may yet reach a node that was given up, no walk over that node may call it clean. */
+  private holdUntil(settled: Promise<unknown>, revision: number): void {
+    this.hold(revision);
+    void settled.then(() => this.letGo(revision));
   }
 
   private byLoad(nodes: readonly number[]): readonly number[] {
     const { placement } = this.parts;
     return [...nodes].sort((a, b) => placement.files(a) - placement.files(b) || a - b);
   }
+}
+
+/** Puts pages in batches; returns the error of the first that did not arrive. */
+async function putPages(
+  pages: AsyncIterable<NodeRecord> | undefined,
+  put: (batch: NodeBatch) => Promise<NodeError | undefined>,
+): Promise<NodeError | undefined> {
+  let records: NodeRecord[] = [];
+  let bytes = 0;
+  for await (const page of pages ?? []) {
+    records.push(page);
+    bytes += page.bytes.length;
+    if (bytes < PAGE_BATCH_BYTES) continue;
+    const error = await put({ shards: [], records });
+    if (error !== undefined) return error;
+    records = [];
+    bytes = 0;
+  }
+  return records.length === 0 ? undefined : put({ shards: [], records });
 }
 
 function notEnough(copies: number, usable: number): DomainError {

@@ -1,6 +1,6 @@
 import type { FileId, VersionId } from '../common/ids.js';
 import { mapOrdered } from '../common/map-ordered.js';
-import type { Tombstone } from '../metadata/metadata-store.js';
+import type { StoredFile, Tombstone } from '../metadata/metadata-store.js';
 import { NodeError, type RecordHead } from '../nodes/storage-node.js';
 import type { CollectorParts } from './collector-parts.js';
 import { isYoung } from './is-young.js';
@@ -57,8 +57,7 @@ export class RecordSweep {
   /** Judges only what is newer than a revision, and at once, however young; returns how many records had to be taken back. */
   async settleNode(number: number, after: number, signal: AbortSignal): Promise<number> {
     const newer: RecordHead[] = [];
-    for await (const head of this.parts.registry.node(number).listRecords(signal))
-      if (head.revision > after && head.kind !== 'layout') newer.push(head);
+    for await (const head of this.parts.registry.node(number).listRecords(signal)) if (head.revision > after) newer.push(head);
     const settling = mapOrdered(newer, WIDTH, (head) => this.judge(number, head, { signal, graceMs: 0 }));
     const verdicts = await Array.fromAsync(settling);
     const gone = newer.filter((_, at) => verdicts[at] === 'forget');
@@ -100,10 +99,21 @@ export class RecordSweep {
     const versionId = head.id as VersionId;
     if (this.parts.holds.isHeld(versionId)) return 'young';
     const stored = await this.parts.metadata.findByVersion(versionId, signal);
-    if (head.kind === 'layout') return stored !== undefined ? 'keep' : ifOld(versionId, graceMs);
+    if (head.kind === 'layout') return stored === undefined ? ifOld(versionId, graceMs) : this.judgePage(head, stored, signal);
     if (stored === undefined) return ifOld(versionId, graceMs) === 'young' ? 'young' : this.judgeOrphan(number, head, signal);
     if (head.revision > stored.file.revision) return this.afterReconciling(stored.file.id);
     return head.revision === stored.file.revision ? 'keep' : 'forget';
+  }
+
+  /**
+   * A page of the layout of a current version. One that the index does not know is of a move that was never committed; one that is newer
+   * than its file came with a rebuild, out of such a move. Either may name nodes that have nothing, so all pages are put on the nodes anew.
+   * One that the index knows stays even where no record of the file lies: a change that is under way may just have put it there.
+   */
+  private async judgePage({ page, revision }: RecordHead, { file }: StoredFile, signal: AbortSignal): Promise<Verdict> {
+    const known = await this.parts.metadata.layoutRevision(file.versionId, page - 1, signal);
+    if (revision > known || known > file.revision) return this.afterReconciling(file.id);
+    return revision === known ? 'keep' : 'forget';
   }
 
   /** A manifest of no file's current version: harmless only if something newer is known of its file. */

@@ -6,7 +6,9 @@ import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
+import { Hedging } from './hedging.js';
 import { layoutPages } from './layout.js';
+import { NodeWriter } from './node-writer.js';
 import { ReplicateCodec } from './stripe-codec.js';
 import { type SliceRange, StripeReader } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
@@ -31,7 +33,7 @@ export class RedundancyService {
   ) {
     this.holds = collector.holds;
     this.writing = {
-      stripes: new StripeStore(registry, placement),
+      stripes: new StripeStore(registry, placement, new NodeWriter(registry, config.limits.write_slow_ms_min)),
       placement,
       metadata: collector.metadata,
       onStrays: (strays) => this.collector.addStrays(strays),
@@ -42,6 +44,7 @@ export class RedundancyService {
       metadata: collector.metadata,
       codec: this.codec,
       batchBytes: config.limits.batch_bytes,
+      hedging: new Hedging(config.limits),
       onDamage: (node, shard, error) => {
         this.logger.warn(
           { node, versionId: shard.versionId, stripe: shard.stripe, kind: error.kind },

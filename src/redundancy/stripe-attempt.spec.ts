@@ -83,4 +83,31 @@ describe('the reading of a stripe with k = 2 and m = 2', () => {
       expect.objectContaining({ code: 'data-unavailable' }),
     );
   });
+
+  it('asks for as many more as are late, once, and takes whatever k come first', () => {
+    const rank = (nodes: readonly number[]): readonly number[] => nodes;
+    const subject = attempt([0, 1]);
+    expect(subject.nextAsks(rank).map(({ index }) => index)).toEqual([0, 1]);
+    expect(subject.nextAsks(rank)).toEqual([]); // those under way are enough
+    expect(subject.hedgeAsks([0], rank).map(({ index }) => index)).toEqual([2]);
+    expect(subject.hedgeAsks([0], rank)).toEqual([]);
+    expect(subject.answer(1, LOST)).toBe(LOST);
+    expect(subject.nextAsks(rank).map(({ index }) => index)).toEqual([3]);
+    subject.answer(0, A); // late, and yet first
+    expect(subject.isComplete).toBe(false);
+    subject.answer(3, SHARDS[3]);
+    expect(subject.isComplete).toBe(true);
+    expect(subject.decode(new AnyTwoCodec())).toEqual([A, B]);
+  });
+
+  it('waits for what is late when nobody else can be asked, and is lost only when that has failed too', () => {
+    const rank = (nodes: readonly number[]): readonly number[] => nodes;
+    const subject = attempt([0, 1], [13, 14]);
+    subject.nextAsks(rank);
+    expect(subject.hedgeAsks([0, 1], rank)).toEqual([]);
+    subject.answer(0, A);
+    expect(subject.nextAsks(rank)).toEqual([]);
+    subject.answer(1, GONE);
+    expect(() => subject.nextAsks(rank)).toThrow(expect.objectContaining({ code: 'data-unavailable' }));
+  });
 });

@@ -18,6 +18,9 @@ export interface StripeTask {
   readonly avoid: ReadonlySet<number>;
 }
 
+/** Sorts nodes, the best first; may leave out those that are not worth asking. */
+export type RankNodes = (nodes: readonly number[]) => readonly number[];
+
 /**
  * The reading of one stripe: which shards to ask for next, given what came so far. Pure, so that every loss can be tested.
  * The wanted data shards are asked for themselves as long as none of them fails; else any k shards will do. With k = 1 all shards are
@@ -26,6 +29,9 @@ export interface StripeTask {
 export class StripeAttempt {
   private readonly got = new Map<number, Uint8Array>();
   private readonly untried: Set<number>;
+  /** Asked for and not answered yet; those of them that are late are not counted on, but welcome. */
+  private readonly underWay = new Set<number>();
+  private readonly late = new Set<number>();
   private readonly errors: NodeError[] = [];
 
   constructor(private readonly task: StripeTask) {
@@ -36,23 +42,43 @@ export class StripeAttempt {
     return this.task.nodes[index] as number;
   }
 
+  /** Bytes that the shard of an index must have. */
+  lengthOf(index: number): number {
+    return this.task.lengthOf(index);
+  }
+
   /**
-   * Shards to ask for now; empty when the stripe can be decoded.
+   * Shards to ask for now; empty while those under way are enough, or when the stripe can be decoded.
    * @param byRank sorts nodes, the best first
    * @throws DomainError when too few are left to ask
    */
-  nextAsks(byRank: (nodes: readonly number[]) => readonly number[]): readonly ShardId[] {
-    if (this.isComplete()) return [];
+  nextAsks(byRank: RankNodes): readonly ShardId[] {
+    if (this.isComplete) return [];
     const { shape, wanted, versionId, stripe } = this.task;
-    const missing = wanted.filter((index) => !this.got.has(index));
+    const missing = wanted.filter((index) => !this.got.has(index) && !this.isExpected(index));
     const canAskDirectly = shape.k > 1 && missing.every((index) => this.untried.has(index));
-    const indices = canAskDirectly ? missing : this.best(shape.k - this.got.size, byRank);
-    for (const index of indices) this.untried.delete(index);
+    const expected = this.underWay.size - this.late.size;
+    const indices = canAskDirectly ? missing : this.best(shape.k - this.got.size - expected, byRank);
+    for (const index of indices) {
+      this.untried.delete(index);
+      this.underWay.add(index);
+    }
     return indices.map((index) => ({ versionId, stripe, index }));
+  }
+
+  /** Shards to ask for because others are late; what comes first counts. Empty if there is nobody else to ask. */
+  hedgeAsks(lateIndices: readonly number[], byRank: RankNodes): readonly ShardId[] {
+    const late = lateIndices.filter((index) => this.isExpected(index));
+    for (const index of late) this.late.add(index);
+    const asks = this.nextAsks(byRank);
+    if (asks.length === 0) for (const index of late) this.late.delete(index);
+    return asks;
   }
 
   /** Takes the answer for a shard; returns the error if it is not usable. */
   answer(index: number, answer: Uint8Array | NodeError | undefined): NodeError | undefined {
+    this.underWay.delete(index);
+    this.late.delete(index);
     if (answer instanceof Uint8Array && answer.length === this.task.lengthOf(index)) {
       this.got.set(index, answer);
       return undefined;
@@ -72,13 +98,18 @@ export class StripeAttempt {
     return wanted.map((index) => (data[index] as Uint8Array).subarray(0, this.task.lengthOf(index)));
   }
 
-  private isComplete(): boolean {
+  get isComplete(): boolean {
     const { shape, wanted } = this.task;
     return this.got.size >= shape.k || wanted.every((index) => this.got.has(index));
   }
 
-  private best(count: number, byRank: (nodes: readonly number[]) => readonly number[]): readonly number[] {
-    if (this.untried.size < count) throw this.lost();
+  private isExpected(index: number): boolean {
+    return this.underWay.has(index) && !this.late.has(index);
+  }
+
+  private best(count: number, byRank: RankNodes): readonly number[] {
+    if (this.got.size + this.underWay.size + this.untried.size < this.task.shape.k) throw this.lost();
+    if (count <= 0) return [];
     const { nodes } = this.task;
     const ranked = byRank([...this.untried].map((index) => this.nodeOf(index)));
     return ranked.slice(0, count).map((node) => nodes.indexOf(node));

@@ -1,13 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
+import { DomainError } from '../common/errors.js';
 import { mapOrdered } from '../common/map-ordered.js';
 import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
-import type { NodeRegistry } from '../nodes/node-registry.js';
-import { NodeError, type ShardId } from '../nodes/storage-node.js';
 import { LayoutReader } from './layout-reader.js';
 import type { StripeCodec } from './stripe-codec.js';
 import { StripeAttempt } from './stripe-attempt.js';
+import { type FetchParts, StripeFetch } from './stripe-fetch.js';
 
 /** Told of each shard that is not what was put: missing or damaged. */
-export type DamageListener = (node: number, shard: ShardId, error: NodeError) => void;
+export type DamageListener = FetchParts['onDamage'];
 
 /** The slices `first` to `end` of a version, `end` not included. */
 export interface SliceRange {
@@ -16,13 +17,12 @@ export interface SliceRange {
 }
 
 /** What a reader works with; one set for the whole process. */
-export interface ReaderParts {
-  readonly registry: NodeRegistry;
+export interface ReaderParts extends FetchParts {
   readonly metadata: MetadataStore;
   readonly codec: StripeCodec;
-  readonly onDamage: DamageListener;
   /** About how many bytes of data are asked for at once. */
   readonly batchBytes: number;
+  readonly onDamage: DamageListener;
 }
 
 export interface ReadOptions {
@@ -30,6 +30,13 @@ export interface ReadOptions {
   readonly width: number;
   /** Nodes that must not be asked. */
   readonly avoid: ReadonlySet<number>;
+}
+
+interface StripesAsk {
+  readonly span: SliceRange;
+  readonly stripes: readonly number[];
+  readonly layout: LayoutReader;
+  readonly options: ReadOptions;
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -52,10 +59,7 @@ export class StripeReader {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const layout = new LayoutReader(this.parts.metadata, manifest.versionId);
     const batches = mapOrdered(this.batches(manifest, span), options.width, async (stripes) => {
-      const attempts: StripeAttempt[] = [];
-      for (const stripe of stripes)
-        attempts.push(this.attempt(manifest, { span, stripe, nodes: await layout.nodes(stripe, signal) }, options));
-      await this.fetch(attempts, signal);
+      const attempts = await this.attempts(manifest, { span, stripes, layout, options }, signal);
       return attempts.flatMap((attempt) => attempt.decode(this.parts.codec));
     });
     for await (const slices of batches) yield* slices;
@@ -63,10 +67,10 @@ export class StripeReader {
 
   /** The one slice of a version of one stripe; see {@link read}. */
   async only(manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
-    const nodes = await new LayoutReader(this.parts.metadata, manifest.versionId).nodes(0, signal);
-    const attempt = this.attempt(manifest, { span: { first: 0, end: 1 }, stripe: 0, nodes }, { width: 1, avoid: NONE });
-    await this.fetch([attempt], signal);
-    return attempt.decode(this.parts.codec)[0] as Uint8Array;
+    const layout = new LayoutReader(this.parts.metadata, manifest.versionId);
+    const ask = { span: { first: 0, end: 1 }, stripes: [0], layout, options: { width: 1, avoid: NONE } };
+    const [attempt] = await this.attempts(manifest, ask, signal);
+    return (attempt as StripeAttempt).decode(this.parts.codec)[0] as Uint8Array;
   }
 
   /**
@@ -86,6 +90,29 @@ export class StripeReader {
     for (const avoid of subsets([...concerned], manifest.m)) {
       if ((tried += 1) > EXCLUSIONS_MAX) return;
       yield this.read(manifest, span, { width: 1, avoid }, signal);
+    }
+  }
+
+  /** Reads stripes; again, if too little of them is where the layout said, and the layout says something else by now: shards may be moved. */
+  private async attempts(
+    manifest: Manifest,
+    { span, stripes, layout, options }: StripesAsk,
+    signal: AbortSignal,
+  ): Promise<readonly StripeAttempt[]> {
+    for (let rows = await rowsOf(layout, stripes, signal); ;) {
+      const attempts = stripes.map((stripe, at) =>
+        this.attempt(manifest, { span, stripe, nodes: rows[at] as readonly number[] }, options),
+      );
+      try {
+        await this.fetch(attempts, signal);
+        return attempts;
+      } catch (error) {
+        if (!(error instanceof DomainError)) throw error;
+        const before = rows;
+        layout.forget();
+        rows = await rowsOf(layout, stripes, signal);
+        if (isDeepStrictEqual(before, rows)) throw error;
+      }
     }
   }
 
@@ -117,39 +144,19 @@ export class StripeReader {
     return new StripeAttempt({ versionId, stripe, nodes, shape: { k, m }, wanted, lengthOf, avoid });
   }
 
-  /** Asks nodes, in rounds, until each stripe can be decoded. */
-  private async fetch(attempts: readonly StripeAttempt[], signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const asks = attempts.flatMap((attempt) =>
-        attempt.nextAsks((nodes) => this.parts.registry.byReadRank(nodes)).map((id) => ({ attempt, id })),
-      );
-      if (asks.length === 0) return;
-      const byNode = Map.groupBy(asks, ({ attempt, id }) => attempt.nodeOf(id.index));
-      await Promise.all(
-        [...byNode].map(async ([number, group]) => {
-          const answers = await this.ask(
-            number,
-            group.map(({ id }) => id),
-            signal,
-          );
-          group.forEach(({ attempt, id }, at) => {
-            const error = attempt.answer(id.index, answers[at]);
-            if (error !== undefined && (error.kind === 'corrupt' || error.kind === 'not-found'))
-              this.parts.onDamage(number, id, error);
-          });
-        }),
-      );
-    }
+  private fetch(attempts: readonly StripeAttempt[], signal: AbortSignal): Promise<void> {
+    return new StripeFetch(this.parts, attempts, signal).run();
   }
+}
 
-  private async ask(number: number, ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
-    try {
-      return await this.parts.registry.call(number, (node) => node.get(ids, signal));
-    } catch (error) {
-      if (error instanceof NodeError) return ids.map(() => error);
-      throw error;
-    }
-  }
+async function rowsOf(
+  layout: LayoutReader,
+  stripes: readonly number[],
+  signal: AbortSignal,
+): Promise<readonly (readonly number[])[]> {
+  const rows: (readonly number[])[] = [];
+  for (const stripe of stripes) rows.push(await layout.nodes(stripe, signal));
+  return rows;
 }
 
 function* stripesOf({ k }: Manifest, { first, end }: SliceRange): Generator<number, void, undefined> {

@@ -1,7 +1,8 @@
 import { DomainError } from '../common/errors.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
-import { NodeError, type Shard } from '../nodes/storage-node.js';
+import type { Shard } from '../nodes/storage-node.js';
 import { Placement } from '../placement/placement.js';
+import { NodeWriter } from './node-writer.js';
 import type { Stripe } from './stripe-batches.js';
 import type { WriteLedger } from './write-ledger.js';
 
@@ -11,14 +12,22 @@ interface Assignment {
   readonly row: number[];
 }
 
+/** One call of {@link StripeStore.put}. */
+interface Batch {
+  readonly ledger: WriteLedger;
+  /** Nodes that failed, or were late, for some of it. */
+  readonly lost: Set<number>;
+}
+
 /**
- * Puts the shards of a batch of stripes on distinct nodes and resolves when all are durable. A node that fails is replaced at once by
- * another one, for its shards alone.
+ * Puts the shards of a batch of stripes on distinct nodes and resolves when all are durable. A node that fails, or is late, is replaced at
+ * once by another one, for its shards alone.
  */
 export class StripeStore {
   constructor(
     private readonly registry: NodeRegistry,
     private readonly placement: Placement,
+    private readonly writer = new NodeWriter(registry),
   ) {}
 
   /** @throws DomainError `not-enough-nodes` if a stripe of this width cannot be stored now */
@@ -28,22 +37,19 @@ export class StripeStore {
 
   /**
    * @param ledger told of each choice before it is acted on
-   * @throws DomainError `not-enough-nodes`; by then no put is under way any more
+   * @throws DomainError `not-enough-nodes`; by then no put is under way any more but those that were given up, which the ledger knows
    */
   async put(stripes: readonly Stripe[], ledger: WriteLedger, signal: AbortSignal): Promise<void> {
-    let pending: readonly Assignment[] = stripes.flatMap((stripe) => this.assign(stripe, ledger));
-    const lost = new Set<number>();
-    while (pending.length > 0) {
-      const failed = await this.putOnce(pending, signal);
-      for (const assignment of failed) lost.add(nodeOf(assignment));
-      for (const assignment of failed) this.move(assignment, lost, ledger);
-      pending = failed;
-    }
+    const assignments = stripes.flatMap((stripe) => this.assign(stripe, ledger));
+    await this.putAll(assignments, { ledger, lost: new Set() }, signal);
   }
 
   /** Chooses distinct nodes for the shards of a stripe, by index. @throws DomainError `not-enough-nodes` */
   place({ shards }: Stripe, ledger: WriteLedger): number[] {
-    const nodes = this.placement.place({ width: shards.length, candidates: this.registry.writable() });
+    const writable = this.registry.writable();
+    const prompt = this.prompt(writable);
+    const candidates = prompt.length < shards.length ? writable : prompt;
+    const nodes = this.placement.place({ width: shards.length, candidates });
     if (nodes === undefined) throw this.notEnough(shards.length);
     const row = [...nodes];
     ledger.placed(row, shards);
@@ -55,31 +61,41 @@ export class StripeStore {
     return stripe.shards.map((shard) => ({ shard, row }));
   }
 
-  /** Gives a shard to another node than those of its stripe and those that failed in this batch. */
-  private move({ shard, row }: Assignment, lost: ReadonlySet<number>, ledger: WriteLedger): void {
-    const candidates = this.registry.writable().filter((node) => !row.includes(node) && !lost.has(node));
-    const [node] = this.placement.place({ width: 1, candidates }) ?? [];
-    if (node === undefined) throw this.notEnough(row.length);
-    this.placement.release(row[shard.index] as number, 1);
-    ledger.moved(row, shard, node);
+  /** One put for each node. Ends when all have settled, those that had to move included. */
+  private async putAll(assignments: readonly Assignment[], batch: Batch, signal: AbortSignal): Promise<void> {
+    const puts = [...Map.groupBy(assignments, nodeOf)].map(([number, group]) => this.putTo(number, group, batch, signal));
+    const settled = await Promise.allSettled(puts);
+    const failed = settled.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
-  /** One round: a single put for each node. Returns what did not arrive, after all have settled. */
-  private async putOnce(pending: readonly Assignment[], signal: AbortSignal): Promise<readonly Assignment[]> {
-    const failed: Assignment[] = [];
-    const calls = [...Map.groupBy(pending, nodeOf)].map(async ([number, assignments]) => {
-      try {
-        const shards = assignments.map(({ shard }) => shard);
-        await this.registry.call(number, (node) => node.put({ shards, records: [] }, signal));
-      } catch (error) {
-        if (!(error instanceof NodeError)) throw error;
-        failed.push(...assignments);
-      }
-    });
-    const settled = await Promise.allSettled(calls);
-    const unexpected = settled.find((result) => result.status === 'rejected');
-    if (unexpected !== undefined) throw unexpected.reason;
-    return failed;
+  private async putTo(number: number, group: readonly Assignment[], batch: Batch, signal: AbortSignal): Promise<void> {
+    const mayMove = (): boolean => group.every(({ row }) => this.prompt(this.others(row, batch)).length > 0);
+    const shards = group.map(({ shard }) => shard);
+    const error = await this.writer.put({ number, batch: { shards, records: [] }, mayMove }, signal);
+    if (error === undefined) return;
+    batch.lost.add(number);
+    for (const assignment of group) this.move(assignment, batch);
+    await this.putAll(group, batch, signal);
+  }
+
+  /** Gives a shard to another node than those of its stripe and those that failed in this batch. */
+  private move({ shard, row }: Assignment, batch: Batch): void {
+    const others = this.others(row, batch);
+    const prompt = this.prompt(others);
+    const [node] = this.placement.place({ width: 1, candidates: prompt.length === 0 ? others : prompt }) ?? [];
+    if (node === undefined) throw this.notEnough(row.length);
+    this.placement.release(row[shard.index] as number, 1);
+    batch.ledger.moved(row, shard, node);
+  }
+
+  private others(row: readonly number[], { lost }: Batch): readonly number[] {
+    return this.registry.writable().filter((node) => !row.includes(node) && !lost.has(node));
+  }
+
+  /** Those that were not late with a write just now. */
+  private prompt(nodes: readonly number[]): readonly number[] {
+    return nodes.filter((node) => !this.registry.isLate(node));
   }
 
   private notEnough(width: number): DomainError {

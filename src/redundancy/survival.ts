@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import { LayoutReader } from './layout-reader.js';
+import { survivableLosses } from './matching.js';
 
 /** Where the shards of one stripe lie. */
 export interface StripePlace {
@@ -20,8 +21,7 @@ export interface LayoutReport {
 }
 
 /**
- * Walks over the layout of a version, in pieces. The shards of a stripe lie on distinct nodes, so losing a node costs a stripe one shard at
- * the most, and the weakest stripe decides.
+ * Walks over the layout of a version, in pieces. The weakest stripe decides what the version survives.
  * @param isReadable whether a node can be read from now
  * @param placesMax stripes to spell out
  */
@@ -41,8 +41,8 @@ export async function reportLayout(
     if (view === undefined) return { stripes, survives, places };
     for (let inPage = 0; inPage < view.stripes; inPage += 1, stripes += 1) {
       const nodes = view.nodes(inPage);
-      const alive = nodes.filter(isReadable).length;
-      survives = Math.max(-1, Math.min(survives, alive - view.shape.k));
+      const live = nodes.map((node) => (isReadable(node) ? [node] : []));
+      survives = Math.min(survives, survivableLosses(live, view.shape.k));
       if (places.length < placesMax) places.push({ stripe: stripes, nodes });
     }
   }

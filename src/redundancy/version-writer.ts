@@ -32,7 +32,7 @@ export interface WrittenVersion extends PlacedRecord {
 export interface VersionSealer {
   readonly manifest: (written: WrittenVersion) => NodeRecord;
   /** A page of the layout before the last one. */
-  readonly page: (page: LayoutPage) => NodeRecord;
+  readonly page: (page: LayoutPage, revision: number) => NodeRecord;
 }
 
 /**
@@ -116,7 +116,7 @@ export class VersionWriter {
     const pages = (): AsyncIterable<NodeRecord> | undefined =>
       lastPage.page === 0
         ? undefined
-        : layoutRecords(metadata, { versionId: this.versionId, pages: lastPage.page }, sealer, signal);
+        : layoutRecords(metadata, { versionId: this.versionId, pages: lastPage.page, seal: sealer.page }, signal);
     const nodes = this.lastRow.slice(0, this.shape.m + 1);
     return written(await put({ nodes, pages, seal: (placed) => sealer.manifest(written(placed)) }, signal));
   }

@@ -14,6 +14,7 @@ import {
   createFile,
   makeAmendment,
   makeManifest,
+  makeRelocation,
   makeRemoval,
   makeReplacement,
 } from '../support/metadata-fixtures.js';
@@ -37,6 +38,7 @@ const command = fc.oneof(
   fc.record({ does: fc.constant('remove' as const), pick }),
   fc.record({ does: fc.constant('clear' as const), pick, node }),
   fc.record({ does: fc.constant('rewrap' as const), pick, kekId: fc.constantFrom('k1', 'k2') }),
+  fc.record({ does: fc.constant('relocate' as const), pick, usage }),
   fc.record({ does: fc.constant('reopen' as const) }),
 );
 type Command = typeof command extends fc.Arbitrary<infer Value> ? Value : never;
@@ -93,7 +95,7 @@ async function run(step: Command, model: Model, store: MetadataStore): Promise<v
   if (current !== undefined) await runOnFile(step, current, { model, store });
 }
 
-type FileCommand = Extract<Command, { does: 'replace' | 'rename' | 'remove' | 'rewrap' }>;
+type FileCommand = Extract<Command, { does: 'replace' | 'rename' | 'remove' | 'rewrap' | 'relocate' }>;
 
 async function runOnFile(
   step: FileCommand,
@@ -119,6 +121,11 @@ async function runOnFile(
     const after = { ...file, versionId: next.versionId, size: next.size, updatedAt: 6, revision };
     model.files.set(file.id, { manifest: next, file: after });
     model.retire(current);
+  } else if (step.does === 'relocate') {
+    const recordNodes = step.usage.map((part) => part.node);
+    const relocation = makeRelocation(current, { usage: step.usage, recordNodes, pages: [LAST_PAGE] });
+    model.files.set(file.id, await store.relocate(relocation, NEVER));
+    expect(model.files.get(file.id)).toMatchObject({ manifest: { usage: step.usage }, file: { name: file.name } });
   } else {
     const wrappedKey = new Uint8Array(61).fill(step.pick);
     const wrapped = { kekId: step.kekId, wrappedKey };

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Limits, LIMITS } from '../../src/config/limits.js';
 import { newId, type ClusterId, type FileId, type VersionId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
 import { KeyRing } from '../../src/crypto/key-ring.js';
@@ -11,7 +12,14 @@ import { RecordSealer } from '../../src/records/record-sealer.js';
 import { NodeRegistry } from '../../src/nodes/node-registry.js';
 import { Placement } from '../../src/placement/placement.js';
 import { Collector } from '../../src/redundancy/collector.js';
+import { layoutRecords } from '../../src/redundancy/layout-reader.js';
+import { layoutPages } from '../../src/redundancy/layout.js';
+import { Hedging } from '../../src/redundancy/hedging.js';
+import { NodeWriter } from '../../src/redundancy/node-writer.js';
 import { type PlacedRecord, type PutRecord, RecordStore } from '../../src/redundancy/record-store.js';
+import { type ChangeFile, MoveCommitter } from '../../src/redundancy/repair/move-committer.js';
+import { ShardCopier } from '../../src/redundancy/repair/shard-copier.js';
+import { VersionMover } from '../../src/redundancy/repair/version-mover.js';
 import { ReplicateCodec } from '../../src/redundancy/stripe-codec.js';
 import { StripeReader } from '../../src/redundancy/stripe-reader.js';
 import { StripeStore } from '../../src/redundancy/stripe-store.js';
@@ -29,6 +37,14 @@ export interface ClusterShape {
   readonly sliceBytes: number;
   /** Age at which what no file needs is an orphan; 0 if absent. */
   readonly graceMs?: number;
+  /** Those of production if absent. */
+  readonly limits?: Limits;
+}
+
+export interface MoverOptions {
+  readonly changeFile?: ChangeFile;
+  readonly onStrays?: (strays: readonly Stray[]) => void;
+  readonly stepBytes?: number;
 }
 
 /** The parts of the redundancy module put together over nodes in memory that can be made to fail, and a real index. */
@@ -46,6 +62,7 @@ export class Cluster {
   /** Nodes that knew more than the index. */
   readonly ahead: number[] = [];
   readonly sealer: RecordSealer;
+  readonly mover: VersionMover;
   private readonly stripes: StripeStore;
   private readonly codec = new ReplicateCodec();
 
@@ -61,8 +78,9 @@ export class Cluster {
     this.faulty = this.memory.map((node) => new FaultyStorageNode(node, { seed: node.number }));
     this.registry = new NodeRegistry(this.faulty);
     for (const { number } of this.memory) this.registry.setState(number, 'up', {});
-    this.stripes = new StripeStore(this.registry, this.placement);
-    this.records = new RecordStore({ registry: this.registry, placement: this.placement, metadata });
+    const writer = new NodeWriter(this.registry, shape.limits?.write_slow_ms_min);
+    this.stripes = new StripeStore(this.registry, this.placement, writer);
+    this.records = new RecordStore({ registry: this.registry, placement: this.placement, metadata, writer });
     this.collector = new Collector({
       registry: this.registry,
       metadata,
@@ -72,13 +90,40 @@ export class Cluster {
       reconcile: (fileId) => this.reconcile(fileId),
       onAhead: (node) => this.ahead.push(node),
     });
+    this.mover = this.makeMover();
     this.reader = new StripeReader({
       registry: this.registry,
       metadata,
       codec: this.codec,
       batchBytes: 4 * shape.sliceBytes,
+      hedging: new Hedging(shape.limits ?? LIMITS),
       onDamage: (node) => this.damaged.push(node),
     });
+  }
+
+  /** @param options another way to put records and tell the index, and to take back copies: to crash in the middle */
+  makeMover({ changeFile, onStrays, stepBytes }: MoverOptions = {}): VersionMover {
+    const { registry, placement, records, holds, codec } = this;
+    return new VersionMover({
+      records,
+      holds,
+      copier: new ShardCopier({ registry, placement, codec, onDamage: (node) => this.damaged.push(node) }),
+      committer: new MoveCommitter(records, changeFile ?? ((id, work) => this.changeFile(id, work))),
+      onStrays: onStrays ?? ((strays) => this.collector.addStrays(strays)),
+      throttle: () => Promise.resolve(),
+      batchBytes: 2 * this.shape.sliceBytes,
+      stepBytes: stepBytes ?? 8 * this.shape.sliceBytes,
+    });
+  }
+
+  /** As the files do it: what fails is taken back. */
+  private async changeFile<Result>(id: FileId, work: (put: PutRecord, sealer: RecordSealer) => Promise<Result>): Promise<Result> {
+    try {
+      return await this.records.change((put) => work(put, this.sealer));
+    } catch (error) {
+      await this.reconcile(id).catch(() => undefined);
+      throw error;
+    }
   }
 
   static async make(shape: ClusterShape): Promise<Cluster> {
@@ -131,10 +176,10 @@ export class Cluster {
     const body = bodyOf(writer, slices, this.shape.sliceBytes);
     const state = (written: WrittenVersion): FileStatement => stateOf(body, written);
     const { fileId, versionId } = body;
-    const owner = { fileId, versionId, revision: 1, kekId: 'k1' };
+    const owner = { fileId, versionId, kekId: 'k1' };
     const sealer = {
       manifest: (written: WrittenVersion) => this.sealer.manifest(state(written)),
-      page: (page: LayoutPage) => this.sealer.page(owner, page),
+      page: (page: LayoutPage, revision: number) => this.sealer.page({ ...owner, revision }, page),
     };
     return state(await writer.record(put, sealer, NEVER));
   }
@@ -152,7 +197,7 @@ export class Cluster {
   async rename(fileId: FileId, name: string, crashes = false): Promise<void> {
     await this.records.change(async (put) => {
       const stored = (await this.metadata.find(fileId, NEVER))!;
-      await this.amend(stored, name, put, crashes);
+      await this.amend(stored, name, put, { crashes });
     });
   }
 
@@ -168,7 +213,7 @@ export class Cluster {
     await this.records.change(async (put) => {
       const stored = await this.metadata.find(fileId, NEVER);
       if (stored !== undefined) {
-        await this.amend(stored, stored.file.name, put);
+        await this.amend(stored, stored.file.name, put, { rewritesLayout: true });
         return;
       }
       const nodes = this.records.choose(this.shape.redundancy + 1, []);
@@ -176,19 +221,38 @@ export class Cluster {
     });
   }
 
-  private async amend({ file, manifest }: StoredFile, name: string, put: PutRecord, crashes = false): Promise<void> {
-    const bytes = (await this.metadata.readLayout(file.versionId, 0, NEVER))!;
+  private async amend(
+    { file, manifest }: StoredFile,
+    name: string,
+    put: PutRecord,
+    { crashes = false, rewritesLayout = false }: { readonly crashes?: boolean; readonly rewritesLayout?: boolean },
+  ): Promise<void> {
+    const { versionId, fileId } = manifest;
+    const page = layoutPages(manifest) - 1;
+    const bytes = (await this.metadata.readLayout(versionId, page, NEVER))!;
     const nodes = this.records.choose(manifest.m + 1, manifest.recordNodes);
     const seal = (placed: PlacedRecord) =>
       this.sealer.manifest({
         file: { ...file, name, revision: placed.revision },
         manifest: { ...manifest, recordNodes: placed.nodes },
-        lastPage: { page: 0, bytes },
+        lastPage: { page, bytes },
       });
-    const placed = await put({ nodes, seal }, NEVER);
+    const sealPage = (one: LayoutPage, revision: number) => this.sealer.page({ fileId, versionId, kekId: 'k1', revision }, one);
+    const layout = { versionId, pages: page, seal: sealPage };
+    const pages = (node: number, { revision }: PlacedRecord) => {
+      if (rewritesLayout) return layoutRecords(this.metadata, { ...layout, revisionOf: () => revision }, NEVER);
+      return manifest.recordNodes.includes(node) ? undefined : layoutRecords(this.metadata, layout, NEVER);
+    };
+    const placed = await put({ nodes, seal, pages }, NEVER);
     if (crashes) return;
-    const amendment = { name, basis: file.revision, revision: placed.revision, recordNodes: placed.nodes };
-    await this.metadata.amend(file.id, amendment, undefined, NEVER);
+    const { revision, nodes: recordNodes } = placed;
+    const layoutRevision = rewritesLayout ? { layoutRevision: revision } : {};
+    await this.metadata.amend(
+      file.id,
+      { name, basis: file.revision, revision, recordNodes, ...layoutRevision },
+      undefined,
+      NEVER,
+    );
   }
 
   private async bury(fileId: FileId, nodes: number[], put: PutRecord): Promise<Tombstone> {

@@ -28,6 +28,12 @@ export class MemoryStorageNode extends StorageNode {
     super();
   }
 
+  /** Flips a bit of a shard, as a bad disk does. */
+  damage(id: ShardId): void {
+    const shard = this.shards.get(keyOf(id));
+    if (shard !== undefined) shard.bytes[0] = (shard.bytes[0] ?? 0) ^ 1;
+  }
+
   override async put({ shards, records }: NodeBatch, signal: AbortSignal): Promise<void> {
     for (const shard of shards) requireShardId(shard);
     for (const record of records) requireRecord(record);

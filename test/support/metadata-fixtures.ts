@@ -9,6 +9,7 @@ import type {
   Manifest,
   MetadataStore,
   NodeUsage,
+  Relocation,
   StoredFile,
 } from '../../src/metadata/metadata-store.js';
 
@@ -76,6 +77,13 @@ export function makeReplacement(
 /** A change of a file as it was that leaves its records where they are. */
 export function makeAmendment({ file, manifest }: StoredFile, more: Partial<Amendment> = {}): Amendment {
   return { revision: nextRevision(), basis: file.revision, recordNodes: manifest.recordNodes, ...more };
+}
+
+/** Other places for the shards of a file as it was. */
+export function makeRelocation({ file, manifest }: StoredFile, more: Partial<Relocation> = {}): Relocation {
+  const { versionId, m, usage, recordNodes } = manifest;
+  const ids = { fileId: file.id, versionId };
+  return { ...ids, revision: nextRevision(), basis: file.revision, m, usage, recordNodes, pages: [], ...more };
 }
 
 /** The removal of a file as it was. */

@@ -13,6 +13,7 @@ import {
   makeAmendment,
   makeCreation,
   makeManifest,
+  makeRelocation,
   makeRemoval,
   makeReplacement,
   nextRevision,
@@ -555,9 +556,100 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
       });
     });
 
+    describe('relocation', () => {
+      const bytes = Uint8Array.of(4, 5);
+
+      it('changes places, counters, m and record nodes of the current version, and nothing else', async () => {
+        const other = await createFile(store, 'other');
+        const creation = makeCreation('a');
+        const { versionId } = creation.manifest;
+        for (const page of [0, 1]) await store.stageLayout(versionId, { page, bytes: Uint8Array.of(page) }, NEVER);
+        await store.commit({ ...creation, lastPage: { page: 2, bytes: Uint8Array.of(2) } }, NEVER);
+        const usage = [
+          { node: 4, shards: 1, bytes: 900 },
+          { node: 6, shards: 4, bytes: 4_100 },
+        ];
+        const pages = [1, 2].map((page) => ({ page, bytes }));
+        const relocation = makeRelocation(creation, { m: 2, usage, recordNodes: [4, 6, 7], pages });
+        const moved = await store.relocate(relocation, NEVER);
+        const { revision, m, recordNodes } = relocation;
+        const expected = {
+          file: { ...creation.file, revision },
+          manifest: { ...creation.manifest, m, usage, recordNodes },
+        };
+        expect(moved).toEqual(expected);
+        expect(await store.find(creation.file.id, NEVER)).toEqual(expected);
+        expect(await store.findByVersion(versionId, NEVER)).toEqual(expected);
+        expect(await listAll(store, { order: 'name', prefix: 'a', limit: 2 })).toEqual([expected.file]);
+        const layout = await Promise.all([0, 1, 2, 3].map((page) => store.readLayout(versionId, page, NEVER)));
+        expect(layout.map((page) => page && [...page])).toEqual([[0], [4, 5], [4, 5], undefined]);
+        const [first, second] = USAGE as [NodeUsage, NodeUsage];
+        expect(await store.usage(NEVER)).toEqual([
+          first,
+          { node: 4, shards: second.shards + 1, bytes: second.bytes + 900 },
+          { node: 6, shards: 4, bytes: 4_100 },
+        ]);
+        expect(await collect(store.garbage(NEVER))).toEqual([]);
+        expect(await store.wrappedBy('key-1', 5, NEVER)).toEqual(expect.arrayContaining([other.manifest, expected.manifest]));
+        // What the nodes keep of page 1 is of this change, of page 0 as it was; the last page has no record of its own.
+        const revisions = await Promise.all([0, 1, 2].map((page) => store.layoutRevision(versionId, page, NEVER)));
+        expect(revisions).toEqual([1, revision, 1]);
+        await removeFile(store, creation.file.id);
+        expect(await collect(store.garbage(NEVER))).toEqual([{ versionId, nodes: [4, 6, 7], pages: 3 }]);
+        for (const node of [4, 6, 7]) await store.clearGarbage(versionId, node, NEVER);
+        expect(await store.readLayout(versionId, 1, NEVER)).toBeUndefined();
+        expect(await store.layoutRevision(versionId, 1, NEVER)).toBe(1);
+        expect(await store.usage(NEVER)).toEqual(USAGE);
+      });
+
+      it('is refused for another version, from another revision and for no file, and changes nothing', async () => {
+        const creation = await createFile(store, 'a');
+        const relocation = makeRelocation(creation, { usage: [], pages: [{ page: 0, bytes }] });
+        const other = { ...relocation, versionId: newId<VersionId>() };
+        expect(await codeOf(store.relocate(other, NEVER))).toBe('precondition-failed');
+        const stale = { ...relocation, basis: relocation.basis - 1 };
+        expect(await codeOf(store.relocate(stale, NEVER))).toBe('ERR_STALE_BASIS');
+        const absent = { ...relocation, fileId: newId<FileId>() };
+        expect(await codeOf(store.relocate(absent, NEVER))).toBe('file-not-found');
+        const beyond = { ...relocation, pages: [{ page: 1, bytes }] };
+        expect(await codeOf(store.relocate(beyond, NEVER))).not.toBe('none');
+        expect(await store.find(creation.file.id, NEVER)).toEqual({ file: creation.file, manifest: creation.manifest });
+        expect([...(await store.readLayout(creation.manifest.versionId, 0, NEVER))!]).toEqual([1, 2, 3]);
+        expect(await store.usage(NEVER)).toEqual(USAGE);
+      });
+
+      it('notes with which revision the whole layout was put on the nodes anew', async () => {
+        const creation = makeCreation('a');
+        const { versionId } = creation.manifest;
+        await store.stageLayout(versionId, PAGE, NEVER);
+        await store.commit({ ...creation, lastPage: { page: 1, bytes } }, NEVER);
+        const amendment = makeAmendment(creation);
+        await store.amend(creation.file.id, { ...amendment, layoutRevision: amendment.revision }, undefined, NEVER);
+        expect(await store.layoutRevision(versionId, 0, NEVER)).toBe(amendment.revision);
+      });
+    });
+
     describe('import', () => {
       const asRecord = ({ file, manifest, lastPage }: ReturnType<typeof makeCreation>) =>
         ({ kind: 'file', file, manifest, lastPage }) as const;
+
+      it('keeps of each page of a layout the one with the highest revision', async () => {
+        const creation = makeCreation('long');
+        const { versionId } = creation.manifest;
+        const page = (revision: number) =>
+          ({ kind: 'layout', versionId, revision, page: { page: 0, bytes: Uint8Array.of(revision) } }) as const;
+        const records = [page(1), page(9), page(5), { ...asRecord(creation), lastPage: { page: 1, bytes: Uint8Array.of(7) } }];
+        for (const order of [records, records.toReversed(), [...records, ...records]]) {
+          const own = await makeHarness();
+          const index = await own.open();
+          for (const record of order) await index.importRecords([record], NEVER);
+          expect([...(await index.readLayout(versionId, 0, NEVER))!]).toEqual([9]);
+          expect([...(await index.readLayout(versionId, 1, NEVER))!]).toEqual([7]);
+          expect(await index.layoutRevision(versionId, 0, NEVER)).toBe(9);
+          await index.close();
+          await own.dispose();
+        }
+      });
 
       it('comes to the same index in whatever order the records come, and however often', async () => {
         const first = makeCreation('first');
@@ -666,6 +758,8 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           raiseRevision: () => store.raiseRevision(1, signal),
           noteSettled: () => store.noteSettled(1, signal),
           settledThrough: () => store.settledThrough(signal),
+          relocate: () => store.relocate(makeRelocation(makeCreation('a'), {}), signal),
+          layoutRevision: () => store.layoutRevision(versionId, 0, signal),
           amend: () => store.amend(fileId, { basis: 1, revision: 2, recordNodes: [] }, undefined, signal),
           remove: () => store.remove({ basis: 1, tombstone }, undefined, signal),
           addTombstone: () => store.addTombstone(tombstone, signal),

@@ -15,6 +15,7 @@ import {
   type Tombstone,
 } from '../metadata-store.js';
 import { idKey, kekKey, layoutKey, layoutRange, nameKey, nodeKey } from './index-keys.js';
+import { noteLayoutRevision } from './index-page-revisions.js';
 import type { VersionRow } from './index-rows.js';
 import {
   decodeFile,
@@ -38,7 +39,7 @@ import { rangeOptions } from './index-tables.js';
 
 const NOTHING = new Uint8Array(0);
 
-interface CurrentFile {
+export interface CurrentFile {
   readonly file: FileRecord;
   readonly version: VersionRow;
 }
@@ -102,8 +103,9 @@ function replaceVersion(tables: IndexTables, commit: Extract<Commit, { kind: 're
 
 export function amendFile(tables: IndexTables, id: FileId, amendment: Amendment, expected?: VersionId): FileRecord {
   const { file, version } = requireFile(tables, id, { basis: amendment.basis, expected });
-  const { revision, recordNodes, wrapped } = amendment;
+  const { revision, recordNodes, wrapped, layoutRevision } = amendment;
   const { manifest, pages } = version;
+  if (layoutRevision !== undefined) noteLayoutRevision(tables, version, layoutRevision);
   if (wrapped !== undefined) {
     tables.keks.removeSync(kekKey(manifest.seal.kekId, manifest.versionId));
     tables.keks.putSync(kekKey(wrapped.kekId, manifest.versionId), NOTHING);
@@ -173,7 +175,7 @@ export function isReferredTo(tables: IndexTables, versionId: VersionId): boolean
 }
 
 /** The file as it is now, if that is what the change was made for and from. */
-function requireFile(
+export function requireFile(
   tables: IndexTables,
   id: FileId,
   { expected, basis }: { readonly expected?: VersionId | undefined; readonly basis: number },
@@ -234,12 +236,14 @@ function addGarbage(tables: IndexTables, { versionId, nodes, pages }: GarbageVer
 
 /** By range and not by count: pages may have been staged behind the last one of the commit. */
 function removeLayout(tables: IndexTables, versionId: VersionId): number {
-  const keys = [...tables.layouts.getKeys(rangeOptions(layoutRange(versionId), {}))];
+  const range = rangeOptions(layoutRange(versionId), {});
+  const keys = [...tables.layouts.getKeys(range)];
   for (const key of keys) tables.layouts.removeSync(key);
+  for (const key of [...tables.pages.getKeys(range)]) tables.pages.removeSync(key);
   return keys.length;
 }
 
-function rewriteFile(tables: IndexTables, before: FileRecord, after: FileRecord): FileRecord {
+export function rewriteFile(tables: IndexTables, before: FileRecord, after: FileRecord): FileRecord {
   if (before.name !== after.name) {
     tables.names.removeSync(nameKey(before.name, before.id));
     tables.names.putSync(nameKey(after.name, after.id), NOTHING);
@@ -249,7 +253,7 @@ function rewriteFile(tables: IndexTables, before: FileRecord, after: FileRecord)
 }
 
 /** A counter that falls below zero is refused by the row's encoding, and with it the change: the counters would lie for ever. */
-function addUsage(tables: IndexTables, { node, shards, bytes }: NodeUsage, sign: 1 | -1): void {
+export function addUsage(tables: IndexTables, { node, shards, bytes }: NodeUsage, sign: 1 | -1): void {
   const row = tables.usage.getBinary(nodeKey(node));
   const before = row === undefined ? { shards: 0, bytes: 0 } : decodeUsage(node, row);
   const after = { shards: before.shards + sign * shards, bytes: before.bytes + sign * bytes };

@@ -2,6 +2,7 @@ import type { FileId } from '../../common/ids.js';
 import type { ImportedRecord } from '../metadata-store.js';
 import { addFile, addTombstone, addVersion, forgetFile, forgetVersion, readFile, readTombstone } from './index-changes.js';
 import { idKey } from './index-keys.js';
+import { importPage } from './index-page-revisions.js';
 import type { IndexTables } from './index-tables.js';
 
 /**
@@ -9,6 +10,10 @@ import type { IndexTables } from './index-tables.js';
  * but its layout pages, which the sweep of staged pages takes; its shards are found by the walk over the nodes.
  */
 export function importRecord(tables: IndexTables, record: ImportedRecord): void {
+  if (record.kind === 'layout') {
+    importPage(tables, record.versionId, { ...record.page, revision: record.revision });
+    return;
+  }
   const { fileId, revision } = record.kind === 'file' ? { fileId: record.file.id, ...record.file } : record.tombstone;
   if (knownRevision(tables, fileId) >= revision) return;
   const before = readFile(tables, fileId);

@@ -13,6 +13,8 @@ export interface IndexTables {
   readonly versions: Table;
   /** Version id and page → layout page. */
   readonly layouts: Table;
+  /** Version id and page → revision, of pages that were put on the nodes anew since the upload. */
+  readonly pages: Table;
   /** Version id → nodes that have not confirmed yet. */
   readonly garbage: Table;
   /** Node → shards and bytes of committed versions. */
@@ -40,6 +42,7 @@ export function openTables(environment: RootDatabase): IndexTables {
     names: openTable(environment, 'names'),
     versions: openTable(environment, 'versions'),
     layouts: openTable(environment, 'layouts'),
+    pages: openTable(environment, 'pages'),
     garbage: openTable(environment, 'garbage'),
     usage: openTable(environment, 'usage'),
     keks: openTable(environment, 'keks'),

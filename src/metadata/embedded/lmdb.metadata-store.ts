@@ -13,6 +13,7 @@ import type {
   ListQuery,
   Manifest,
   NodeUsage,
+  Relocation,
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
@@ -23,17 +24,18 @@ import { closedError, toIndexError } from './index-error.js';
 import type { Key } from './index-keys.js';
 import { fileOfKey, idKey, kekRange, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
 import { listFiles } from './index-listing.js';
+import { layoutRevision } from './index-page-revisions.js';
+import { relocateVersion } from './index-relocation.js';
 import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, readSettled } from './index-revisions.js';
 import { decodeGarbage, decodeTombstone, decodeUsage } from './index-rows.js';
 import { suspectsFrom } from './index-suspects.js';
-import type { IndexTables, Table } from './index-tables.js';
+import type { IndexTables } from './index-tables.js';
 import { rangeOptions } from './index-tables.js';
+import { type TableWalk, walkTable } from './index-walk.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
 import { RevisionClock } from './revision-clock.js';
 
-/** Rows that a long walk reads before it lets others have the event loop. No snapshot is held in between. */
-const WALK_CHUNK = 256;
 const PROBE = Buffer.from('probe');
 
 /**
@@ -110,6 +112,14 @@ export class LmdbMetadataStore extends MetadataStore {
     return this.change(signal, (tables) => changes.amendFile(tables, id, amendment, expected));
   }
 
+  override relocate(relocation: Relocation, signal: AbortSignal): Promise<StoredFile> {
+    return this.change(signal, (tables) => relocateVersion(tables, relocation));
+  }
+
+  override layoutRevision(versionId: VersionId, page: number, signal: AbortSignal): Promise<number> {
+    return this.look(signal, (tables) => layoutRevision(tables, versionId, page));
+  }
+
   override remove(
     removal: { readonly tombstone: Tombstone; readonly basis: number },
     expected: VersionId | undefined,
@@ -176,7 +186,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override async importRecords(records: readonly ImportedRecord[], signal: AbortSignal): Promise<void> {
-    const revisions = records.map((record) => (record.kind === 'file' ? record.file : record.tombstone).revision);
+    const revisions = records.map(revisionOf);
     const newest = Math.max(0, ...revisions);
     await this.change(signal, (tables) => {
       for (const record of records) importRecord(tables, record);
@@ -254,23 +264,12 @@ export class LmdbMetadataStore extends MetadataStore {
     }
   }
 
-  /** All rows of a table, a few at a time and without a snapshot in between. */
-  private async *walk<Row>(
+  private walk<Row>(
     signal: AbortSignal,
-    table: (tables: IndexTables) => Table,
-    decode: (key: Key, row: Uint8Array) => Row,
+    table: TableWalk<Row>['table'],
+    decode: TableWalk<Row>['decode'],
   ): AsyncGenerator<Row, void, undefined> {
-    for (let after: Key | undefined; ;) {
-      const from = after;
-      const rows = await this.look(signal, (tables) => {
-        const options = rangeOptions({}, { limit: WALK_CHUNK, ...(from === undefined ? {} : { after: from }) });
-        return [...table(tables).getRange(options)].map(({ key, value }) => ({ key, row: decode(key, value) }));
-      });
-      for (const { row } of rows) yield row;
-      after = rows.at(-1)?.key;
-      if (after === undefined) return;
-      await nextTurn();
-    }
+    return walkTable((read) => this.look(signal, read), { table, decode });
   }
 
   private look<Result>(signal: AbortSignal, read: (tables: IndexTables) => Result): Promise<Result> {
@@ -293,4 +292,9 @@ export class LmdbMetadataStore extends MetadataStore {
     signal.throwIfAborted();
     if (this.closing !== undefined) throw closedError();
   }
+}
+
+function revisionOf(record: ImportedRecord): number {
+  if (record.kind === 'layout') return record.revision;
+  return (record.kind === 'file' ? record.file : record.tombstone).revision;
 }

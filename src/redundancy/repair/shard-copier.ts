@@ -1,0 +1,146 @@
+import { DomainError } from '../../common/errors.js';
+import type { Manifest } from '../../metadata/metadata-store.js';
+import type { NodeRegistry } from '../../nodes/node-registry.js';
+import { NodeError, type Shard, type ShardId } from '../../nodes/storage-node.js';
+import type { Placement } from '../../placement/placement.js';
+import { StripeAttempt } from '../stripe-attempt.js';
+import { encodeStripe } from '../stripe-batches.js';
+import type { StripeCodec } from '../stripe-codec.js';
+import type { DamageListener } from '../stripe-reader.js';
+import type { MoveStep, ShardWrite, StripeMove } from './move-step.js';
+import { shardBytes } from './shard-bytes.js';
+
+export interface CopierParts {
+  readonly registry: NodeRegistry;
+  readonly placement: Placement;
+  readonly codec: StripeCodec;
+  readonly onDamage: DamageListener;
+}
+
+/** Reads stripes from whichever nodes have them and writes single shards of them to the nodes that were chosen. */
+export class ShardCopier {
+  constructor(private readonly parts: CopierParts) {}
+
+  /** Copies what the moves of a batch of stripes need; the step is told what arrived where, and what could not be done. */
+  async copy(
+    manifest: Manifest,
+    { moves, step }: { readonly moves: readonly StripeMove[]; readonly step: MoveStep },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const wanted = moves.filter(({ writes }) => writes.length > 0);
+    const data = await this.read(manifest, wanted, signal);
+    const pending: { readonly write: ShardWrite; readonly shard: Shard }[] = [];
+    for (const move of wanted) {
+      const slices = data.get(move.stripe);
+      if (slices === undefined) {
+        step.unreadable(move);
+        continue;
+      }
+      const shape = { k: manifest.k, m: move.row.length - manifest.k };
+      const source = { versionId: manifest.versionId, shape, codec: this.parts.codec, batchBytes: 0 };
+      const shards = encodeStripe(slices, move.stripe, source);
+      for (const write of move.writes) pending.push({ write, shard: shards[write.index] as Shard });
+    }
+    await this.putAll(pending, step, signal);
+  }
+
+  private async putAll(
+    all: readonly { readonly write: ShardWrite; readonly shard: Shard }[],
+    step: MoveStep,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let pending = all; pending.length > 0;) {
+      const failed: typeof pending = (
+        await Promise.all(
+          [...Map.groupBy(pending, ({ write }) => write.node)].map(async ([node, group]) => {
+            const isDone = await this.put(node, group, signal);
+            if (!isDone) step.lost.add(node);
+            if (isDone) for (const { write } of group) step.arrived(write);
+            return isDone ? [] : group;
+          }),
+        )
+      ).flat();
+      pending = failed.filter(({ write }) => step.retarget(write));
+    }
+  }
+
+  /** False if the node failed: then any of it may be there. A shard that is written anew is deleted first: nothing of it may be served again. */
+  private async put(
+    number: number,
+    group: readonly { readonly write: ShardWrite; readonly shard: Shard }[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const shards = group.map(({ shard }) => shard);
+    const mended = group.filter(({ write }) => write.isMend).map(({ shard }) => shard);
+    try {
+      if (mended.length > 0) await this.parts.registry.call(number, (node) => node.delete(mended.map(idOf), signal));
+      await this.parts.registry.call(number, (node) => node.put({ shards, records: [] }, signal));
+      return true;
+    } catch (error) {
+      if (error instanceof NodeError) return false;
+      throw error;
+    }
+  }
+
+  /** The data slices of stripes, by the number of the stripe; those that cannot be read now are left out. */
+  private async read(
+    manifest: Manifest,
+    moves: readonly StripeMove[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<number, readonly Uint8Array[]>> {
+    const reachable = new Set(this.parts.registry.reachable());
+    const attempts = new Map(moves.map((move) => [move.stripe, attemptAt(manifest, move, reachable)]));
+    const unreadable = new Set<number>();
+    for (;;) {
+      const asks = [...attempts].flatMap(([stripe, attempt]) => this.asksOf(attempt, stripe, unreadable));
+      if (asks.length === 0) break;
+      await Promise.all(
+        [...Map.groupBy(asks, ({ stripe, index }) => (attempts.get(stripe) as StripeAttempt).nodeOf(index))].map(
+          async ([number, ids]) => {
+            const answers = await this.ask(number, ids, signal);
+            for (const [at, id] of ids.entries()) {
+              const error = attempts.get(id.stripe)?.answer(id.index, answers[at]);
+              if (error?.kind === 'corrupt' || error?.kind === 'not-found') this.parts.onDamage(number, id, error);
+            }
+          },
+        ),
+      );
+    }
+    const readable = [...attempts].filter(([stripe]) => !unreadable.has(stripe));
+    return new Map(readable.map(([stripe, attempt]) => [stripe, attempt.decode(this.parts.codec)]));
+  }
+
+  private asksOf(attempt: StripeAttempt, stripe: number, unreadable: Set<number>): readonly ShardId[] {
+    if (unreadable.has(stripe)) return [];
+    try {
+      return attempt.nextAsks((nodes) => this.parts.registry.byReadRank(nodes));
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      unreadable.add(stripe);
+      return [];
+    }
+  }
+
+  private async ask(number: number, ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+    try {
+      return await this.parts.registry.call(number, (node) => node.get(ids, signal));
+    } catch (error) {
+      if (error instanceof NodeError) return ids.map(() => error);
+      throw error;
+    }
+  }
+}
+
+/** All data slices of a stripe, from nodes that can be reached and are not known to have a bad shard of it. */
+function attemptAt(manifest: Manifest, { stripe, nodes, writes }: StripeMove, reachable: ReadonlySet<number>): StripeAttempt {
+  const { k, m, versionId } = manifest;
+  const damaged = writes.filter(({ isMend }) => isMend).map(({ node }) => node);
+  const avoid = new Set([...nodes.filter((node) => !reachable.has(node)), ...damaged]);
+  const wanted = Array.from({ length: k }, (_, index) => index);
+  const lengthOf = (index: number): number => shardBytes(manifest, { stripe, index });
+  return new StripeAttempt({ versionId, stripe, nodes, shape: { k, m }, wanted, lengthOf, avoid });
+}
+
+function idOf({ versionId, stripe, index }: Shard): ShardId {
+  return { versionId, stripe, index };
+}
