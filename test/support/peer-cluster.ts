@@ -20,6 +20,8 @@ export interface PeerClusterOptions {
   readonly peersAs?: (i: number, realOrigin: string, asker: number) => string;
   /** Variables of the environment of process `i`. */
   readonly environment?: (i: number) => Readonly<Record<string, string>>;
+  /** Where everything lies; it is not removed by `remove`. */
+  readonly directory?: string;
   /** Called before process `i` is started for the first time, with the folder that its node will have and that is not there yet. */
   readonly prepare?: (i: number, nodeFolder: string) => Promise<void>;
   /** All processes use one storage directory; else each has its own. */
@@ -51,7 +53,7 @@ export class PeerCluster {
 
   /** Starts the processes, and waits until their nodes are up. */
   static async start(options: PeerClusterOptions): Promise<PeerCluster> {
-    const directory = await mkdtemp(join(tmpdir(), 'dcloud-peers-'));
+    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'dcloud-peers-')));
     const ports = await freePorts(options.nodes);
     const members = ports.map((port, at) => {
       const home = options.shared === true ? 'shared' : `peer_${at + 1}`;
@@ -224,7 +226,7 @@ export class PeerCluster {
   async remove(): Promise<void> {
     const started = this.members.filter(({ child }) => child !== undefined);
     await Promise.all(started.map(({ number }) => this.kill(number)));
-    await rm(this.directory, { recursive: true, force: true });
+    if (this.options.directory === undefined) await rm(this.directory, { recursive: true, force: true });
   }
 
   private argsOf(i: number): readonly string[] {

@@ -60,6 +60,7 @@ export class ClusterTarget extends ChaosTarget {
         nodes,
         redundancy,
         config,
+        directory,
         environment: (node) => preloaded(clockOf(directory, node), plant),
         prepare: (node, folder) => onDisk(disks.get(node), folder),
         peersAs: (node, origin, asker) => links.origin({ asker, node }, origin),
