@@ -122,10 +122,7 @@ const FROZEN_MS_MAX = 2800;
 /** What is wrong with the limits, in words: the first value out of bounds, or the first relation between them that does not hold. */
 export function brokenLimit(limits: Limits, sliceBytes: number): string | undefined {
   return (
-    brokenValue(limits) ??
-    brokenPatience(limits) ??
-    brokenRelation(limits, sliceBytes) ??
-    brokenPeerRelation(limits, sliceBytes)
+    brokenValue(limits) ?? brokenPatience(limits) ?? brokenRelation(limits, sliceBytes) ?? brokenPeerRelation(limits, sliceBytes)
   );
 }
 
