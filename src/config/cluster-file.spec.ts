@@ -70,6 +70,48 @@ describe('ClusterFile', () => {
     },
   );
 
+  it('takes format 1 for the first term of node 1, and writes format 2 from then on', () => {
+    const made = ClusterFile.open(directory, 2);
+    const { clusterId } = made;
+    const nodes = [1, 2].map((number) => ({ nodeId: made.node(number).nodeId, ready: number === 1 }));
+    const path = join(directory, 'cluster.json');
+    writeFileSync(path, JSON.stringify({ format: 1, clusterId, nodes }));
+    const old = ClusterFile.open(directory, 2);
+    expect(old.map).toMatchObject({ format: 2, clusterId, term: 1, revision: 1, gateway: 1 });
+    expect(old.map.nodes.map(({ ready, state }) => [ready, state])).toEqual([
+      [true, 'active'],
+      [false, 'active'],
+    ]);
+    old.markReady([2]);
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+      format: 2,
+      term: 1,
+      revision: 2,
+      nodes: [{}, { ready: true }],
+    });
+  });
+
+  it('tells of each change after it is durable, with the next revision', () => {
+    const cluster = ClusterFile.open(directory, 2);
+    const { revision } = cluster.map;
+    const seen: [number, number][] = [];
+    cluster.onChange((map) => seen.push([map.revision, ClusterFile.peek(directory)!.revision]));
+    cluster.markReady([1]);
+    cluster.markReady([1]);
+    cluster.markReady([2]);
+    expect(seen).toEqual([
+      [revision + 1, revision + 1],
+      [revision + 2, revision + 2],
+    ]);
+  });
+
+  it('is not written over by a process that slept through a takeover', () => {
+    const slept = ClusterFile.open(directory, 2);
+    ClusterFile.restore(directory, { ...slept.map, term: 2, revision: 1, gateway: 2 });
+    expect(() => slept.markReady([1])).toThrow(refused('storage-mismatch', /is of term 2 by now, and this process of 1/));
+    expect(ClusterFile.peek(directory)).toMatchObject({ term: 2, gateway: 2 });
+  });
+
   it('says which directory cannot be used', () => {
     mkdirSync(join(directory, '..'), { recursive: true });
     writeFileSync(directory, 'a file');

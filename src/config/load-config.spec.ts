@@ -9,6 +9,8 @@ import { type ConfigSources, loadConfig } from './load-config.js';
 const DEFAULTS = join(process.cwd(), 'config', 'default.json');
 const FOUR = [0, 1, 2, 3].map((at) => `http://127.0.0.1:${5000 + at}`);
 
+const SECRET = 'a secret that is long enough for it';
+
 let directory: string;
 
 beforeAll(() => {
@@ -98,6 +100,29 @@ describe('loadConfig', () => {
     expect(load({ peers: FOUR }, { node: 3 }).port).toBe(5002);
     expect(load({ peers: FOUR, port: 9 }, { node: 3 }).port).toBe(9);
     expect(load({ peers: ['http://localhost', 'https://localhost'], node_count: 2 }, { node: 2 }).port).toBe(443);
+  });
+
+  it('is one of the peers by --node, else by its port, else the first; and none without peers', () => {
+    expect(load({ peers: FOUR }, { node: 3 }).node).toBe(3);
+    expect(load({ peers: FOUR, port: 5003 }).node).toBe(4);
+    expect(load({ peers: FOUR }, { flags: { port: 5001 } }).node).toBe(2);
+    expect(load({ peers: FOUR }).node).toBe(1);
+    expect(load({}, { node: 3 }).node).toBeNull();
+    expect(refusal({ peers: FOUR, port: 9 })).toMatch(/^port is 9, and none of the peers has it: say by --node/);
+    const sameEverywhere = ['http://a:5000', 'http://b:5000'];
+    expect(refusal({ peers: sameEverywhere, node_count: 2, port: 5000, cluster_secret: SECRET })).toMatch(/more than one/);
+    expect(refusal({ node: 3 })).toMatch(/^node is unknown/);
+  });
+
+  it('takes peers on other machines with a secret, and listens where its own is', () => {
+    const peers = ['http://10.0.0.1:5000', 'http://[fd00::2]:5000'];
+    const file = { peers, node_count: 2, cluster_secret: SECRET };
+    expect(load(file, { node: 1 })).toMatchObject({ node: 1, listen: '10.0.0.1', port: 5000 });
+    expect(load(file, { node: 2 })).toMatchObject({ node: 2, listen: 'fd00::2', port: 5000 });
+    expect(load({ ...file, listen: '0.0.0.0' }, { node: 1 }).listen).toBe('0.0.0.0');
+    expect(refusal({ ...file, cluster_secret: null })).toMatch(/^peers has "http:\/\/10.*loopback.*cluster_secret/);
+    expect(refusal({ peers: FOUR, listen: '0.0.0.0' })).toMatch(/^listen is "0\.0\.0\.0".*cluster_secret/);
+    expect(refusal({ listen: '0.0.0.0', cluster_secret: SECRET })).toMatch(/^listen is "0\.0\.0\.0".*authentication/);
   });
 
   it.each<[Record<string, unknown>, RegExp]>([

@@ -37,7 +37,6 @@ export interface RecordStoreParts {
 
 interface Round {
   readonly signal: AbortSignal;
-  /** Where the record is to lie, and its revision. */
   readonly placed: PlacedRecord;
   /** Nodes that failed, or were late, in a round before. */
   readonly lost: Set<number>;
@@ -86,17 +85,15 @@ export class RecordStore {
   }
 
   /**
-   * As many nodes as `copies` that can be written to, the wanted ones first, and those that are to be emptied only where there are no others.
-   * Full nodes count, where nothing but a few bytes is written.
+   * As many nodes as `copies` that can be written to, the wanted ones first. Full nodes count, where nothing but a few bytes is written.
    * @param accepts whether a node may be chosen at all
    */
   choose(copies: number, wanted: readonly number[], accepts: (node: number) => boolean = () => true): number[] {
     const { registry } = this.parts;
     const reachable = registry.reachable().filter(accepts);
-    const first = wanted.filter((node) => reachable.includes(node) && !this.isLeaving(node));
-    const usable = [...first, ...this.byLoad(reachable.filter((node) => !first.includes(node)))];
-    const rank = (node: number): number => 2 * Number(this.isLeaving(node)) + Number(registry.isLate(node));
-    const nodes = usable.sort((a, b) => rank(a) - rank(b)).slice(0, copies);
+    const others = this.byLoad(reachable.filter((node) => !wanted.includes(node)));
+    const usable = [...wanted.filter((node) => reachable.includes(node)), ...others];
+    const nodes = usable.sort((a, b) => Number(this.isWanted(b)) - Number(this.isWanted(a))).slice(0, copies);
     if (nodes.length < copies) throw notEnough(copies, nodes.length);
     return nodes;
   }
@@ -110,8 +107,7 @@ export class RecordStore {
       this.newest = Math.max(this.newest, revision);
       given.push(revision);
       const placed = { nodes: [...draft.nodes], revision };
-      const round = { placed, lost, signal };
-      const failed = await this.putOnce(draft, draft.seal(placed), round);
+      const failed = await this.putOnce(draft, draft.seal(placed), { placed, lost, signal });
       if (failed.length === 0) return placed;
       for (const position of failed) lost.add(draft.nodes[position] as number);
       for (const position of failed) this.move(draft, position, lost);
@@ -123,7 +119,7 @@ export class RecordStore {
     const { nodes, riders, pages } = draft;
     const failed: number[] = [];
     // As many may be late as there are others to take over.
-    const mayMove = (): boolean => this.candidates(draft, round.lost).filter(this.isPrompt).length > failed.length;
+    const mayMove = (): boolean => this.candidates(draft, round.lost).filter(this.isWanted).length > failed.length;
     const onLeft = (settled: Promise<unknown>): void => this.holdUntil(settled, round.placed.revision);
     const putTo = async (number: number, batch: NodeBatch): Promise<NodeError | undefined> =>
       this.writer.put({ number, batch, mayMove, onLeft }, round.signal);
@@ -139,12 +135,16 @@ export class RecordStore {
     return failed;
   }
 
-  private readonly isPrompt = (node: number): boolean => !this.parts.registry.isLate(node);
+  /** Late nodes, and those that are to be emptied, are taken only if there are no others. */
+  private readonly isWanted = (node: number): boolean => {
+    const { registry } = this.parts;
+    return !registry.isLate(node) && registry.state(node) !== 'draining';
+  };
 
   private move(draft: RecordDraft, position: number, lost: ReadonlySet<number>): void {
     const candidates = this.candidates(draft, lost);
-    const prompt = candidates.filter(this.isPrompt);
-    const [to] = this.byLoad(prompt.length === 0 ? candidates : prompt);
+    const wanted = candidates.filter(this.isWanted);
+    const [to] = this.byLoad(wanted.length === 0 ? candidates : wanted);
     if (to === undefined) throw notEnough(draft.nodes.length, this.usable(draft).length);
     draft.onMove?.(position, to);
     draft.nodes[position] = to;
@@ -176,12 +176,7 @@ export class RecordStore {
 
   private byLoad(nodes: readonly number[]): readonly number[] {
     const { placement } = this.parts;
-    const rank = (node: number): number => Number(this.isLeaving(node));
-    return [...nodes].sort((a, b) => rank(a) - rank(b) || placement.files(a) - placement.files(b) || a - b);
-  }
-
-  private isLeaving(node: number): boolean {
-    return this.parts.registry.status(node).state === 'draining';
+    return [...nodes].sort((a, b) => placement.files(a) - placement.files(b) || a - b);
   }
 }
 

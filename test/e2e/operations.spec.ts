@@ -117,7 +117,10 @@ describe('a configuration that is taken', () => {
   it('has the five keys of the original system, and its directory beside the file', async () => {
     const directory = await fresh();
     await writeFile(join(directory, 'original.json'), ORIGINAL);
-    const server = await start({ directory, args: ['--config', join(directory, 'original.json'), '--port', '0'] });
+    // Its nodes in one process; as processes they are what test/e2e/cluster.spec.ts is about.
+    const environment = { DCLOUD_PEERS: '[]' };
+    const args = ['--config', join(directory, 'original.json'), '--port', '0'];
+    const server = await start({ directory, args, environment });
     const client = new Client(server.url);
     const file = await client.put('original', someBytes(40_000));
     expect((await client.bytes(file.id)).equals(someBytes(40_000))).toBe(true);

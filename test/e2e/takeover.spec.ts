@@ -6,6 +6,8 @@ import { BackgroundLoad } from '../support/background-load.js';
 import { Client } from '../support/client.js';
 import { PeerCluster } from '../support/peer-cluster.js';
 
+/** As slow to doubt a node as may be: the tests' machine has more to do than these processes. */
+const PATIENT = { limits: { probe_interval_ms: 400, probe_ms_max: 1200 } };
 const LOAD = { clients: 3, filesMax: 40, largeBytesMax: 200_000 };
 
 let cluster: PeerCluster;
@@ -18,7 +20,7 @@ async function gatewayAt(url: string): Promise<number> {
 
 describe('a takeover', () => {
   it('goes on with every acknowledged file when the gateway is killed for good under load, and fences it when it returns', async () => {
-    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1 });
+    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config: PATIENT });
     const load = new BackgroundLoad(7, LOAD);
     load.start(cluster.url(3));
     await sleep(2000);
@@ -47,7 +49,7 @@ describe('a takeover', () => {
   });
 
   it('fences a gateway that was frozen: what it still had to do is refused, and it passes requests on', async () => {
-    cluster = await PeerCluster.start({ nodes: 3, redundancy: 1, shared: true });
+    cluster = await PeerCluster.start({ nodes: 3, redundancy: 1, shared: true, config: PATIENT });
     const before = await new Client(cluster.url(1)).put('before', 'x');
     const old = new Client(cluster.url(1));
     cluster.freeze(1);
@@ -73,7 +75,7 @@ describe('a takeover', () => {
   });
 
   it('is refused without the keys, and with too few nodes; and can be repeated', async () => {
-    cluster = await PeerCluster.start({ nodes: 3, redundancy: 1 });
+    cluster = await PeerCluster.start({ nodes: 3, redundancy: 1, config: PATIENT });
     const { id } = await new Client(cluster.url(1)).put('mine', 'kept');
     const keys = `${cluster.directory}/key-ring.json`;
     await cluster.kill(1);

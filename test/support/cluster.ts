@@ -213,7 +213,7 @@ export class Cluster {
     });
   }
 
-  /** Puts on the nodes anew what the index says of a file. */
+  /** Makes the state of the index the newest one on the nodes. */
   async reconcile(fileId: FileId): Promise<void> {
     await this.records.change(async (put) => {
       const stored = await this.metadata.find(fileId, NEVER);

@@ -1,0 +1,42 @@
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, it } from '@jest/globals';
+import { FORWARD_HEADER, ForwardProof } from './forward-proof.js';
+
+const ASKED = { method: 'PUT', url: '/files?name=x' } as IncomingMessage;
+
+function carrying(value: string, { method, url }: { readonly method?: string; readonly url?: string } = {}): IncomingMessage {
+  return {
+    method: method ?? ASKED.method,
+    url: url ?? ASKED.url,
+    headers: { [FORWARD_HEADER]: value },
+  } as unknown as IncomingMessage;
+}
+
+describe('ForwardProof', () => {
+  it('tells which peer passed a request on, once', () => {
+    const [sender, receiver] = [new ForwardProof('secret'), new ForwardProof('secret')];
+    const value = sender.sign(3, ASKED);
+    expect(receiver.verify(carrying(value))).toBe(3);
+    expect(receiver.verify(carrying(value))).toBeUndefined();
+    expect(receiver.verify(carrying(sender.sign(4, ASKED)))).toBe(4);
+  });
+
+  it('takes no proof for another request, another peer, of another secret, of another time, or what is none', () => {
+    let now = 1_000_000;
+    const [sender, receiver] = [new ForwardProof('secret', () => now), new ForwardProof('secret', () => now)];
+    const value = sender.sign(3, ASKED);
+    const wrong = [
+      carrying(value, { method: 'GET' }),
+      carrying(value, { url: '/files?name=y' }),
+      carrying(value.replace(/^3/, '2')),
+      carrying(new ForwardProof('other', () => now).sign(3, ASKED)),
+      carrying('3'),
+      carrying(''),
+    ];
+    for (const request of wrong) expect(receiver.verify(request)).toBeUndefined();
+    now += 60_001;
+    expect(receiver.verify(carrying(value))).toBeUndefined();
+    now -= 60_001;
+    expect(receiver.verify(carrying(value))).toBe(3);
+  });
+});

@@ -1,0 +1,209 @@
+import { once } from 'node:events';
+import {
+  Agent,
+  createServer,
+  request,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { FORWARD_HEADER, ForwardProof } from './forward-proof.js';
+import { Forwarder } from './forwarder.js';
+
+const MiB = 1024 * 1024;
+const SILENCE_MS = 400;
+
+let gateway: Server;
+let peer: Server;
+let forwarder: Forwarder;
+let answer: RequestListener;
+let urls: { readonly gateway: string; readonly peer: string };
+const proof = new ForwardProof('a secret');
+
+async function listen(listener: RequestListener): Promise<Server> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  server.on('checkContinue', listener);
+  await once(server, 'listening');
+  return server;
+}
+
+function urlOf(server: Server): string {
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+beforeEach(async () => {
+  Logger.overrideLogger(false);
+  gateway = await listen((asked, response) => answer(asked, response));
+  forwarder = new Forwarder({ number: 2, proof, silenceMsMax: SILENCE_MS });
+  peer = await listen((asked, response) => forwarder.forward(urls.gateway, { request: asked, response }));
+  urls = { gateway: urlOf(gateway), peer: urlOf(peer) };
+});
+
+afterEach(() => {
+  forwarder.close();
+  for (const server of [gateway, peer]) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+async function code(response: Response): Promise<string> {
+  return ((await response.json()) as { code: string }).code;
+}
+
+describe('Forwarder', () => {
+  it('passes on what belongs to the request, and neither what belongs to the connection nor what only it may say', async () => {
+    const seen = Promise.withResolvers<IncomingMessage>();
+    answer = (asked, response) => {
+      seen.resolve(asked);
+      response
+        .writeHead(201, {
+          Connection: 'X-Hop',
+          'X-Hop': '1',
+          'X-Kept': '2',
+          'X-Request-Id': String(asked.headers['x-request-id']),
+        })
+        .end('ok');
+    };
+    const asking = request(`${urls.peer}/files?name=%20x`, {
+      method: 'PUT',
+      headers: {
+        Connection: 'X-Own, close',
+        'X-Own': '1',
+        TE: 'trailers',
+        'X-Mine': '3',
+        'X-Request-Id': 'id-1',
+        [FORWARD_HEADER]: 'forged',
+        'Content-Length': 2,
+      },
+    });
+    asking.end('ab');
+    const [answered] = (await once(asking, 'response')) as [IncomingMessage];
+    answered.resume();
+    const { headers, url, method } = await seen.promise;
+    expect([method, url, headers['x-mine'], headers['x-own'], headers['te'], headers['x-request-id']]).toEqual([
+      'PUT',
+      '/files?name=%20x',
+      '3',
+      undefined,
+      undefined,
+      'id-1',
+    ]);
+    expect(proof.verify(await seen.promise)).toBe(2);
+    expect([
+      answered.statusCode,
+      answered.headers['x-kept'],
+      answered.headers['x-hop'],
+      answered.headers['x-request-id'],
+    ]).toEqual([201, '2', undefined, 'id-1']);
+  });
+
+  it('holds little of a download that its client does not read', async () => {
+    let written = 0;
+    answer = (_asked, response) => {
+      const piece = Buffer.alloc(MiB);
+      const write = (): void => {
+        for (let more = true; more && written < 200; written += 1) more = response.write(piece);
+        response.once('drain', write);
+      };
+      write();
+    };
+    const asking = request(urls.peer, { agent: new Agent() }).end();
+    await once(asking, 'response'); // and nobody reads it
+    await settled(() => written);
+    expect(written).toBeLessThan(100);
+    asking.destroy();
+  });
+
+  it('holds little of an upload that the gateway does not read', async () => {
+    answer = () => undefined;
+    let written = 0;
+    const asking = request(urls.peer, { method: 'PUT', agent: new Agent() });
+    asking.on('error', () => undefined);
+    const write = (): void => {
+      for (let more = true; more && written < 200; written += 1) more = asking.write(Buffer.alloc(MiB));
+      asking.once('drain', write);
+    };
+    write();
+    await settled(() => written);
+    expect(written).toBeLessThan(100);
+    asking.destroy();
+  });
+
+  it('ends the request at the gateway when the client leaves', async () => {
+    const left = Promise.withResolvers<undefined>();
+    answer = (_asked, response) => {
+      response.on('close', () => left.resolve(undefined));
+      response.write('begun');
+    };
+    const asking = request(urls.peer).end();
+    await once(asking, 'response');
+    asking.destroy();
+    await left.promise;
+  });
+
+  it('does not let an upload that broke off look whole', async () => {
+    const ended = Promise.withResolvers<boolean>();
+    answer = (asked) => {
+      asked.resume();
+      asked.on('close', () => ended.resolve(asked.complete));
+    };
+    const asking = request(urls.peer, { method: 'PUT' });
+    asking.on('error', () => undefined);
+    asking.write('half of a chunked body');
+    await sleep(50);
+    asking.destroy();
+    expect(await ended.promise).toBe(false);
+  });
+
+  it('breaks an answer off where the gateway breaks it off', async () => {
+    answer = (_asked, response) => {
+      response.write('a part of what has no length');
+      setTimeout(() => response.destroy(), 50);
+    };
+    const response = await fetch(urls.peer);
+    await expect(response.text()).rejects.toThrow();
+  });
+
+  it('gives an answer that comes before the body, and lets go of the rest', async () => {
+    answer = (asked, response) => {
+      response.writeHead(413, { Connection: 'close', 'Content-Length': 0 }).end();
+      asked.resume();
+    };
+    async function* body(): AsyncGenerator<Uint8Array, void, undefined> {
+      for (let piece = 0; piece < 20; piece += 1) {
+        yield Buffer.alloc(1000);
+        await sleep(5);
+      }
+    }
+    const response = await fetch(urls.peer, { method: 'PUT', body: ReadableStream.from(body()), duplex: 'half' });
+    expect(response.status).toBe(413);
+  });
+
+  it('tells a request that cannot have happened from one of which that is not known', async () => {
+    answer = (_asked, response: ServerResponse) => void response.destroy();
+    const broken = await fetch(urls.peer, { method: 'PUT', body: 'x' });
+    expect([broken.status, await code(broken)]).toEqual([502, 'gateway-lost']);
+    answer = () => undefined; // frozen
+    const silent = await fetch(urls.peer);
+    expect([silent.status, await code(silent)]).toEqual([502, 'gateway-lost']);
+    gateway.closeAllConnections();
+    gateway.close();
+    await once(gateway, 'close');
+    const gone = await fetch(urls.peer, { method: 'PUT', body: 'x' });
+    expect([gone.status, gone.headers.get('retry-after'), await code(gone)]).toEqual([503, '2', 'gateway-unavailable']);
+  });
+});
+
+/** Waits until a count stands still. */
+async function settled(count: () => number): Promise<void> {
+  for (let before = -1; before !== count();) {
+    before = count();
+    await sleep(200);
+  }
+}
