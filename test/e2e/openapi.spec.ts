@@ -35,18 +35,28 @@ describe('openapi.yaml', () => {
   it('names each operation once, in words that become names of functions', () => {
     const ids = operations.map(({ operationId }) => operationId);
     expect(ids.toSorted()).toEqual([
+      'cancelDrain',
       'deleteFile',
       'downloadFile',
+      'drainNode',
       'getFileInfo',
       'getFiles',
       'getHealth',
       'getLiveness',
       'getNode',
       'getReadiness',
+      'getRebalance',
+      'getRepair',
+      'getScrub',
       'headFile',
       'listFiles',
       'listNodes',
+      'reloadConfig',
+      'removeNode',
       'replaceFile',
+      'replaceNode',
+      'startRebalance',
+      'startScrub',
       'updateFile',
       'uploadFile',
     ]);
