@@ -36,7 +36,7 @@ export async function startCluster(config: AppConfig): Promise<RunningProcess> {
   const secret = openSecret(config);
   const signal = AbortSignal.timeout(config.limits.node_call_ms_max);
   const member = await ClusterMember.open(config, PeerSecret.of(secret), signal);
-  const running = new ClusterProcess(member, new ForwardProof(secret), lock);
+  const running = new ClusterProcess(member, new ForwardProof(secret, config.limits.peer_clock_ms_max), lock);
   try {
     await running.start();
     return running;
