@@ -23,7 +23,7 @@ const base = {
 
 export default {
   maxWorkers: 2,
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   errorOnDeprecated: true,
   reporters: ['default', '<rootDir>/test/support/summary.reporter.cjs'],
   projects: [

@@ -54,6 +54,19 @@ const SURVEY: readonly Step[] = [
     tests: [test('is node 1', 'pm.expect(pm.response.json().node).to.equal(1)')],
   },
   { name: 'Get a node that does not exist', operation: 'GET /nodes/:node', path: '4711', status: 404, problem: 'node-not-found' },
+  {
+    name: 'What is being restored',
+    operation: 'GET /repair',
+    status: 200,
+    tests: [test('nothing is lost', `pm.expect(pm.response.json().backlog.versions).to.equal(0)`)],
+  },
+  { name: 'Prove everything now', operation: 'POST /scrub', status: 202 },
+  {
+    name: 'How far that is',
+    operation: 'GET /scrub',
+    status: 200,
+    tests: [test('nothing is damaged', `pm.expect(pm.response.json().damaged).to.equal(0)`)],
+  },
 ];
 
 const UPLOADS: readonly Step[] = [

@@ -72,6 +72,8 @@ export const LIMITS = {
   scrub_bytes_per_second: 64 * MiB,
   probe_interval_ms: 1000,
   probe_ms_max: 750,
+  /** A node that went down three times within this has to answer several probes in a row before it counts as up. */
+  flap_window_ms: 60_000,
   /** A node with less free space than this takes no new shards. */
   node_bytes_free_min: 64 * MiB,
   /** Bytes of a pack, in which small shards and records lie; the next one is begun when it is full. */
@@ -120,10 +122,7 @@ const FROZEN_MS_MAX = 2800;
 /** What is wrong with the limits, in words: the first value out of bounds, or the first relation between them that does not hold. */
 export function brokenLimit(limits: Limits, sliceBytes: number): string | undefined {
   return (
-    brokenValue(limits) ??
-    brokenPatience(limits) ??
-    brokenRelation(limits, sliceBytes) ??
-    brokenPeerRelation(limits, sliceBytes)
+    brokenValue(limits) ?? brokenPatience(limits) ?? brokenRelation(limits, sliceBytes) ?? brokenPeerRelation(limits, sliceBytes)
   );
 }
 

@@ -24,7 +24,7 @@ export class MetricsController {
       labelNames: ['node'],
       registers,
       collect(): void {
-        for (const { number } of nodes.nodes) this.set({ node: number }, nodes.status(number).state === 'up' ? 1 : 0);
+        for (const { number } of nodes.nodes) this.set({ node: number }, nodes.state(number) === 'up' ? 1 : 0);
       },
     });
     new Gauge({
@@ -35,7 +35,7 @@ export class MetricsController {
       collect(): void {
         this.reset(); // a node that left the cluster is in no state
         for (const { number } of nodes.nodes) {
-          const { state } = nodes.status(number);
+          const state = nodes.state(number);
           for (const each of NODE_STATES) this.set({ node: number, state: each }, each === state ? 1 : 0);
         }
       },

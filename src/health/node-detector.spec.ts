@@ -7,7 +7,7 @@ const REFUSED = new NodeError('rejected', 'another identity');
 
 class Subject {
   clock = 0;
-  readonly detector = new NodeDetector(() => this.clock);
+  readonly detector = new NodeDetector(() => this.clock, 60_000);
 
   /** Runs it down and counts the good probes after which it is up again. */
   fallAndReturn(): number {

@@ -3,7 +3,6 @@ import type { NodeError } from '../nodes/storage-node.js';
 
 /** A node that went down so often within the window flaps. */
 const FLAPS = 3;
-const FLAP_WINDOW_MS = 60_000;
 /** Good probes in a row that are asked of a node that flaps, at the most. */
 const GOOD_MOST = 16;
 
@@ -21,7 +20,10 @@ export class NodeDetector {
   private good = 0;
 
   /** @param now a clock that never goes back, milliseconds */
-  constructor(private readonly now: () => number) {}
+  constructor(
+    private readonly now: () => number,
+    private readonly flapWindowMs: number,
+  ) {}
 
   /** Good probes in a row that are still missing before a node that flaps counts as up. */
   get goodMissing(): number {
@@ -57,7 +59,7 @@ export class NodeDetector {
 
   private fall(): MeasuredState {
     const now = this.now();
-    this.falls = this.falls.filter((at) => now - at < FLAP_WINDOW_MS);
+    this.falls = this.falls.filter((at) => now - at < this.flapWindowMs);
     if (this.hasBeenUp) this.falls.push(now);
     this.hasBeenUp = false;
     this.goodNeeded = Math.min(GOOD_MOST, 2 ** Math.max(0, this.falls.length - FLAPS + 1));

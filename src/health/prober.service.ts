@@ -62,7 +62,7 @@ export class ProberService implements OnModuleInit, OnApplicationShutdown {
   }
 
   private suspect(number: number, error: NodeError): void {
-    const { state } = this.registry.status(number);
+    const state = this.registry.state(number);
     if (state === 'down' || state === 'suspect') return;
     this.change(number, this.watch(number).detector.callFailed(error), { error });
     void this.probe(number);
@@ -79,7 +79,8 @@ export class ProberService implements OnModuleInit, OnApplicationShutdown {
     const node = this.registry.node(number);
     let watched = this.watched.get(number);
     if (watched?.node !== node) {
-      watched = { node, detector: new NodeDetector(this.registry.now), running: undefined, hanging: 0 };
+      const detector = new NodeDetector(this.registry.now, this.config.limits.flap_window_ms);
+      watched = { node, detector, running: undefined, hanging: 0 };
       this.watched.set(number, watched);
     }
     return watched;
@@ -142,7 +143,7 @@ export class ProberService implements OnModuleInit, OnApplicationShutdown {
     details: { readonly error?: NodeError; readonly capacity?: NodeProbe },
   ): void {
     if (!this.registry.setState(number, state, details)) return;
-    const entry = { node: number, state: this.registry.status(number).state };
+    const entry = { node: number, state: this.registry.state(number) };
     if (details.error === undefined) this.logger.log(entry, 'a node changed its state');
     else this.logger.warn({ ...entry, reason: details.error.message }, 'a node changed its state');
   }

@@ -135,6 +135,11 @@ export class NodeRegistry {
     };
   }
 
+  state(number: number): NodeState {
+    const { measured, isDraining } = this.entry(number);
+    return visible(measured, isDraining);
+  }
+
   /** What was found out about a node, whether it drains or not. */
   measured(number: number): MeasuredState {
     return this.entry(number).measured;

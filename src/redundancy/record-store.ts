@@ -93,7 +93,7 @@ export class RecordStore {
     const reachable = registry.reachable().filter(accepts);
     const others = this.byLoad(reachable.filter((node) => !wanted.includes(node)));
     const usable = [...wanted.filter((node) => reachable.includes(node)), ...others];
-    const nodes = usable.sort((a, b) => Number(registry.isLate(a)) - Number(registry.isLate(b))).slice(0, copies);
+    const nodes = usable.sort((a, b) => Number(this.isWanted(b)) - Number(this.isWanted(a))).slice(0, copies);
     if (nodes.length < copies) throw notEnough(copies, nodes.length);
     return nodes;
   }
@@ -119,7 +119,7 @@ export class RecordStore {
     const { nodes, riders, pages } = draft;
     const failed: number[] = [];
     // As many may be late as there are others to take over.
-    const mayMove = (): boolean => this.candidates(draft, round.lost).filter(this.isPrompt).length > failed.length;
+    const mayMove = (): boolean => this.candidates(draft, round.lost).filter(this.isWanted).length > failed.length;
     const onLeft = (settled: Promise<unknown>): void => this.holdUntil(settled, round.placed.revision);
     const putTo = async (number: number, batch: NodeBatch): Promise<NodeError | undefined> =>
       this.writer.put({ number, batch, mayMove, onLeft }, round.signal);
@@ -135,12 +135,16 @@ export class RecordStore {
     return failed;
   }
 
-  private readonly isPrompt = (node: number): boolean => !this.parts.registry.isLate(node);
+  /** Late nodes, and those that are to be emptied, are taken only if there are no others. */
+  private readonly isWanted = (node: number): boolean => {
+    const { registry } = this.parts;
+    return !registry.isLate(node) && registry.state(node) !== 'draining';
+  };
 
   private move(draft: RecordDraft, position: number, lost: ReadonlySet<number>): void {
     const candidates = this.candidates(draft, lost);
-    const prompt = candidates.filter(this.isPrompt);
-    const [to] = this.byLoad(prompt.length === 0 ? candidates : prompt);
+    const wanted = candidates.filter(this.isWanted);
+    const [to] = this.byLoad(wanted.length === 0 ? candidates : wanted);
     if (to === undefined) throw notEnough(draft.nodes.length, this.usable(draft).length);
     draft.onMove?.(position, to);
     draft.nodes[position] = to;

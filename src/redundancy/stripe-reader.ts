@@ -22,6 +22,7 @@ export interface ReaderParts extends FetchParts {
   readonly codec: StripeCodec;
   /** About how many bytes of data are asked for at once. */
   readonly batchBytes: number;
+  readonly onDamage: DamageListener;
 }
 
 export interface ReadOptions {

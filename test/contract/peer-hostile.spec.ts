@@ -1,6 +1,8 @@
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { LIMITS } from '../../src/config/limits.js';
+import { digestOf, proveRequest } from '../../src/nodes/peer/peer-proof.js';
 import { FRAME_BYTES_MAX, FrameSealer } from '../../src/nodes/peer/peer-frames.js';
 import { PeerClient } from '../../src/nodes/peer/peer-client.js';
 import type { PeerStorageNode } from '../../src/nodes/peer/peer.storage-node.js';
@@ -298,15 +300,18 @@ describe('A process that holds the secret', () => {
   });
 
   it('tells what it does while it takes over, and goes on saying that it is there', async () => {
-    const onTakeOver = async function* (): AsyncGenerator<string> {
-      yield 'reading the nodes';
+    const onTakeOver = async function* (_signal: AbortSignal, isForced: boolean): AsyncGenerator<string> {
+      yield `reading the nodes, ${isForced ? 'forced' : 'asked'}`;
       await new Promise((resolve) => setTimeout(resolve, 2500));
       yield 'done';
     };
     const peer = await servePeer({ local: servedNode(new MemoryStorageNode(1), ids), onTakeOver });
     const client = new PeerClient({ origin: peer.origin, secret: SECRET, limits: { ...HASTY, node_call_ms_max: 2000 } });
     try {
-      expect(await Array.fromAsync(client.takeOver(false, never()))).toEqual(['reading the nodes', 'done']);
+      const [asked, forced] = await Promise.all(
+        [false, true].map((isForced) => Array.fromAsync(client.takeOver(isForced, never()))),
+      );
+      expect([asked, forced]).toEqual(['asked', 'forced'].map((how) => [`reading the nodes, ${how}`, 'done']));
     } finally {
       await client.close();
       await peer.close();
@@ -344,6 +349,30 @@ describe('A client that is hostile to a peer', () => {
       expect(await listedKeys(node)).toHaveLength(1);
     } finally {
       await node.close();
+      await peer.close();
+    }
+  });
+
+  it('and proves a body that it never sends whole, gives back the room for it in time', async () => {
+    const limits = { ...HASTY, peer_body_bytes_max: 3000, peer_bytes_in_flight: 3000 };
+    const inner = new MemoryStorageNode(1);
+    const peer = await servePeer({ local: servedNode(inner, ids), limits });
+    const node = peerNode(peer.origin, ids);
+    const client = new PeerClient({ origin: peer.origin, secret: SECRET, limits: LIMITS });
+    try {
+      const { run } = await client.hello(never());
+      const claim = { time: Date.now(), nonce: '7'.repeat(16) + '1'.padStart(16, '0'), run, ...ids, term: 1, length: 3000 };
+      const target = { method: 'POST', path: '/peer/v1/put' };
+      const authorization = proveRequest(target, { ...claim, digest: digestOf([Buffer.alloc(3000)]) }, SECRET);
+      const socket = connect(Number(new URL(peer.origin).port), '127.0.0.1').on('error', () => undefined);
+      socket.write(
+        `POST ${target.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\nAuthorization: ${authorization}\r\n\r\nonly this`,
+      );
+      await new Promise((resolve) => socket.once('close', resolve).resume());
+      await node.put(batchOf([someShard({ size: 2500 })]), never());
+      expect(await listedKeys(inner)).toHaveLength(1);
+    } finally {
+      await Promise.all([node.close(), client.close()]);
       await peer.close();
     }
   });

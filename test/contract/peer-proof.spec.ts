@@ -186,5 +186,9 @@ describe('A peer', () => {
     const response = await send({ path: '/peer/v2/put' });
     expect(response.status).toBe(200);
     expect(await response.text()).toContain('versions 1 to 1');
+    const claim = claimOf({ length: 0, digest: digestOf([]) });
+    const authorization = proveRequest({ method: 'GET', path: '/peer/v7/hello' }, claim, SECRET);
+    const empty = await fetch(`${peer.origin}/peer/v7/hello`, { headers: { authorization } });
+    expect(await empty.text()).toContain('versions 1 to 1');
   });
 });

@@ -836,6 +836,8 @@ describe('what is beside the files', () => {
     const text = await response.text();
     expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
     for (const node of [1, 2, 3, 4]) expect(text).toContain(`dcloud_node_up{node="${node}"} 1\n`);
+    expect(text).toContain('dcloud_node_state{node="1",state="up"} 1\n');
+    expect(text).toContain('dcloud_node_transitions_total{node="1",to="up"} 1\n');
     expect(text).toMatch(/^dcloud_node_shards\{node="1"\} [1-9]\d*$/m);
     for (const line of text.split('\n')) expect(line).toMatch(/^(#.*|[a-zA-Z_:][\w:]*(\{[^}]*\})? \S+)?$/);
   });

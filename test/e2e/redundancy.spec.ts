@@ -68,7 +68,8 @@ describe('R means R', () => {
             node_count: nodes,
             redundancy_count: redundancy,
             size_per_slice: 65_536,
-            limits: { probe_interval_ms: 100, node_bytes_free_min: 0 },
+            // The same nodes go down again and again, and shall be up at once.
+            limits: { probe_interval_ms: 100, node_bytes_free_min: 0, flap_window_ms: 1 },
           },
         });
         const client = new Client(server.url);

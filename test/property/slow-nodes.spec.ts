@@ -222,6 +222,27 @@ describe('a write', () => {
   });
 });
 
+describe('a node that is to be emptied', () => {
+  it('is read from, and gets neither shards nor records while there are others', async () => {
+    const subject = await make();
+    const body = slices(8);
+    const manifest = await subject.store(body);
+    const [drained] = manifest.recordNodes;
+    subject.registry.setDraining(drained!, true);
+    const { put } = subject.faulty[drained! - 1]!.calls;
+    await subject.store(slices(8));
+    await subject.rename(manifest.fileId, 'g');
+    expect(subject.faulty[drained! - 1]!.calls.put).toBe(put);
+    const renamed = (await subject.metadata.find(manifest.fileId, NEVER))!;
+    expect(renamed.manifest.recordNodes).not.toContain(drained);
+    expect((await subject.read(renamed.manifest)).equals(Buffer.concat(body))).toBe(true);
+    const [, ...rest] = subject.registry.writable();
+    for (const number of rest) subject.registry.setState(number, 'down', {});
+    await subject.rename(manifest.fileId, 'h'); // better there than not at all
+    expect((await subject.metadata.find(manifest.fileId, NEVER))!.manifest.recordNodes).toContain(drained);
+  });
+});
+
 describe('a record that arrives late at a node that was given up', () => {
   /** Stores a small file of which the record hangs on its way to its first node. */
   async function storeSmall(subject: Cluster): Promise<Manifest> {

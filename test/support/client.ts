@@ -21,9 +21,11 @@ export interface PageJson {
 /** The few calls that most tests make, over a real connection. Anything unusual a test does with `fetch` or a socket itself. */
 export class Client {
   readonly url: string;
+  private readonly listMsMax: number;
 
-  constructor(url: string) {
+  constructor(url: string, listMsMax = 30_000) {
     this.url = url;
+    this.listMsMax = listMsMax;
   }
 
   async put(name: string, body: Body, headers: Record<string, string> = {}): Promise<FileJson> {
@@ -60,7 +62,8 @@ export class Client {
   }
 
   async list(query = ''): Promise<PageJson> {
-    return (await (await fetch(`${this.url}/files/list${query}`)).json()) as PageJson;
+    const response = await fetch(`${this.url}/files/list${query}`, { signal: AbortSignal.timeout(this.listMsMax) });
+    return (await response.json()) as PageJson;
   }
 
   /** All files, page by page. */

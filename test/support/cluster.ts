@@ -213,7 +213,8 @@ export class Cluster {
     });
   }
 
-  private async reconcile(fileId: FileId): Promise<void> {
+  /** Makes the state of the index the newest one on the nodes. */
+  async reconcile(fileId: FileId): Promise<void> {
     await this.records.change(async (put) => {
       const stored = await this.metadata.find(fileId, NEVER);
       if (stored !== undefined) {

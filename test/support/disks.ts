@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, open, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { errorCode } from '../../src/common/errors.js';
 
 const FILLER = 'filler';
 /** EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: from now on all I/O fails, and what was not synced is lost. Node.js has no ioctl. */
@@ -125,7 +124,7 @@ async function writeUntilFull(file: { write(bytes: Uint8Array): Promise<unknown>
   try {
     for (;;) await file.write(block);
   } catch (error) {
-    if (errorCode(error) !== 'ENOSPC') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   }
 }
 

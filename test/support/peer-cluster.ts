@@ -18,6 +18,12 @@ export interface PeerClusterOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Where process `i` is told that another one is: by a proxy, say. Gets the number of the asking process last. */
   readonly peersAs?: (i: number, realOrigin: string, asker: number) => string;
+  /** Variables of the environment of process `i`. */
+  readonly environment?: (i: number) => Readonly<Record<string, string>>;
+  /** Where everything lies; it is not removed by `remove`. */
+  readonly directory?: string;
+  /** Called before process `i` is started for the first time, with the folder that its node will have and that is not there yet. */
+  readonly prepare?: (i: number, nodeFolder: string) => Promise<void>;
   /** All processes use one storage directory; else each has its own. */
   readonly shared?: boolean;
   /** Numbers of the processes in the order in which they are started; the others are not. All at once if absent. */
@@ -47,7 +53,7 @@ export class PeerCluster {
 
   /** Starts the processes, and waits until their nodes are up. */
   static async start(options: PeerClusterOptions): Promise<PeerCluster> {
-    const directory = await mkdtemp(join(tmpdir(), 'dcloud-peers-'));
+    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'dcloud-peers-')));
     const ports = await freePorts(options.nodes);
     const members = ports.map((port, at) => {
       const home = options.shared === true ? 'shared' : `peer_${at + 1}`;
@@ -55,7 +61,10 @@ export class PeerCluster {
     });
     const cluster = new PeerCluster(options, directory, members);
     try {
-      for (const { number } of members) await cluster.configure(number);
+      for (const { number } of members) {
+        await cluster.configure(number);
+        await options.prepare?.(number, cluster.nodeFolder(number));
+      }
       if (options.order === undefined) await Promise.all(members.map(({ number }) => cluster.restart(number)));
       else for (const number of options.order) await cluster.restart(number);
       const started = options.order ?? members.map(({ number }) => number);
@@ -122,7 +131,8 @@ export class PeerCluster {
   /** Starts the process of a node that does not run, and waits until it listens. */
   async restart(i: number): Promise<void> {
     const member = this.member(i);
-    const child = spawnServer(this.configFile(i), { args: this.argsOf(i) });
+    const environment = this.options.environment?.(i) ?? {};
+    const child = spawnServer(this.configFile(i), { args: this.argsOf(i), environment });
     member.child = child;
     const from = member.output.length;
     const listens = Promise.withResolvers<undefined>();
@@ -216,7 +226,7 @@ export class PeerCluster {
   async remove(): Promise<void> {
     const started = this.members.filter(({ child }) => child !== undefined);
     await Promise.all(started.map(({ number }) => this.kill(number)));
-    await rm(this.directory, { recursive: true, force: true });
+    if (this.options.directory === undefined) await rm(this.directory, { recursive: true, force: true });
   }
 
   private argsOf(i: number): readonly string[] {

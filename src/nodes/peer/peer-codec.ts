@@ -24,9 +24,6 @@ export interface ShardPart extends ShardId {
 const KINDS: readonly RecordKind[] = ['manifest', 'layout', 'tombstone'];
 const ID_BYTES = 16;
 const CHECKSUM_BYTES = 4;
-/** The shortest of the things of which there is a list: no count is believed that the bytes behind it could not hold. */
-const ITEM_BYTES_MIN = ID_BYTES + 2;
-
 /** The parts of the body of a `put`: everything but the bytes of shards and records, and then those, none of them copied. */
 export function encodeBatch({ shards, records }: NodeBatch): readonly Uint8Array[] {
   const head = new ByteWriter().number(shards.length);
@@ -149,10 +146,12 @@ function decode<Result>(bytes: Uint8Array, read: (reader: ByteReader) => Result)
   }
 }
 
+/** A count is not believed: there is room for as many as were read, and each takes bytes that are there. */
 function many<Item>(reader: ByteReader, read: () => Item): Item[] {
   const count = reader.number();
-  if (count * ITEM_BYTES_MIN > reader.remaining) throw new Error('the bytes cannot hold so many');
-  return Array.from({ length: count }, read);
+  const items: Item[] = [];
+  while (items.length < count) items.push(read());
+  return items;
 }
 
 function writeShardId(writer: ByteWriter, { versionId, stripe, index }: ShardId): ByteWriter {

@@ -17,8 +17,9 @@ import { type RepairReport, VersionRepair } from './version-repair.js';
 /** Memory for what is on its way between nodes. */
 const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
 const WIDTH_MAX = 16;
-/** Pause before what could not be done is tried again. */
-const RETRY_MS = 5000;
+/** Pauses before what could not be done is tried again while nothing else has changed: the first is twice as long, the others grow. */
+const RETRY_MS = 1000;
+const RETRY_MS_MOST = 60_000;
 /** While a node is lost, an upload that had put shards on it before may be committed later. */
 const LOOK_AGAIN_MS = 30_000;
 /** The foreground is what was asked for within this time. */
@@ -40,6 +41,8 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private retryAt = 0;
+  private retryMs = RETRY_MS;
+  private triedIn = '';
   private hasDamage = true;
   /** Nodes for which all was done, as far as it could be. */
   private settledFor = '';
@@ -110,7 +113,6 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   /** There is something to do. */
   wake(): void {
     this.hasDamage = true;
-    this.retryAt = 0;
     this.look();
   }
 
@@ -126,9 +128,14 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private isDue(): boolean {
-    if (Date.now() < this.retryAt) return false;
+    if (Date.now() < this.retryAt && this.situation() === this.triedIn) return false;
     const key = this.goneKey();
     return this.hasDamage || key !== this.settledFor || (key !== '' && Date.now() >= this.lookAgainAt);
+  }
+
+  /** What decides about what can be done: when it changes, it is tried again at once. */
+  private situation(): string {
+    return `${this.goneKey()}/${this.registry.writable().join()}/${this.registry.reachable().join()}`;
   }
 
   private goneKey(): string {
@@ -144,6 +151,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
 
   private async run(signal: AbortSignal): Promise<void> {
     this.hasDamage = false;
+    this.triedIn = this.situation();
     const key = this.goneKey();
     const emptied = await this.emptiedNodes(signal);
     const isGone = (node: number): boolean => this.away.isAway(node) || emptied.has(node);
@@ -152,16 +160,23 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     const isWhole = await this.restore(backlog, emptied, signal);
     const areBuried = await this.restoreTombstones(signal);
     if (!isWhole || !areBuried || backlog.isPartial) {
-      this.retryAt = backlog.isPartial && isWhole ? 0 : Date.now() + RETRY_MS;
       this.hasDamage = true;
+      this.postpone(isWhole && areBuried);
       return;
     }
+    this.postpone(true);
     await this.metadata.clearDamage(
       [...emptied].map((node) => ({ node })),
       signal,
     );
     this.settledFor = key;
     this.lookAgainAt = Date.now() + LOOK_AGAIN_MS;
+  }
+
+  /** What fails again and again is tried less and less often: to find it takes a look at every file. */
+  private postpone(isWhole: boolean): void {
+    this.retryMs = isWhole ? RETRY_MS : Math.min(RETRY_MS_MOST, this.retryMs * 2);
+    this.retryAt = isWhole ? 0 : Date.now() + this.retryMs;
   }
 
   /** False if something is left to do. */
@@ -248,7 +263,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     this.progress.failed(error);
     this.progress.end('it failed and will try again');
     this.hasDamage = true;
-    this.retryAt = Date.now() + RETRY_MS;
+    this.postpone(false);
     this.logger.error({ err: error }, 'repair failed and will try again');
   }
 }

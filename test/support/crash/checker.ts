@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { mapOrdered } from '../../../src/common/map-ordered.ts';
 import { Client, type FileJson } from '../client.ts';
-import { judge, see } from './judge.ts';
+import { judge, see, type Seen } from './judge.ts';
 import type { FileState, Journal, JournalFile } from './journal.ts';
 import type { Findings } from './violation.ts';
 
@@ -8,6 +9,17 @@ import type { Findings } from './violation.ts';
 const WIDTH = 8;
 /** Deleted files that are asked for by their address. */
 const GONE_SAMPLE = 50;
+/** Pause before a question is asked again. */
+const PAUSE_MS = 500;
+
+export interface CheckOptions {
+  /** How often a question is asked that is answered with an error, or not at all. */
+  readonly attempts?: number;
+  /** False: something may still be under way, so what is uncertain stays uncertain. */
+  readonly isFinal?: boolean;
+  /** Ids of files that are not the journal's. */
+  readonly others?: ReadonlySet<string>;
+}
 
 /**
  * Holds a store against the journal, with nobody working on it. Every difference is reported; afterwards each file of the journal is
@@ -17,20 +29,40 @@ export class Checker {
   private readonly client: Client;
   private readonly journal: Journal;
   private readonly findings: Findings;
+  private readonly options: Required<CheckOptions>;
 
-  constructor(client: Client, journal: Journal, findings: Findings) {
+  constructor(client: Client, journal: Journal, findings: Findings, options: CheckOptions = {}) {
     this.client = client;
     this.journal = journal;
     this.findings = findings;
+    this.options = { attempts: 1, isFinal: true, others: new Set(), ...options };
   }
 
   /** Checks everything; resolves with the number of files that were read. */
   async check(): Promise<number> {
-    const records = await this.assign(await this.client.listAll());
+    const records = await this.assign((await this.listAll()).filter(({ id }) => !this.options.others.has(id)));
     const files = [...this.journal.files];
     await Array.fromAsync(mapOrdered(files, WIDTH, (file) => this.checkFile(file, records.get(file))));
     await Array.fromAsync(mapOrdered([...this.journal.gone].slice(-GONE_SAMPLE), WIDTH, (id) => this.checkGone(id)));
     return records.size;
+  }
+
+  private async listAll(): Promise<readonly FileJson[]> {
+    for (let left = this.options.attempts; left > 1; left -= 1) {
+      const listed = await this.client.listAll().catch(() => undefined);
+      if (listed !== undefined) return listed;
+      await sleep(PAUSE_MS);
+    }
+    return this.client.listAll();
+  }
+
+  private async see(id: string): Promise<Seen> {
+    for (let left = this.options.attempts; ; left -= 1) {
+      const seen = await see(this.client.url, id);
+      // Where one file is unreadable there are more, and to be patient with each would take for ever.
+      if (left === 1 || this.findings.violations.length > 0 || (seen.bytes !== undefined && seen.status < 500)) return seen;
+      await sleep(PAUSE_MS);
+    }
   }
 
   /** Tells if files have as many copies as they should, all nodes being up. `info` costs a look at the layout, so only some are asked. */
@@ -76,15 +108,19 @@ export class Checker {
     if (record === undefined) {
       if (!states.includes(null)) this.reportLost(file, present);
       else {
-        if (file.id !== undefined) await this.checkGone(file.id);
-        this.journal.settle(file, null);
+        if (file.id !== undefined && this.options.isFinal) await this.checkGone(file.id);
+        this.settle(file, null);
       }
     } else if (present.length === 0) this.findings.report('resurrected', `${describe(record)} is listed`);
     else {
       file.id = record.id;
       const state = await this.checkContent(file, record, present);
-      if (state !== undefined) this.journal.settle(file, state);
+      if (state !== undefined) this.settle(file, state);
     }
+  }
+
+  private settle(file: JournalFile, state: FileState | null): void {
+    if (this.options.isFinal) this.journal.settle(file, state);
   }
 
   private reportLost({ id }: JournalFile, states: readonly FileState[]): void {
@@ -95,7 +131,7 @@ export class Checker {
   /** The state that the file is in; undefined if it is in none that it may be in, which is reported. */
   private async checkContent(file: JournalFile, record: FileJson, states: readonly FileState[]): Promise<FileState | undefined> {
     const { findings } = this;
-    const seen = await see(this.client.url, record.id);
+    const seen = await this.see(record.id);
     const { bytes } = seen;
     if (seen.status === 404) findings.report('lost', `${describe(record)} is listed, and answers 404`);
     else if (seen.status !== 200 || bytes === undefined) {
@@ -106,7 +142,8 @@ export class Checker {
       const named = states.filter(({ name }) => name === record.name);
       const verdict = judge({ ...seen, bytes }, named.length > 0 ? named : states, file.contents);
       if ('kind' in verdict) findings.report(verdict.kind, `${describe(record)}: ${verdict.detail}`);
-      else return this.checkRecord(record, verdict.state);
+      // Between the list and the bytes what is under way may have come to pass.
+      else if (this.options.isFinal || states.length === 1) return this.checkRecord(record, verdict.state);
     }
     return undefined;
   }
@@ -123,7 +160,7 @@ export class Checker {
   }
 
   private async checkGone(id: string): Promise<void> {
-    const { status } = await see(this.client.url, id);
+    const { status } = await this.see(id);
     if (status !== 404) this.findings.report('resurrected', `${id} answers ${status}, and is not there by right`);
   }
 }

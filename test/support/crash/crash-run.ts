@@ -10,7 +10,7 @@ import { drain } from './drain.ts';
 import { Journal } from './journal.ts';
 import { Random } from './random.ts';
 import { recordsOf, rebuildIndex, reportChanges, verify } from './rebuild.ts';
-import { abilities, type Abilities, REDUNDANCY, type Settings, settingsOf } from './settings.ts';
+import { abilities, type Abilities, NODES, PACK_BYTES_MAX, REDUNDANCY, type Settings, settingsOf } from './settings.ts';
 import { Findings, type Violation } from './violation.ts';
 import { Workload } from './workload.ts';
 
@@ -224,7 +224,9 @@ export class CrashRun {
     const server = await this.start(settings);
     try {
       await this.check(server);
-      if (this.isSound()) await drain(server, this.can, this.findings);
+      const folders = Array.from({ length: NODES }, (_, at) => server.nodeFolder(at + 1));
+      const packBytesMax = this.can.limits.has('pack_bytes_max') ? PACK_BYTES_MAX : 0;
+      if (this.isSound()) await drain({ url: server.url, folders, packBytesMax }, this.findings);
     } finally {
       await server.kill();
     }

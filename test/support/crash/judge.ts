@@ -11,15 +11,23 @@ export interface Seen {
   readonly bytes: Buffer | undefined;
   readonly contentType: string | null;
   readonly digest: string | null;
+  readonly etag: string | null;
 }
 
+export const ANSWER_MS_MAX = 30_000;
+
 /** Reads a file's bytes; never throws, since a broken answer is one of those that are judged. */
-export async function see(url: string, id: string, headers: Readonly<Record<string, string>> = {}): Promise<Seen> {
-  let seen: Seen = { status: 0, bytes: undefined, contentType: null, digest: null };
+export async function see(
+  url: string,
+  id: string,
+  { headers = {}, msMax = ANSWER_MS_MAX }: { readonly headers?: Readonly<Record<string, string>>; readonly msMax?: number } = {},
+): Promise<Seen> {
+  let seen: Seen = { status: 0, bytes: undefined, contentType: null, digest: null, etag: null };
   try {
-    const response = await fetch(`${url}/files/${id}`, { headers, signal: AbortSignal.timeout(30_000) });
+    const response = await fetch(`${url}/files/${id}`, { headers, signal: AbortSignal.timeout(msMax) });
     const { status } = response;
-    seen = { ...seen, status, contentType: response.headers.get('content-type'), digest: response.headers.get('repr-digest') };
+    const [contentType, digest, etag] = ['content-type', 'repr-digest', 'etag'].map((name) => response.headers.get(name));
+    seen = { status, bytes: undefined, contentType: contentType ?? null, digest: digest ?? null, etag: etag ?? null };
     return { ...seen, bytes: Buffer.from(await response.arrayBuffer()) };
   } catch {
     return seen; // without bytes: it broke

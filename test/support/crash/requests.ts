@@ -1,16 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '../client.ts';
 import { bytesOf, type FileState, type Journal, type JournalFile, type Step } from './journal.ts';
+import { ANSWER_MS_MAX } from './judge.ts';
 import type { Findings } from './violation.ts';
 
-const ANSWER_MS_MAX = 30_000;
 const PIECES = 4;
 
 /**
  * What is no fault: `breaks`, since the server was killed or has to end connections; `errors` too, since its disks are gone, and then
- * nothing is known of a change that was answered with one.
+ * nothing is known of a change that was answered with one. `faults`: the same, since nodes and connections fail on purpose, but who answers
+ * that a file is not there, or that there were too few nodes for a change, is taken at his word.
  */
-export type Tolerance = 'nothing' | 'breaks' | 'errors';
+export type Tolerance = 'nothing' | 'breaks' | 'errors' | 'faults';
+
+/** Where the requests of a load go, and what they are held against. */
+export interface RequestParts {
+  /** Asked anew for each request: a cluster has several. */
+  readonly url: string;
+  readonly journal: Journal;
+  readonly findings: Findings;
+  /** Time after which a client gives up. */
+  readonly answerMsMax?: number;
+  /** Called at each acknowledgement of a change, in the very moment. */
+  readonly onAcknowledged?: () => void;
+}
 
 /** The operations of the load: each is written into the journal when it is sent and when it is answered. */
 export class Requests {
@@ -20,22 +33,19 @@ export class Requests {
   refused = 0;
   /** Requests of which the connection ended without an answer. */
   broken = 0;
-  private readonly url: string;
+  private readonly parts: RequestParts;
   private readonly journal: Journal;
   private readonly findings: Findings;
-  private readonly onAcknowledged: () => void;
   private tolerance: Tolerance = 'nothing';
 
-  constructor(parts: {
-    readonly url: string;
-    readonly journal: Journal;
-    readonly findings: Findings;
-    readonly onAcknowledged?: () => void;
-  }) {
-    this.url = parts.url;
+  constructor(parts: RequestParts) {
+    this.parts = parts;
     this.journal = parts.journal;
     this.findings = parts.findings;
-    this.onAcknowledged = parts.onAcknowledged ?? (() => undefined);
+  }
+
+  get answerMsMax(): number {
+    return this.parts.answerMsMax ?? ANSWER_MS_MAX;
   }
 
   tolerate(tolerance: Tolerance): void {
@@ -48,7 +58,12 @@ export class Requests {
   }
 
   reportError(what: string, status: number, body: string): void {
-    if (this.tolerance !== 'errors') this.report(`${what} answered ${status}: ${body.slice(0, 500)}`);
+    if (status === 404 && this.tolerance === 'faults') this.findings.report('lost', `${what} answered 404`);
+    else if (!this.mayFail(status)) this.report(`${what} answered ${status}: ${body.slice(0, 500)}`);
+  }
+
+  private mayFail(status: number): boolean {
+    return this.tolerance === 'errors' || (this.tolerance === 'faults' && status >= 500);
   }
 
   private report(detail: string): void {
@@ -110,12 +125,15 @@ export class Requests {
   async list(): Promise<void> {
     const from = this.journal.tick();
     const files = [...this.journal.files];
-    const listed = await new Client(this.url).listAll().catch(() => undefined);
+    const gone = new Set(this.journal.gone);
+    const listed = await new Client(this.parts.url, this.answerMsMax).listAll().catch(() => undefined);
     if (listed === undefined) {
       this.reportBreak('GET /files/list');
       return;
     }
     const until = this.journal.tick();
+    for (const { id, name } of listed)
+      if (gone.has(id)) this.findings.report('resurrected', `${id} (${name}) is in a list under load`);
     const names = Map.groupBy(listed, ({ id }) => id);
     for (const { id, state } of files.flatMap((file) => steadyState(file, { from, until }))) {
       const [found, other] = names.get(id) ?? [];
@@ -127,8 +145,8 @@ export class Requests {
   }
 
   private ask(method: string, path: string, init: RequestInit): Promise<Response> {
-    const signal = AbortSignal.timeout(ANSWER_MS_MAX);
-    return fetch(`${this.url}${path}`, { ...init, method, duplex: 'half', signal });
+    const signal = AbortSignal.timeout(this.answerMsMax);
+    return fetch(`${this.parts.url}${path}`, { ...init, method, duplex: 'half', signal });
   }
 
   /** The head of the answer is the acknowledgement: what comes behind may be lost with the server. */
@@ -140,22 +158,38 @@ export class Requests {
         file.id ??= /^\/files\/([0-9a-f-]{36})$/.exec(response.headers.get('location') ?? '')?.[1];
         this.journal.answer(file, step, 'done');
         this.acknowledged += 1;
-        this.onAcknowledged();
-      } else if (response.status === 503 && this.tolerance !== 'errors') {
-        this.journal.answer(file, step, 'refused');
-        this.refused += 1;
-      } else {
-        this.journal.answer(file, step, 'unknown');
-        this.reportError(response.url, response.status, await response.text());
-      }
-      this.findings.note('answered', { ...fields, id: file.id, status: response.status, answeredAt: step.answeredAt });
-      await response.arrayBuffer().catch(() => undefined);
+        this.parts.onAcknowledged?.();
+      } else await this.answerRefusal(file, step, response);
+      this.findings.note('answered', { ...fields, ...whereOf(response), id: file.id, answeredAt: step.answeredAt });
+      if (!response.bodyUsed) await response.arrayBuffer().catch(() => undefined);
     } catch (error) {
-      if (step.outcome === 'sent') this.journal.answer(file, step, 'unknown');
+      if (step.outcome === 'sent') this.journal.answer(file, step, this.isUnheard(error) ? 'refused' : 'unknown');
       this.findings.note('broke', { ...fields, error: String(error) });
       this.reportBreak(`${step.state === null ? 'DELETE' : 'a write'} of ${String(file.id)}`);
     }
   }
+
+  /** True if nobody was there to be asked, which is no secret to the client. */
+  private isUnheard(error: unknown): boolean {
+    const cause = (error as { readonly cause?: { readonly code?: string } }).cause;
+    return this.tolerance === 'faults' && cause?.code === 'ECONNREFUSED';
+  }
+
+  private async answerRefusal(file: JournalFile, step: Step, response: Response): Promise<void> {
+    const text = response.status === 503 && this.tolerance !== 'faults' ? '' : await response.text();
+    const isRefused = this.tolerance === 'faults' ? text.includes('"not-enough-nodes"') : this.tolerance !== 'errors';
+    if (response.status === 503 && isRefused) {
+      this.journal.answer(file, step, 'refused');
+      this.refused += 1;
+    } else {
+      this.journal.answer(file, step, 'unknown');
+      this.reportError(response.url, response.status, text);
+    }
+  }
+}
+
+function whereOf({ url, status }: Response): { readonly host: string; readonly status: number } {
+  return { host: new URL(url).host, status };
 }
 
 /** The state of a file if it is there and had this one state all the time; else nothing. */

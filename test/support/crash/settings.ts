@@ -42,6 +42,7 @@ export interface Settings {
 export function settingsOf(random: Random, { configKeys, limits }: Abilities): Settings {
   const sliceBytes = random.pick([KiB, 4 * KiB, 64 * KiB, 64 * KiB, MiB]);
   const packBelow = random.pick([0, 4 * KiB, 64 * KiB, 64 * KiB, 64 * KiB]);
+  const scheme = random.pick(['replicate', 'replicate', 'erasure', 'auto']);
   const wanted = {
     // With small batches a slow upload has much of its content on the nodes long before it is a file.
     batch_bytes: random.pick([64 * KiB, MiB]),
@@ -50,12 +51,14 @@ export function settingsOf(random: Random, { configKeys, limits }: Abilities): S
     pack_bytes_max: PACK_BYTES_MAX,
     compact_rest_ms: random.between(50, 500),
     orphan_grace_ms: random.pick([0, 200, 1000]),
+    auto_replicated_bytes_max: random.pick([64 * KiB, MiB]),
   };
   return {
     config: {
       node_count: NODES,
       redundancy_count: REDUNDANCY,
       size_per_slice: sliceBytes,
+      ...(limits.has('stripe_data_slices_max') ? { redundancy_scheme: scheme } : {}),
       log_level: 'warn',
       ...(configKeys.has('pack_below') ? { pack_below: packBelow } : {}),
       limits: Object.fromEntries(Object.entries(wanted).filter(([key]) => limits.has(key))),

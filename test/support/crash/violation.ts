@@ -21,6 +21,10 @@ export type ViolationKind =
   | 'wrong-type'
   | 'wrong-size'
   | 'wrong-digest'
+  /** A reader was answered with what had been replaced before he asked, or the changes of a file have no order that fits all answers. */
+  | 'stale'
+  /** No change was acknowledged though there were nodes enough. */
+  | 'stalled'
   /** Fewer copies than the configuration asks for, with all nodes up. */
   | 'thin'
   /** The record is not what it was before a clean stop or a rebuild. */
@@ -48,7 +52,9 @@ export class Findings {
     this.logFile = logFile;
   }
 
+  /** The same is told once. */
   report(kind: ViolationKind, detail: string): void {
+    if (this.violations.some((other) => other.kind === kind && other.detail === detail)) return;
     this.violations.push({ kind, detail });
     this.note('violation', { kind, detail });
   }

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bytesOf, type Content, type FileState, type Journal, type JournalFile, makeContent } from './journal.ts';
+import { bytesOf, type Content, type FileState, type JournalFile, makeContent } from './journal.ts';
 import { kindOfWrongBytes, type Seen, see } from './judge.ts';
-import { Requests, type Tolerance } from './requests.ts';
+import { type RequestParts, Requests, type Tolerance } from './requests.ts';
 import type { Random } from './random.ts';
-import type { Findings } from './violation.ts';
 
 const KiB = 1024;
 /** So many, and the load ends by itself. */
@@ -21,17 +20,14 @@ export interface WorkloadShape {
   /** Files from which on deletions prevail. */
   readonly filesMax: number;
   readonly largeBytesMax: number;
+  /** Pause of a client after a connection broke: where that is normal, he would ask nobody all the time. */
+  readonly restMs?: number;
 }
 
 /** What all the clients of a load share. */
-export interface WorkloadParts {
-  readonly url: string;
-  readonly journal: Journal;
-  readonly findings: Findings;
+export interface WorkloadParts extends RequestParts {
   readonly random: Random;
   readonly shape: WorkloadShape;
-  /** Called at each acknowledgement of a change, in the very moment. */
-  readonly onAcknowledged?: () => void;
 }
 
 interface Range {
@@ -63,7 +59,11 @@ export class Workload {
   async run(): Promise<void> {
     const client = async (random: Random): Promise<void> => {
       // A server that is not there fails every request at once, and would do so for ever.
-      while (!this.isOver && this.parts.findings.violations.length < VIOLATIONS_MAX) await this.act(random);
+      while (!this.isOver && this.parts.findings.violations.length < VIOLATIONS_MAX) {
+        const { broken } = this.requests;
+        await this.act(random);
+        if (this.requests.broken > broken) await sleep(this.parts.shape.restMs ?? 0);
+      }
     };
     await Promise.all(Array.from({ length: this.parts.shape.clients }, () => client(this.random.fork())));
   }
@@ -117,7 +117,8 @@ export class Workload {
     const from = journal.tick();
     const first = random.below(30_000);
     const range = isRange ? { first, last: first + random.below(30_000) } : undefined;
-    const seen = await see(url, file.id ?? '', range === undefined ? {} : { range: `bytes=${range.first}-${range.last}` });
+    const headers: Record<string, string> = range === undefined ? {} : { range: `bytes=${range.first}-${range.last}` };
+    const seen = await see(url, file.id ?? '', { headers, msMax: this.requests.answerMsMax });
     this.judgeAnswer(file, seen, { states: file.possible(from, journal.tick()), range });
     return undefined;
   }

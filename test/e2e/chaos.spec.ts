@@ -1,0 +1,52 @@
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type ChaosOptions, type ChaosOutcome, ChaosRun } from '../support/chaos/chaos-run.js';
+import { FolderTarget } from '../support/chaos/folder-target.js';
+import { prove, PROOFS } from '../support/chaos/prove.js';
+
+/** Not chosen for what it finds; `npm run chaos` takes a new one each time. */
+const SEED = 20_251_125;
+const CONFIG = { size_per_slice: 16_384, pack_below: 4096, log_level: 'warn' };
+
+const kept: string[] = [];
+
+afterEach(async () => {
+  for (const directory of kept.splice(0)) await rm(directory, { recursive: true, force: true });
+});
+
+async function run(options: Pick<ChaosOptions, 'start' | 'strikeKinds'>): Promise<ChaosOutcome> {
+  const short = { msMax: 0, loadMsMax: 6000, holdMsMax: 1000, gapMsMax: 500, strikeMsMax: 1000 };
+  const outcome = await ChaosRun.run({ seed: SEED, directory: tmpdir(), ...short, ...options });
+  kept.push(outcome.directory);
+  return outcome;
+}
+
+function expectSound({ violations, stories, directory, ...sums }: ChaosOutcome): void {
+  expect({ violations, stories, directory }).toEqual({ violations: [], stories: [], directory });
+  // It was a load, and there were deeds.
+  expect(sums.acknowledged).toBeGreaterThan(10);
+  expect(sums.underStrike).toBeGreaterThan(0);
+  expect(sums.checked).toBeGreaterThan(10);
+  expect(sums.ordered).toBeGreaterThan(50);
+  expect(sums.deeds.size).toBeGreaterThan(1);
+}
+
+describe('a store to which harm is done by seed, no more than it has promised to bear', () => {
+  it('keeps its word in one process with its nodes in folders', async () => {
+    const start: ChaosOptions['start'] = ({ directory }) =>
+      FolderTarget.start({ nodes: 4, redundancy: 1, directory, config: CONFIG });
+    expectSound(await run({ start, strikeKinds: ['vanish'] }));
+  });
+});
+
+// That the harness finds nothing means something only if it would find it. The other faults: `npm run chaos -- --prove`.
+describe('a fault that is planted into the program', () => {
+  it('is found, with the history of a file, if a change is acknowledged with one copy', async () => {
+    const proof = PROOFS.find(({ plant }) => plant === 'one-copy')!;
+    const { violations, stories, directory } = await prove(proof, { seed: SEED, directory: tmpdir(), msMax: 20_000 });
+    kept.push(directory);
+    expect(violations.map(({ kind }) => kind)).toContain(proof.kind);
+    expect(stories.flat().join('\n')).toMatch(/answered: .*"status":20/);
+  });
+});
