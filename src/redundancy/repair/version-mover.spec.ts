@@ -86,6 +86,16 @@ describe('the mover', () => {
     expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
   });
 
+  it('leaves a file at its R, and nothing behind, where there are too few nodes for another one', async () => {
+    const manifest = await cluster.store(slices(20));
+    for (const number of [2, 3]) cluster.registry.setState(number, 'full', {});
+    const report = await cluster.mover.move(manifest.versionId, { m: 3, decide: () => 'keep' }, NEVER);
+    expect(report.unplaced).toBeGreaterThan(0);
+    await cluster.collector.deleteStrays(NEVER);
+    expect((await current(cluster, manifest)).m).toBe(1);
+    await expectInPlace(cluster, manifest);
+  });
+
   it('goes round a node that fails', async () => {
     const manifest = await cluster.store(slices(30));
     cluster.faulty[4]!.inject({ on: 'put', effect: { fail: 'unavailable' }, nth: 2 });
