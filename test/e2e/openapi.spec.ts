@@ -43,10 +43,13 @@ describe('openapi.yaml', () => {
       'getLiveness',
       'getNode',
       'getReadiness',
+      'getRepair',
+      'getScrub',
       'headFile',
       'listFiles',
       'listNodes',
       'replaceFile',
+      'startScrub',
       'updateFile',
       'uploadFile',
     ]);

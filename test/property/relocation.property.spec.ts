@@ -260,7 +260,7 @@ describe('moving shards', () => {
         expect(heads.flat().length).toBe(files.reduce((sum, { manifest }) => sum + manifest.m + 1, 0));
         await cluster.remove();
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
     cluster = await Cluster.make({ nodes: 1, redundancy: 0, sliceBytes: SLICE });
   });
