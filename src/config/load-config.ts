@@ -148,7 +148,7 @@ function checkPeers({ peers, cluster_secret: secret }: AppConfig, nodes: number)
   if (peers.length !== nodes) refuse(`peers has ${peers.length} entries: it must have node_count (${nodes})`);
   const addresses = peers.map((peer) => {
     const url = URL.parse(peer);
-    if (url === null || url.protocol !== 'http:' || url.pathname !== '/' || url.search !== '' || url.username !== '') {
+    if (url?.protocol !== 'http:' || url.pathname !== '/' || url.search !== '' || url.username !== '') {
       return refuse(`peers has ${JSON.stringify(peer)}: it must be like http://host:port`);
     }
     if (secret === null && !isLoopback(hostOf(url)))

@@ -43,6 +43,14 @@ describe('a takeover', () => {
     await load.check(cluster.url(1));
     // Once more, on the peer that had an index before: what lies there of then is kept aside.
     await cluster.stop(2);
+    // Cut off before its index is made: the one of the first term must not be taken for it.
+    const inTheWay = join(cluster.storage(1), 'index.rebuilding');
+    await writeFile(inTheWay, '');
+    expect((await cluster.cli(['takeover', '--config', cluster.configFile(1), '--node', '1'])).code).toBe(78);
+    await cluster.kill(1);
+    await cluster.restart(1);
+    expect((await fetch(`${cluster.url(3)}/files/list`)).status).toBe(503);
+    await rm(inTheWay);
     await cluster.takeOver(1);
     await cluster.untilReady(3);
     await load.check(cluster.url(3));
