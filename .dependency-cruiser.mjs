@@ -15,6 +15,8 @@ const MAY_IMPORT = {
   placement: [],
   nodes: [],
   metadata: [],
+  // Which nodes there are, and bringing what is stored to where they want it.
+  membership: ['placement', 'nodes', 'metadata', 'redundancy'],
   health: ['placement', 'nodes', 'metadata'],
   // A store at rest: the index from the nodes, and a look at everything.
   recovery: ['crypto', 'nodes', 'metadata', 'records', 'redundancy'],

@@ -7,6 +7,7 @@ import type { ClusterParts } from './nodes/cluster-parts.js';
 import { NodeSourceModule } from './nodes/node-source.module.js';
 import { FilesModule } from './files/files.module.js';
 import { HealthModule } from './health/health.module.js';
+import { MembershipModule } from './membership/membership.module.js';
 import { loggingOptions } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
 
@@ -18,11 +19,12 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(config, cluster?.file),
+        ConfigModule.forRoot(config, cluster),
         NodeSourceModule.forRoot(cluster?.source, cluster?.view),
         LoggerModule.forRoot(loggingOptions(config.log_level)),
         HealthModule,
         FilesModule,
+        MembershipModule,
       ],
       providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],
     };

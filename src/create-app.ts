@@ -11,6 +11,7 @@ import { DirectFiles } from './files/direct-files.service.js';
 import { GuardedExpressAdapter } from './http/guarded-express.adapter.js';
 import { MetadataStore } from './metadata/metadata-store.js';
 import type { ClusterParts } from './nodes/cluster-parts.js';
+import { ReloadService } from './membership/reload.service.js';
 import { NodeRegistry } from './nodes/node-registry.js';
 import { createDocument, serveDocument } from './openapi.js';
 
@@ -18,6 +19,8 @@ import { createDocument, serveDocument } from './openapi.js';
 export interface RunningApp {
   /** Where it listens. */
   readonly url: string;
+  /** Reads the configuration anew, and takes over what may change while it runs. What is refused is logged. */
+  readonly reload: () => Promise<void>;
   /** Ends running requests, then the background work, then closes the stores; throws if any of that fails. */
   readonly close: () => Promise<void>;
 }
@@ -25,6 +28,8 @@ export interface RunningApp {
 /** The modules that serve files, opened, behind a server that is somebody else's. */
 export interface OpenApp {
   readonly answer: (request: IncomingMessage, response: ServerResponse) => void;
+  /** See {@link RunningApp}. */
+  readonly reload: () => Promise<void>;
   /** Ends the background work, then closes the stores; throws if any of that fails. */
   readonly close: () => Promise<void>;
 }
@@ -38,7 +43,7 @@ export async function startApp(config: AppConfig): Promise<RunningApp> {
   try {
     prepare(app);
     await app.listen(config.port, config.listen);
-    return { url: await app.getUrl(), close: () => closeApp(app, config) };
+    return { url: await app.getUrl(), reload: () => reload(app), close: () => closeApp(app, config) };
   } catch (error) {
     await closeApp(app, config);
     throw addressError(error, config) ?? error;
@@ -58,6 +63,7 @@ export async function openApp(config: AppConfig, cluster: ClusterParts): Promise
   const adapter = adapterOf(app);
   return {
     answer: (request, response) => adapter.answer(request, response),
+    reload: () => reload(app),
     close: () => closeApp(app, config),
   };
 }
@@ -94,6 +100,11 @@ function prepare(app: NestExpressApplication): void {
   serveDocument(app);
   const files = app.get(DirectFiles, { strict: false });
   adapterOf(app).serveDirectly((request, response) => files.handle(request, response));
+}
+
+/** The service has logged why, where it refuses. */
+async function reload(app: NestExpressApplication): Promise<void> {
+  await app.get(ReloadService, { strict: false }).reload();
 }
 
 async function closeApp(app: NestExpressApplication, config: AppConfig): Promise<void> {

@@ -8,16 +8,17 @@ import { ClusterView } from './nodes/cluster-view.js';
 
 /** Opens the role of the gateway: index, keys, files. @throws DomainError with one of the codes of a start that fails */
 export async function openGateway(member: ClusterMember, file: ClusterFile): Promise<ClusterRole> {
-  const view = new ClusterView(member.number, member.config.peers);
+  const view = new ClusterView(member.number, () => member.config.peers);
   const keeper = new MapKeeper({ member, file, view });
   // Before the nodes are probed for the first time, so that those of a new cluster are there by then.
   await keeper.round();
   try {
-    const app = await openApp(member.config, { file, source: new PeerNodeSource(member), view });
+    const app = await openApp(member.config, { file, live: member.live, source: new PeerNodeSource(member), view });
     keeper.start();
     return {
       name: 'gateway',
       answer: app.answer,
+      reload: app.reload,
       close: async () => {
         await keeper.stop();
         await app.close();

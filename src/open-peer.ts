@@ -42,6 +42,7 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
   return {
     name: 'peer',
     answer: (request, response) => adapter.answer(request, response),
+    reload: () => Promise.resolve().then(() => member.reload()),
     close: async () => {
       await watch.stop();
       forwarder.close();

@@ -18,7 +18,7 @@ Clients in many languages can be generated from this document: [openapi.yaml](/o
 const SECOND_ADDRESSES = [{ path: '/files', operationId: 'getFiles', summary: 'List files (short address of /files/list)' }];
 
 /** The order of the operations of a path. */
-const METHODS = ['put', 'get', 'head', 'patch', 'delete'];
+const METHODS = ['put', 'post', 'get', 'head', 'patch', 'delete'];
 
 const FORM_SCHEMA = {
   type: 'object',

@@ -68,8 +68,8 @@ class ClusterProcess implements RunningProcess {
       local,
       limits: config.limits,
       about: () => ({
-        nodeCount: config.node_count,
-        redundancyCount: config.redundancy_count,
+        nodeCount: member.config.node_count,
+        redundancyCount: member.config.redundancy_count,
       }),
       onTakeOver: (stop, isForced) => spoken((say) => this.takeOver(isForced, say, stop)),
     });
@@ -92,6 +92,11 @@ class ClusterProcess implements RunningProcess {
     if (this.member.map === undefined && this.member.number === 1) await this.beginCluster();
     this.member.onMap(() => this.reconsider());
     await this.settle();
+  }
+
+  async reload(): Promise<void> {
+    await this.changing.catch(() => undefined);
+    await this.current?.reload();
   }
 
   async close(): Promise<void> {

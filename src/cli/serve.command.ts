@@ -1,5 +1,6 @@
 import type { AppConfig } from '../config/app-config.js';
 import { startApp } from '../create-app.js';
+import { DomainError } from '../common/errors.js';
 import { startCluster } from '../start-cluster.js';
 
 /** Time that calls to files have to come back after everything is closed. */
@@ -20,11 +21,19 @@ export async function serve(config: AppConfig): Promise<void> {
         : `  node ${config.node} of ${nodes}, under ${directory}; any ${redundancy} of them may be lost\n`) +
       `  keys in ${String(config.key_ring)}: keep a copy in a safe place, without them no file can be read\n`,
   );
+  const onHangup = (): void => void app.reload().catch(ignored);
+  process.on('SIGHUP', onHangup);
   await stopSignal();
+  process.off('SIGHUP', onHangup);
   await app.close();
   // A file call that hangs would keep the process for ever, and process.exit() too, which waits for all threads. What was acknowledged is
   // durable by now, so nothing is lost by ending hard.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), HANGING_MS).unref();
+}
+
+/** Who refuses a configuration has logged why, and goes on with the one before. */
+function ignored(error: unknown): void {
+  if (!(error instanceof DomainError)) throw error;
 }
 
 /** Resolves at the first SIGTERM or SIGINT. A later one ends the process at once; the same one again, as a terminal and npm both send it, does not. */

@@ -2,6 +2,9 @@ import { Logger } from '@nestjs/common';
 import type { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import { compareMaps, type ClusterMap } from '../config/cluster-map.js';
+import { LiveConfig } from '../config/live-config.js';
+import { rereadConfig } from '../config/load-config.js';
+import { planReload } from '../config/reload-plan.js';
 import { LocalNode } from '../nodes/peer/local-node.js';
 import { PeerClient } from '../nodes/peer/peer-client.js';
 import type { PeerHello } from '../nodes/peer/peer-hello.js';
@@ -15,26 +18,50 @@ export class ClusterMember {
   /** Other clusters that were spoken of. */
   private readonly strangers = new Set<string>();
   private newest: ClusterMap | undefined;
+  private readonly known = new Map<number, PeerClient>();
 
   private constructor(
-    readonly config: AppConfig,
+    readonly live: LiveConfig,
     readonly secret: PeerSecret,
     readonly local: LocalNode,
-    /** The way to each of the other nodes. */
-    readonly clients: ReadonlyMap<number, PeerClient>,
   ) {
-    this.newest = ClusterFile.peek(config.storage_directory);
+    this.newest = ClusterFile.peek(this.config.storage_directory);
     if (local.map !== undefined) this.learn(local.map);
     local.onMap((map) => this.learn(map));
   }
 
   static async open(config: AppConfig, secret: PeerSecret, signal: AbortSignal): Promise<ClusterMember> {
-    const { peers, limits } = config;
     const local = await LocalNode.open(localNodeOptions(config), signal);
-    const clients = new Map<number, PeerClient>();
+    return new ClusterMember(new LiveConfig(config), secret, local);
+  }
+
+  get config(): AppConfig {
+    return this.live.current;
+  }
+
+  /** The way to each of the other nodes. */
+  get clients(): ReadonlyMap<number, PeerClient> {
+    const { peers, limits } = this.config;
     for (const [at, origin] of peers.entries())
-      if (at + 1 !== config.node) clients.set(at + 1, new PeerClient({ origin, secret, limits }));
-    return new ClusterMember(config, secret, local, clients);
+      if (at + 1 !== this.number && !this.known.has(at + 1))
+        this.known.set(at + 1, new PeerClient({ origin, secret: this.secret, limits }));
+    return this.known;
+  }
+
+  /**
+   * Reads the configuration anew, in a process that does not hold the index: it only has to know where the others are, and to agree with them.
+   * @throws DomainError `invalid-config`, `reload-refused`
+   */
+  reload(): void {
+    try {
+      const after = rereadConfig(this.config);
+      planReload(this.config, after, this.map?.nodes ?? []);
+      this.live.replace(after);
+      this.logger.log({ nodes: after.node_count, redundancy: after.redundancy_count }, 'the configuration was read anew');
+    } catch (error) {
+      this.logger.error({ err: error }, 'the configuration was not taken over');
+      throw error;
+    }
   }
 
   /** The number of this process' node. */

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import type { NodeId } from '../common/ids.js';
 import type { ClusterFile } from '../config/cluster-file.js';
 import { compareMaps } from '../config/cluster-map.js';
 import type { ClusterView } from '../nodes/cluster-view.js';
@@ -21,7 +22,7 @@ export class MapKeeper {
   private readonly logger = new Logger(MapKeeper.name);
   private readonly stopping = new AbortController();
   private readonly underWay = new Map<number, Promise<void>>();
-  private readonly made = new Set<number>();
+  private readonly made = new Set<NodeId>();
   private isStarted = false;
   private timer: NodeJS.Timeout | undefined;
 
@@ -29,7 +30,11 @@ export class MapKeeper {
 
   /** Makes and introduces every node that can be reached, once. */
   async round(): Promise<void> {
-    await Promise.all([...this.parts.member.clients.keys()].map((number) => this.visit(number)));
+    await Promise.all(
+      [...this.parts.member.clients.keys()]
+        .filter((number) => number <= this.parts.file.map.nodes.length)
+        .map((number) => this.visit(number)),
+    );
   }
 
   /** From here on index and key ring exist, so that nodes may count as ready, and what changes is told to all. */
@@ -91,14 +96,14 @@ export class MapKeeper {
     // A later term ends this gateway; whoever listens to the member sees to it.
     if (member.map !== undefined && member.map.term > file.map.term) return;
     const client = member.clients.get(number);
-    const { nodeId, ready } = file.node(number);
+    const { nodeId, ready, state } = file.node(number);
     const exists = hello.nodeId !== undefined;
-    if (client === undefined || (ready && !exists)) return;
+    if (client === undefined || (!exists && (ready || state === 'removed'))) return;
     if (!exists) await client.create({ clusterId: file.clusterId, nodeId, number }, signal);
     const { map } = file;
     if (hello.map === undefined || compareMaps(hello.map, map) !== 0) await client.giveMap(map, signal);
     if (ready) return;
-    this.made.add(number);
+    this.made.add(nodeId);
     this.noteMade();
   }
 
@@ -122,6 +127,8 @@ export class MapKeeper {
 
   private noteMade(): void {
     if (!this.isStarted || this.stopping.signal.aborted) return;
-    this.parts.file.markReady([...this.made]);
+    const { file } = this.parts;
+    // By id: a node of which the disk was replaced meanwhile is not the one that was made.
+    file.markReady(file.members.filter((number) => this.made.has(file.node(number).nodeId)));
   }
 }

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { ClusterFile } from '../config/cluster-file.js';
 import { DeadlineStorageNode } from '../nodes/deadline.storage-node.js';
-import { NodeSource, type ReadableNodes, type ServingNodes } from '../nodes/node-source.js';
+import { NodeSource, type OpenedNode, type ReadableNodes, type ServingNodes } from '../nodes/node-source.js';
 import { PeerStorageNode } from '../nodes/peer/peer.storage-node.js';
 import { NodeError, type StorageNode } from '../nodes/storage-node.js';
 import type { ClusterMember } from './cluster-member.js';
@@ -20,6 +20,20 @@ export class PeerNodeSource extends NodeSource {
     const { number } = this.member;
     const exists = cluster.node(number).ready || (await this.makeOwn(cluster));
     return { nodes: this.all(cluster), existing: exists ? [number] : [] };
+  }
+
+  /** One that cannot be reached now is made by the {@link MapKeeper} when it can. */
+  override async openOne(number: number, cluster: ClusterFile): Promise<OpenedNode> {
+    const node = this.nodeOf(number, cluster);
+    if (cluster.node(number).ready) return { node, exists: true, error: undefined };
+    try {
+      await this.make(number, cluster);
+      return { node, exists: true, error: undefined };
+    } catch (error) {
+      if (!(error instanceof NodeError)) throw error;
+      this.logger.error({ node: number, err: error }, 'a node cannot be made and counts as down');
+      return { node, exists: false, error };
+    }
   }
 
   override async openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
@@ -41,31 +55,45 @@ export class PeerNodeSource extends NodeSource {
   }
 
   private all(cluster: ClusterFile): readonly StorageNode[] {
+    return cluster.members.map((number) => this.nodeOf(number, cluster));
+  }
+
+  private nodeOf(number: number, cluster: ClusterFile): StorageNode {
     const { config, secret, local } = this.member;
     const { limits } = config;
-    return cluster.map.nodes.map(({ nodeId }, at) => {
-      const number = at + 1;
-      const { clusterId } = cluster;
-      const term = (): number => cluster.map.term;
-      const origin = config.peers[at];
-      const node =
-        number === this.member.number || origin === undefined
-          ? new OwnStorageNode(local, () => ({ clusterId, nodeId, term: term() }))
-          : new PeerStorageNode({ number, origin, secret, clusterId, nodeId, term, limits });
-      return new DeadlineStorageNode(node, limits.node_call_ms_max);
-    });
+    const { clusterId } = cluster;
+    const { nodeId } = cluster.node(number);
+    const term = (): number => cluster.map.term;
+    const origin = config.peers[number - 1];
+    const node =
+      number === this.member.number || origin === undefined
+        ? new OwnStorageNode(local, () => ({ clusterId, nodeId, term: term() }))
+        : new PeerStorageNode({ number, origin, secret, clusterId, nodeId, term, limits });
+    return new DeadlineStorageNode(node, limits.node_call_ms_max);
   }
 
   private async makeOwn(cluster: ClusterFile): Promise<boolean> {
-    const { number, local, config } = this.member;
-    const { nodeId } = cluster.node(number);
+    const { number } = this.member;
     try {
-      await local.create({ clusterId: cluster.clusterId, nodeId }, AbortSignal.timeout(config.limits.node_call_ms_max));
+      await this.make(number, cluster);
       return true;
     } catch (error) {
       if (!(error instanceof NodeError)) throw error;
       this.logger.error({ node: number, err: error }, 'a node cannot be opened and counts as down');
       return false;
     }
+  }
+
+  private async make(number: number, cluster: ClusterFile): Promise<void> {
+    const { local, clients, config } = this.member;
+    const signal = AbortSignal.timeout(config.limits.node_call_ms_max);
+    const ids = { clusterId: cluster.clusterId, nodeId: cluster.node(number).nodeId };
+    const client = clients.get(number);
+    if (client === undefined) {
+      await local.create(ids, signal);
+      return;
+    }
+    await client.create({ ...ids, number }, signal);
+    await client.giveMap(cluster.map, signal);
   }
 }

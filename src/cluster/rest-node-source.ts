@@ -3,7 +3,7 @@ import type { ClusterFile } from '../config/cluster-file.js';
 import { DeadlineStorageNode } from '../nodes/deadline.storage-node.js';
 import { FolderStorageNode } from '../nodes/folder/folder.storage-node.js';
 import { folderOptions } from '../nodes/folder-options.js';
-import { NodeSource, type ReadableNodes, type ServingNodes } from '../nodes/node-source.js';
+import { NodeSource, type OpenedNode, type ReadableNodes, type ServingNodes } from '../nodes/node-source.js';
 import { PeerStorageNode } from '../nodes/peer/peer.storage-node.js';
 import type { PeerSecret } from '../nodes/peer/peer-secret.js';
 import { NodeError, type StorageNode } from '../nodes/storage-node.js';
@@ -21,11 +21,14 @@ export class RestNodeSource extends NodeSource {
     throw new TypeError('a store at rest is only read');
   }
 
+  override openOne(): Promise<OpenedNode> {
+    throw new TypeError('a store at rest is only read');
+  }
+
   override async openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
     const readable = new Map<number, StorageNode>();
     const missing = new Map<number, string>();
-    for (const at of cluster.map.nodes.keys()) {
-      const number = at + 1;
+    for (const number of cluster.members) {
       const node = this.nodeOf(number, cluster);
       try {
         if (node instanceof FolderStorageNode) await node.open(signal);

@@ -9,7 +9,7 @@ import { RestNodeSource } from './rest-node-source.js';
 
 /** A cluster as the command line sees it while its gateway does not run and the other peers do. */
 export interface StoreAtRest {
-  readonly parts: ClusterParts;
+  readonly parts: Omit<ClusterParts, 'live'>;
   readonly close: () => void;
 }
 

@@ -1,6 +1,7 @@
 import { DomainError } from '../common/errors.js';
+import type { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
-import { compareMaps, type ClusterMap } from '../config/cluster-map.js';
+import { compareMaps, membersOf, type ClusterMap } from '../config/cluster-map.js';
 import type { PeerHello } from '../nodes/peer/peer-hello.js';
 import { NodeError } from '../nodes/storage-node.js';
 import type { NodeProgress } from '../recovery/index-rebuild.js';
@@ -57,8 +58,10 @@ export class Takeover {
         `the process of node ${map.gateway} holds the index and answers: stop it first, or use --force if it is not to go on`,
       );
     }
-    const reachable = [...answers].filter(([, hello]) => hello.clusterId === map.clusterId).length + 1;
-    const needed = config.node_count - config.redundancy_count;
+    const members = membersOf(map);
+    const isThere = (node: number): boolean => node === number || answers.get(node)?.clusterId === map.clusterId;
+    const reachable = members.filter(isThere).length;
+    const needed = neededOf(map, config);
     if (reachable < needed) throw notEnough(reachable, needed);
     return map;
   }
@@ -77,13 +80,23 @@ export class Takeover {
     for (const result of told)
       if (result.status === 'rejected' && !(result.reason instanceof NodeError) && !limit.aborted) throw result.reason;
     signal.throwIfAborted();
-    const needed = config.node_count - config.redundancy_count;
-    if (took.length < needed) throw notEnough(took.length, needed);
+    const needed = neededOf(next, config);
+    const members = membersOf(next);
+    const obeying = took.filter((node) => members.includes(node)).length;
+    if (obeying < needed) throw notEnough(obeying, needed);
     member.learn(next);
     if (member.map !== undefined && compareMaps(member.map, next) > 0)
       throw new DomainError('takeover-refused', `another takeover was faster: term ${member.map.term} has begun`);
     return took.sort((a, b) => a - b);
   }
+}
+
+/**
+ * So many nodes have to obey that fewer than a write needs do not. What counts is the map: this process may not have read its configuration since
+ * nodes came or went, or `redundancy_count` was changed.
+ */
+function neededOf(map: ClusterMap, { redundancy_count: configured }: AppConfig): number {
+  return membersOf(map).length - Math.min(configured, map.redundancy ?? Infinity);
 }
 
 function notEnough(reachable: number, needed: number): DomainError {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DomainError, errorCode } from '../common/errors.js';
 import { writeFileDurably } from '../common/durable-file.js';
 import { newId, type ClusterId, type NodeId } from '../common/ids.js';
-import { parseClusterMap, type ClusterMap, type ClusterMapNode } from './cluster-map.js';
+import { membersOf, parseClusterMap, type ClusterMap, type ClusterMapNode } from './cluster-map.js';
 
 const NAME = 'cluster.json';
 
@@ -29,18 +29,15 @@ export class ClusterFile {
     try {
       mkdirSync(directory, { recursive: true });
       const found = read(path) ?? create(directory, gateway);
-      // Entries of nodes that never came to be may go again; one that did may hold files, or will be met again.
-      const exists = (at: number): boolean => existsSync(join(directory, `node_${at + 1}`, 'node.json'));
-      if (found.nodes.some(({ ready }, at) => at >= nodeCount && (ready || exists(at)))) {
+      const nodes = fitted(found.nodes, nodeCount, (at) => existsSync(join(directory, `node_${at + 1}`, 'node.json')));
+      if (nodes === undefined) {
         throw new DomainError(
           'storage-mismatch',
           `node_count is ${nodeCount} and ${path} knows ${found.nodes.length} nodes: none may just be left out`,
         );
       }
-      const kept = found.nodes.slice(0, nodeCount);
-      const added = Array.from({ length: nodeCount - kept.length }, newNode);
       const cluster = new ClusterFile(path, found);
-      if (added.length > 0 || kept.length < found.nodes.length) cluster.change(() => [...kept, ...added]);
+      if (nodes.length !== found.nodes.length) cluster.change(() => nodes);
       return cluster;
     } catch (cause) {
       if (cause instanceof DomainError) throw cause;
@@ -87,6 +84,25 @@ export class ClusterFile {
     return entry;
   }
 
+  /** Gives ids to the nodes behind those that there are, up to `nodeCount`, durably. Returns their numbers. */
+  grow(nodeCount: number): readonly number[] {
+    const before = this.contents.nodes.length;
+    const added = Array.from({ length: Math.max(0, nodeCount - before) }, newNode);
+    if (added.length > 0) this.change((nodes) => [...nodes, ...added]);
+    return added.map((_, at) => before + at + 1);
+  }
+
+  /** Changes the entry of node `number`, durably. */
+  changeNode(number: number, work: (node: ClusterMapNode) => ClusterMapNode): void {
+    this.node(number);
+    this.change((nodes) => nodes.map((node, at) => (at === number - 1 ? work(node) : node)));
+  }
+
+  /** Numbers of the nodes that were not removed. */
+  get members(): readonly number[] {
+    return membersOf(this.contents);
+  }
+
   /** Notes, durably, that nodes exist and that from now on their absence is a loss. */
   markReady(numbers: readonly number[]): void {
     if (numbers.every((number) => this.node(number).ready)) return;
@@ -96,6 +112,13 @@ export class ClusterFile {
   /** Changes the entries of the nodes, durably; the map gets its next revision. */
   change(work: (nodes: readonly ClusterMapNode[]) => readonly ClusterMapNode[]): void {
     this.write({ ...this.contents, revision: this.contents.revision + 1, nodes: work(this.contents.nodes) });
+    this.listener(this.contents);
+  }
+
+  /** Notes, durably, how many nodes may be lost without losing a file. */
+  noteRedundancy(redundancy: number): void {
+    if (this.contents.redundancy === redundancy) return;
+    this.write({ ...this.contents, redundancy, revision: this.contents.revision + 1 });
     this.listener(this.contents);
   }
 
@@ -114,8 +137,26 @@ export class ClusterFile {
   }
 }
 
-function newNode(): ClusterMapNode {
+/** An entry for a node that never was. */
+export function newNode(): ClusterMapNode {
   return { nodeId: newId<NodeId>(), ready: false, state: 'active' };
+}
+
+/**
+ * The nodes as a configuration of `nodeCount` has them; undefined if it leaves one out. An entry of a node that never came to be may go
+ * again; one that did may hold files, or will be met again. One that was removed may be left out, and its number is still never given again.
+ */
+function fitted(
+  found: readonly ClusterMapNode[],
+  nodeCount: number,
+  exists: (at: number) => boolean,
+): readonly ClusterMapNode[] | undefined {
+  const isLeftOut = ({ state, ready }: ClusterMapNode, at: number): boolean =>
+    at >= nodeCount && state !== 'removed' && (ready || exists(at));
+  if (found.some(isLeftOut)) return undefined;
+  const lastRemoved = found.findLastIndex(({ state }) => state === 'removed');
+  const kept = found.slice(0, Math.max(nodeCount, lastRemoved + 1));
+  return [...kept, ...Array.from({ length: nodeCount - kept.length }, newNode)];
 }
 
 function read(path: string): ClusterMap | undefined {

@@ -8,6 +8,11 @@ export interface ClusterMapNode {
   /** False until the node was made and everything else was too: then its absence is a loss and not a beginning. */
   readonly ready: boolean;
   readonly state: NodeMembership;
+  /**
+   * An empty disk took the place of the one that the node had, at this time (milliseconds since 1970): what was stored on it before is lost,
+   * and not restored yet. Absent: nothing of it is known to be lost.
+   */
+  readonly lostBefore?: number;
   /** Where its process is, if the gateway has `peers`. */
   readonly peer?: string;
 }
@@ -25,6 +30,11 @@ export interface ClusterMap {
   readonly revision: number;
   /** The number of the node whose process holds the index. */
   readonly gateway: number;
+  /**
+   * Nodes that may be lost without losing any file that is stored: it follows `redundancy_count` when all files were brought there, and goes
+   * before them when it gets less. Absent: no walk over all files has ended yet.
+   */
+  readonly redundancy?: number;
   /** By number, from 1. */
   readonly nodes: readonly ClusterMapNode[];
 }
@@ -55,18 +65,36 @@ export function readClusterMap(value: unknown): ClusterMap | undefined {
   const nodes = value['nodes'].map((node: unknown) => readNode(node, isFirst));
   if (clusterId === undefined || !nodes.every((node) => node !== undefined)) return undefined;
   if (isFirst) return { format: 2, clusterId, term: 1, revision: 1, gateway: 1, nodes };
-  const { term, revision, gateway } = value;
-  if (value['format'] !== 2 || !isCount(term) || !isCount(revision) || !isCount(gateway)) return undefined;
-  return { format: 2, clusterId, term, revision, gateway, nodes };
+  const { format, term, revision, gateway } = value;
+  const further = readRedundancy(value);
+  if (format !== 2 || !isCount(term) || !isCount(revision) || !isCount(gateway) || further === undefined) return undefined;
+  return { format, clusterId, term, revision, gateway, ...further, nodes };
+}
+
+function readRedundancy({ redundancy }: Record<string, unknown>): Pick<ClusterMap, 'redundancy'> | undefined {
+  if (redundancy === undefined) return {};
+  return redundancy === 0 || isCount(redundancy) ? { redundancy } : undefined;
+}
+
+/** Numbers of the nodes that were not removed. */
+export function membersOf({ nodes }: ClusterMap): readonly number[] {
+  return nodes.flatMap(({ state }, at) => (state === 'removed' ? [] : [at + 1]));
 }
 
 function readNode(value: unknown, isFirst: boolean): ClusterMapNode | undefined {
   if (!isObject(value)) return undefined;
-  const { ready, state = isFirst ? 'active' : undefined, peer } = value;
+  const { ready, state = isFirst ? 'active' : undefined } = value;
   const nodeId = idOf<NodeId>(value['nodeId']);
-  if (nodeId === undefined || typeof ready !== 'boolean' || !STATES.has(state)) return undefined;
+  const further = readFurther(value);
+  if (nodeId === undefined || typeof ready !== 'boolean' || !STATES.has(state) || further === undefined) return undefined;
+  return { nodeId, ready, state: state as NodeMembership, ...further };
+}
+
+/** What a node need not have. */
+function readFurther({ peer, lostBefore }: Record<string, unknown>): Pick<ClusterMapNode, 'peer' | 'lostBefore'> | undefined {
   if (peer !== undefined && (typeof peer !== 'string' || !URL.canParse(peer))) return undefined;
-  return { nodeId, ready, state: state as NodeMembership, ...(peer === undefined ? {} : { peer }) };
+  if (lostBefore !== undefined && !isCount(lostBefore)) return undefined;
+  return { ...(lostBefore === undefined ? {} : { lostBefore }), ...(peer === undefined ? {} : { peer }) };
 }
 
 function idOf<Id extends ClusterId | NodeId>(value: unknown): Id | undefined {

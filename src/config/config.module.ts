@@ -6,6 +6,7 @@ import { DomainError } from '../common/errors.js';
 import { ProcessLock } from '../common/process-lock.js';
 import { AppConfig } from './app-config.js';
 import { ClusterFile } from './cluster-file.js';
+import { LiveConfig } from './live-config.js';
 
 const OPENED_HERE: Provider[] = [
   // Before anything of the storage is read or made; held until the process ends, however it ends.
@@ -20,8 +21,8 @@ const OPENED_HERE: Provider[] = [
 /** Makes the configuration and the cluster's identity injectable everywhere. */
 @Module({})
 export class ConfigModule {
-  /** @param cluster of a process that has the lock and the file already */
-  static forRoot(config: AppConfig, cluster?: ClusterFile): DynamicModule {
+  /** @param opened of a process that has the lock and the file already */
+  static forRoot(config: AppConfig, opened?: { readonly file: ClusterFile; readonly live?: LiveConfig }): DynamicModule {
     return {
       module: ConfigModule,
       global: true,
@@ -32,9 +33,10 @@ export class ConfigModule {
           useFactory: (service: ConfigService) => service.getOrThrow<AppConfig>('dcloud'),
           inject: [ConfigService],
         },
-        ...(cluster === undefined ? OPENED_HERE : [{ provide: ClusterFile, useValue: cluster }]),
+        { provide: LiveConfig, useFactory: (loaded: AppConfig) => opened?.live ?? new LiveConfig(loaded), inject: [AppConfig] },
+        ...(opened === undefined ? OPENED_HERE : [{ provide: ClusterFile, useValue: opened.file }]),
       ],
-      exports: [AppConfig, ClusterFile],
+      exports: [AppConfig, ClusterFile, LiveConfig],
     };
   }
 }

@@ -28,6 +28,9 @@ const RESERVED = new Set(['DCLOUD_CONFIG']);
 /** Values that must not be repeated in a message. */
 const SECRET = new Set(['cluster_secret']);
 
+/** Where each configuration came from. */
+const SOURCES = new WeakMap<AppConfig, ConfigSources>();
+
 /**
  * Reads, checks and freezes the configuration.
  * @throws DomainError `invalid-config` that names the key, the value and the rule, or the file that cannot be read.
@@ -51,7 +54,21 @@ export function loadConfig(sources: ConfigSources): AppConfig {
     ...placeOf(config, sources, { port: 'port' in given, listen: 'listen' in given }),
   });
   checkListen(complete);
+  SOURCES.set(complete, sources);
   return deepFreeze(complete);
+}
+
+/** The files that a configuration was read from. */
+export function configFilesOf(config: AppConfig): readonly string[] {
+  const { defaultsFile, file } = SOURCES.get(config) ?? {};
+  return [defaultsFile, file].filter((path) => path !== undefined);
+}
+
+/** Reads anew what a configuration was read from. @throws DomainError as {@link loadConfig} */
+export function rereadConfig(config: AppConfig): AppConfig {
+  const sources = SOURCES.get(config);
+  if (sources === undefined) throw new TypeError('the configuration was not read from anywhere');
+  return loadConfig(sources);
 }
 
 function refuse(detail: string, cause?: unknown): never {

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
 import type { FileId, VersionId } from '../common/ids.js';
-import { AppConfig } from '../config/app-config.js';
+import { LiveConfig } from '../config/live-config.js';
 import {
   StaleBasisError,
   type Amendment,
@@ -43,7 +43,7 @@ export class AmendService {
   private readonly logger = new Logger(AmendService.name);
 
   constructor(
-    private readonly config: AppConfig,
+    private readonly config: LiveConfig,
     readonly changes: FileChanges,
     private readonly sealer: RecordSealer,
     readonly keyUse: KeyUse,
@@ -196,6 +196,6 @@ export class AmendService {
   }
 
   private copies(manifest?: Manifest): number {
-    return 1 + Math.max(this.config.redundancy_count, manifest?.m ?? 0);
+    return 1 + Math.max(this.config.redundancy, manifest?.m ?? 0);
   }
 }

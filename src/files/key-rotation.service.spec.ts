@@ -9,6 +9,7 @@ import { NEVER, makeCreation } from '../../test/support/metadata-fixtures.js';
 import { MemoryStorageNode } from '../../test/support/memory.storage-node.js';
 import { newId, type ClusterId, type VersionId } from '../common/ids.js';
 import type { AppConfig } from '../config/app-config.js';
+import { LiveConfig } from '../config/live-config.js';
 import { changeKeyRing, createKeyRing } from '../crypto/key-ring-file.js';
 import { KeyRingHolder } from '../crypto/key-ring.holder.js';
 import { RecordCrypto } from '../crypto/record-crypto.js';
@@ -57,7 +58,7 @@ beforeEach(async () => {
   for (const { number } of registry.nodes) registry.setState(number, 'up', {});
   const changes = new FileChanges(new RecordStore({ registry, placement: new Placement(), metadata: store }));
   sealer = new RecordSealer(new RecordCrypto(clusterId, () => keys.current()));
-  amends = new AmendService({ redundancy_count: 1 } as AppConfig, changes, sealer, keyUse);
+  amends = new AmendService(new LiveConfig({ redundancy_count: 1 } as AppConfig), changes, sealer, keyUse);
   service = new KeyRotationService(amends, crypto, keys, keyUse);
 });
 afterEach(async () => {

@@ -1,14 +1,23 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { NodeUsage } from '../metadata/metadata-store.js';
 import type { ClusterView } from '../nodes/cluster-view.js';
+import type { StoreView } from '../nodes/store-view.js';
+import { AlignmentDto, DrainDto } from './store.dto.js';
 import type { NodeState, NodeStatus } from '../nodes/node-registry.js';
+
+/** What is known beside the states of the nodes. */
+export interface NodeViews {
+  readonly store: StoreView;
+  /** Absent: there is no cluster to speak of. */
+  readonly cluster: ClusterView | undefined;
+}
 
 export const NODE_STATES: readonly NodeState[] = ['up', 'suspect', 'down', 'draining', 'full'];
 
 /** What is known of a node beside its state. */
 export interface NodeFacts {
+  readonly usage: NodeUsage | undefined;
   readonly provenAt: number | undefined;
-  readonly cluster: ClusterView | undefined;
 }
 
 /** A storage node as it is at this moment. */
@@ -75,6 +84,16 @@ export class NodeDto {
   })
   readonly disagreement?: string;
 
+  @ApiPropertyOptional({ type: () => DrainDto, description: 'Only of a node that is being emptied' })
+  readonly drain?: DrainDto;
+
+  @ApiPropertyOptional({
+    example: true,
+    description:
+      'True while what an empty disk does not have, which took the place of a lost one, is being restored; else absent',
+  })
+  readonly restoring?: boolean;
+
   @ApiProperty({
     type: 'string',
     format: 'date-time',
@@ -85,7 +104,7 @@ export class NodeDto {
   })
   readonly provenAt: string | null;
 
-  constructor(status: NodeStatus, usage: NodeUsage | undefined, { provenAt, cluster }: NodeFacts) {
+  constructor(status: NodeStatus, { usage, provenAt }: NodeFacts, { cluster, store }: NodeViews) {
     this.node = status.number;
     this.name = `node_${status.number}`;
     this.state = status.state;
@@ -98,8 +117,15 @@ export class NodeDto {
     this.latencyP95Ms = rounded(status.latencyP95Ms);
     this.lastError = status.lastError ?? null;
     Object.assign(this, cluster?.describe(status.number));
+    Object.assign(this, describeChange(status, store));
     this.provenAt = provenAt === undefined ? null : new Date(provenAt).toISOString();
   }
+}
+
+/** What is being done with a node, without what does not apply. */
+function describeChange({ number: node, isRestoring }: NodeStatus, { drains }: StoreView): Pick<NodeDto, 'drain' | 'restoring'> {
+  const drain = drains.get(node);
+  return { ...(drain === undefined ? {} : { drain: new DrainDto(drain) }), ...(isRestoring ? { restoring: true } : {}) };
 }
 
 function rounded(ms: number | undefined): number | null {
@@ -121,8 +147,47 @@ export class NodesDto {
   @ApiPropertyOptional({ type: 'integer', example: 2, description: 'The node whose process took this request, and passed it on' })
   readonly servedBy?: number;
 
-  constructor(nodes: readonly NodeDto[], cluster?: ClusterView, servedBy?: number) {
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    example: 1,
+    description:
+      'How many more nodes may be lost without losing a file: that of the worst one; -1 if one cannot be read in full now; null before it was looked at',
+  })
+  readonly survives: number | null;
+
+  @ApiProperty({
+    type: 'string',
+    format: 'uuid',
+    nullable: true,
+    example: '0192f3a4-5b6c-7d8e-9f01-23456789abcd',
+    description: 'The id of a file that survives no more than that; null if there is none',
+  })
+  readonly worstFile: string | null;
+
+  @ApiProperty({
+    type: 'string',
+    format: 'date-time',
+    nullable: true,
+    example: '2026-11-22T12:00:00.000Z',
+    description: 'When that was looked at',
+  })
+  readonly survivesAt: string | null;
+
+  @ApiPropertyOptional({
+    type: () => AlignmentDto,
+    description:
+      'Only while there are such files: after a change of redundancy_count, while a node is emptied, and after one was replaced',
+  })
+  readonly alignment?: AlignmentDto;
+
+  constructor(nodes: readonly NodeDto[], { cluster, store }: NodeViews, servedBy?: number) {
     this.nodes = nodes;
+    const { survival } = store;
+    this.survives = survival?.survives ?? null;
+    this.worstFile = survival?.fileId ?? null;
+    this.survivesAt = survival === undefined ? null : new Date(survival.at).toISOString();
+    if (store.alignment !== undefined) this.alignment = new AlignmentDto(store.alignment);
     if (cluster === undefined) return;
     this.gateway = cluster.gateway;
     this.servedBy = servedBy ?? cluster.gateway;

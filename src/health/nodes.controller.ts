@@ -7,8 +7,9 @@ import { forwarderOf } from '../http/forwarded.js';
 import { MetadataStore } from '../metadata/metadata-store.js';
 import { ClusterView } from '../nodes/cluster-view.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
+import { StoreView } from '../nodes/store-view.js';
 import { DescribeNode, DescribeNodes } from './health.openapi.js';
-import { NodeDto, NodesDto } from './node.dto.js';
+import { NodeDto, NodesDto, type NodeViews } from './node.dto.js';
 
 /** What the nodes are doing. */
 @ApiTags('nodes')
@@ -17,6 +18,7 @@ export class NodesController {
   constructor(
     private readonly registry: NodeRegistry,
     private readonly metadata: MetadataStore,
+    private readonly store: StoreView,
     @Optional() private readonly cluster?: ClusterView,
   ) {}
 
@@ -24,7 +26,7 @@ export class NodesController {
   @DescribeNodes()
   async list(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<NodesDto> {
     const nodes = await this.describe(requestSignal(request, response));
-    return new NodesDto(nodes, this.cluster, forwarderOf(request));
+    return new NodesDto(nodes, this.views, forwarderOf(request));
   }
 
   @Get(':node')
@@ -36,16 +38,21 @@ export class NodesController {
   ): Promise<NodeDto> {
     const nodes = await this.describe(requestSignal(request, response));
     const found = nodes.find(({ node }) => String(node) === number);
-    if (found === undefined) throw new DomainError('node-not-found', `the nodes are numbered from 1 to ${nodes.length}`);
+    if (found === undefined) throw new DomainError('node-not-found', `the nodes are ${nodes.map(({ node }) => node).join(', ')}`);
     return found;
+  }
+
+  private get views(): NodeViews {
+    return { store: this.store, cluster: this.cluster };
   }
 
   private async describe(signal: AbortSignal): Promise<readonly NodeDto[]> {
     const usage = new Map((await this.metadata.usage(signal)).map((entry) => [entry.node, entry]));
+    const numbers = this.registry.nodes.map(({ number }) => number).sort((one, other) => one - other);
     return Promise.all(
-      this.registry.nodes.map(async ({ number }) => {
+      numbers.map(async (number) => {
         const provenAt = await this.metadata.provenAt(number, signal);
-        return new NodeDto(this.registry.status(number), usage.get(number), { provenAt, cluster: this.cluster });
+        return new NodeDto(this.registry.status(number), { usage: usage.get(number), provenAt }, this.views);
       }),
     );
   }

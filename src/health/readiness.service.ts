@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import { AppConfig } from '../config/app-config.js';
+import { LiveConfig } from '../config/live-config.js';
 import { MetadataStore } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 
@@ -11,7 +11,7 @@ const INDEX_MS_MAX = 2000;
 @Injectable()
 export class ReadinessService {
   constructor(
-    private readonly config: AppConfig,
+    private readonly config: LiveConfig,
     private readonly metadata: MetadataStore,
     private readonly registry: NodeRegistry,
     private readonly indicators: HealthIndicatorService,
@@ -32,7 +32,7 @@ export class ReadinessService {
   nodes(): HealthIndicatorResult {
     const indicator = this.indicators.check('nodes');
     const up = this.registry.writable().length;
-    const needed = this.config.redundancy_count + 1;
+    const needed = this.config.redundancy + 1;
     return up >= needed ? indicator.up({ up, needed }) : indicator.down({ up, needed });
   }
 }

@@ -1,10 +1,13 @@
 import type { ClusterFile } from '../config/cluster-file.js';
+import type { LiveConfig } from '../config/live-config.js';
 import type { ClusterView } from './cluster-view.js';
 import type { NodeSource } from './node-source.js';
 
 /** What a process that is one of several has opened before the modules that serve files. */
 export interface ClusterParts {
   readonly file: ClusterFile;
+  /** The configuration of the process, which outlives its roles. */
+  readonly live: LiveConfig;
   readonly source: NodeSource;
   readonly view?: ClusterView;
 }

@@ -6,13 +6,13 @@ export class ClusterView {
   constructor(
     /** The number of the node whose process holds the index. */
     readonly gateway: number,
-    /** Where each is, by number from 1. */
-    readonly peers: readonly string[],
+    /** Where each is at this moment, by number from 1. */
+    private readonly peers: () => readonly string[],
   ) {}
 
   /** What goes for node `number`, without what does not apply. */
   describe(number: number): { readonly peer?: string; readonly disagreement?: string } {
-    const peer = this.peers[number - 1];
+    const peer = this.peers()[number - 1];
     const disagreement = this.disagreements.get(number);
     return { ...(peer === undefined ? {} : { peer }), ...(disagreement === undefined ? {} : { disagreement }) };
   }

@@ -5,7 +5,7 @@ import type { ClusterFile } from '../config/cluster-file.js';
 import { DeadlineStorageNode } from './deadline.storage-node.js';
 import { FolderStorageNode } from './folder/folder.storage-node.js';
 import { folderOptions } from './folder-options.js';
-import { NodeSource, type ReadableNodes, type ServingNodes } from './node-source.js';
+import { NodeSource, type OpenedNode, type ReadableNodes, type ServingNodes } from './node-source.js';
 import { NodeError, type StorageNode } from './storage-node.js';
 
 /** All nodes are folders of this process. */
@@ -15,19 +15,39 @@ export class FolderNodeSource extends NodeSource {
   }
 
   override async open(cluster: ClusterFile): Promise<ServingNodes> {
-    const { limits, node_count: count } = this.config;
-    const signal = AbortSignal.timeout(limits.node_call_ms_max);
-    const numbers = Array.from({ length: count }, (_, index) => index + 1);
-    const folders = await Promise.all(numbers.map((number) => this.openFolder(number, cluster, signal)));
+    const opened = await Promise.all(cluster.members.map((number) => this.openOne(number, cluster, this.config)));
+    const existing = opened.filter(({ exists }) => exists).map(({ node }) => node.number);
+    return { nodes: opened.map(({ node }) => node), existing };
+  }
+
+  override async openOne(number: number, cluster: ClusterFile, config: AppConfig): Promise<OpenedNode> {
+    const { ready } = cluster.node(number);
+    const options = folderOptions(number, config, cluster);
+    const { node_call_ms_max: callMsMax } = config.limits;
+    const signal = AbortSignal.timeout(callMsMax);
+    const folder = new FolderStorageNode(options);
     // The only decorator so far; the innermost is the driver, and what retries or measures goes around the deadline.
-    const nodes = folders.map(({ node }) => new DeadlineStorageNode(node, limits.node_call_ms_max));
-    return { nodes, existing: folders.filter(({ exists }) => exists).map(({ node }) => node.number) };
+    const decorated = (inner: StorageNode): StorageNode => new DeadlineStorageNode(inner, callMsMax);
+    try {
+      // A folder on a disk that hangs must not keep the others from starting.
+      if (!ready) {
+        const made = await within(signal, FolderStorageNode.create(options, signal));
+        return { node: decorated(made), exists: true, error: undefined };
+      }
+      await within(signal, folder.open(signal));
+      return { node: decorated(folder), exists: true, error: undefined };
+    } catch (cause) {
+      if (!(cause instanceof NodeError) && !signal.aborted) throw cause;
+      new Logger('Nodes').error({ node: number, err: cause }, 'a node cannot be opened and counts as down');
+      const error = cause instanceof NodeError ? cause : new NodeError('unavailable', 'it was not opened in time', { cause });
+      return { node: decorated(folder), exists: ready, error };
+    }
   }
 
   override async openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
     const readable = new Map<number, StorageNode>();
     const missing = new Map<number, string>();
-    for (let number = 1; number <= this.config.node_count; number += 1) {
+    for (const number of cluster.members) {
       const node = new FolderStorageNode({ ...folderOptions(number, this.config, cluster), readOnly: true });
       try {
         await node.open(signal);
@@ -39,24 +59,5 @@ export class FolderNodeSource extends NodeSource {
       }
     }
     return { readable, missing };
-  }
-
-  private async openFolder(
-    number: number,
-    cluster: ClusterFile,
-    signal: AbortSignal,
-  ): Promise<{ readonly node: FolderStorageNode; readonly exists: boolean }> {
-    const { ready } = cluster.node(number);
-    const options = folderOptions(number, this.config, cluster);
-    const node = new FolderStorageNode(options);
-    try {
-      // A folder on a disk that hangs must not keep the others from starting.
-      if (!ready) return { node: await within(signal, FolderStorageNode.create(options, signal)), exists: true };
-      await within(signal, node.open(signal));
-    } catch (error) {
-      if (!(error instanceof NodeError) && !signal.aborted) throw error;
-      new Logger('Nodes').error({ node: number, err: error }, 'a node cannot be opened and counts as down');
-    }
-    return { node, exists: ready };
   }
 }

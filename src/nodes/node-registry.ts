@@ -16,6 +16,8 @@ export interface NodeStatus {
   readonly state: NodeState;
   /** When it came into this state, milliseconds since 1970. */
   readonly since: number;
+  /** Its disk is a new one, and not all that the old one had is restored. */
+  readonly isRestoring: boolean;
   readonly lastError: string | undefined;
   readonly capacity: NodeProbe | undefined;
   /** Calls under way. */
@@ -69,6 +71,8 @@ export type LookListener = (node: number) => void;
 export class NodeRegistry {
   /** Of calls to all nodes that somebody waits for. */
   readonly foreground = new ForegroundLoad();
+  /** Nodes of which the disk is a new one, and when it came, milliseconds since 1970: what was stored there before is lost until it is restored. */
+  readonly losses = new Map<number, number>();
   private readonly entries = new Map<number, Entry>();
   private suspicion: SuspicionListener | undefined;
   private look: LookListener | undefined;
@@ -126,6 +130,7 @@ export class NodeRegistry {
       number,
       state: visible(measured, isDraining),
       since: entry.since,
+      isRestoring: this.losses.has(number),
       lastError: entry.lastError,
       capacity: entry.capacity,
       inFlight: calls.size,
@@ -153,6 +158,13 @@ export class NodeRegistry {
   /** Numbers of the nodes that can be read and deleted from now. */
   reachable(): readonly number[] {
     return this.numbers((state) => state === 'up' || state === 'full' || state === 'draining');
+  }
+
+  /** Whether what was stored on a node at a time can be read from it now, as far as is known. */
+  isReadable(number: number, storedAt: number): boolean {
+    const entry = this.entries.get(number);
+    if (entry === undefined || storedAt < (this.losses.get(number) ?? 0)) return false;
+    return READ_RANK[visible(entry.measured, entry.isDraining)] === 0;
   }
 
   /** Sorts nodes by how well they serve a read now: healthy first, then the one that is likely to have answered first. */

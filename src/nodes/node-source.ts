@@ -1,5 +1,6 @@
+import type { AppConfig } from '../config/app-config.js';
 import type { ClusterFile } from '../config/cluster-file.js';
-import type { StorageNode } from './storage-node.js';
+import type { NodeError, StorageNode } from './storage-node.js';
 
 /** The nodes of a store at rest, or of one that is taken over. */
 export interface ReadableNodes {
@@ -16,6 +17,15 @@ export interface ServingNodes {
   readonly existing: readonly number[];
 }
 
+/** One node, opened while others are served. */
+export interface OpenedNode {
+  readonly node: StorageNode;
+  /** Why it could not be opened or made: then it counts as down. */
+  readonly error: NodeError | undefined;
+  /** Whether it exists by now. */
+  readonly exists: boolean;
+}
+
 /** Where the nodes come from: folders of this process, or peers. */
 export abstract class NodeSource {
   /**
@@ -23,6 +33,12 @@ export abstract class NodeSource {
    * @throws DomainError `storage-locked`
    */
   abstract open(cluster: ClusterFile): Promise<ServingNodes>;
+
+  /**
+   * Opens one node, or makes it if it never was. @param config the one of now, which may know more nodes than that of the start
+   * @throws DomainError `storage-locked`
+   */
+  abstract openOne(number: number, cluster: ClusterFile, config: AppConfig): Promise<OpenedNode>;
 
   /** Opens all nodes that are there, so that nothing on them is changed. @throws DomainError `storage-locked` */
   abstract openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes>;

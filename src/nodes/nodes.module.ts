@@ -2,6 +2,7 @@ import { Module, OnApplicationBootstrap } from '@nestjs/common';
 import { ClusterFile } from '../config/cluster-file.js';
 import { NodeRegistry } from './node-registry.js';
 import { NodeSource } from './node-source.js';
+import { StoreView } from './store-view.js';
 
 /** The nodes as they were opened, and those of them that exist by now. */
 class OpenedNodes {
@@ -14,9 +15,10 @@ class OpenedNodes {
 @Module({
   providers: [
     { provide: OpenedNodes, useFactory: openNodes, inject: [NodeSource, ClusterFile] },
+    StoreView,
     { provide: NodeRegistry, useFactory: ({ registry }: OpenedNodes) => registry, inject: [OpenedNodes] },
   ],
-  exports: [NodeRegistry],
+  exports: [NodeRegistry, StoreView],
 })
 export class NodesModule implements OnApplicationBootstrap {
   constructor(
@@ -32,5 +34,11 @@ export class NodesModule implements OnApplicationBootstrap {
 
 async function openNodes(source: NodeSource, cluster: ClusterFile): Promise<OpenedNodes> {
   const { nodes, existing } = await source.open(cluster);
-  return new OpenedNodes(new NodeRegistry(nodes), existing);
+  const registry = new NodeRegistry(nodes);
+  for (const { number } of nodes) {
+    const { state, lostBefore } = cluster.node(number);
+    if (state === 'draining') registry.setDraining(number, true);
+    if (lostBefore !== undefined) registry.losses.set(number, lostBefore);
+  }
+  return new OpenedNodes(registry, existing);
 }

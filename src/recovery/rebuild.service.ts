@@ -70,7 +70,8 @@ export class RebuildService {
 
   /** Each file's record lies on one node more than may be lost, so of all but these nodes one has it. */
   private requireEnough(missing: ReadonlyMap<number, string>): void {
-    const { redundancy_count: redundancy } = this.config;
+    // While files are brought to a higher one, not all are there yet.
+    const redundancy = Math.min(this.config.redundancy_count, this.cluster.map.redundancy ?? Infinity);
     if (missing.size <= redundancy) return;
     const reasons = [...missing].map(([node, reason]) => `node ${node}: ${reason}`).join('; ');
     throw new DomainError(

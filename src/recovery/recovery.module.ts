@@ -11,10 +11,10 @@ import { VerifyService } from './verify.service.js';
 @Module({})
 export class RecoveryModule {
   /** @param cluster what a process that is one of several knows of the others; absent: all nodes are folders of this one */
-  static forRoot(config: AppConfig, cluster?: ClusterParts): DynamicModule {
+  static forRoot(config: AppConfig, cluster?: Omit<ClusterParts, 'live'>): DynamicModule {
     return {
       module: RecoveryModule,
-      imports: [ConfigModule.forRoot(config, cluster?.file), NodeSourceModule.forRoot(cluster?.source), RecordsModule],
+      imports: [ConfigModule.forRoot(config, cluster), NodeSourceModule.forRoot(cluster?.source), RecordsModule],
       providers: [RebuildService, VerifyService],
     };
   }

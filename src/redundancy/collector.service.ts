@@ -73,6 +73,11 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
     return this.reconcile(fileId);
   }
 
+  /** See {@link Collector.clear}. */
+  clear(node: number, signal: AbortSignal): Promise<number> {
+    return this.collector.clear(node, signal);
+  }
+
   /** Walks over the nodes now, if that is not under way: one that was away may have what it should not. */
   sweepSoon(): void {
     this.run('sweep', (signal) => this.sweep(signal));

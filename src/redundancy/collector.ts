@@ -66,6 +66,18 @@ export class Collector {
   }
 
   /**
+   * Deletes from a node that is to be emptied what no file needs, however young: uploads do not go there any more, and what is left of them is
+   * taken back. Returns how many shards and records are still on it. @throws NodeError
+   */
+  async clear(number: number, signal: AbortSignal): Promise<number> {
+    const node = this.parts.registry.node(number);
+    if (await this.isAhead(number, signal)) return Infinity;
+    await this.recordSweep.sweepNode(number, new Set(), signal, { graceMs: 0, isLeaving: true });
+    await this.sweepShards(number, () => true, signal);
+    return (await count(node.list(signal))) + (await count(node.listRecords(signal)));
+  }
+
+  /**
    * Looks, at a start, at what nodes keep that is newer than the last revision at which all was settled: a change that a crash cut short must
    * be taken back before anybody sees that it did not happen. Returns how many those were.
    */
@@ -87,13 +99,16 @@ export class Collector {
     }
   }
 
-  /** An index that is older than the node would take files for orphans: then nothing is touched, as if the node were not there. */
   private async sweepRecords(number: number, unsettled: Set<VersionId>, signal: AbortSignal): Promise<number | undefined> {
+    return (await this.isAhead(number, signal)) ? undefined : this.recordSweep.sweepNode(number, unsettled, signal);
+  }
+
+  /** An index that is older than the node would take files for orphans: then nothing is touched, as if the node were not there. */
+  private async isAhead(number: number, signal: AbortSignal): Promise<boolean> {
     const { newestRevision } = await this.parts.registry.call(number, (node) => node.probe(signal));
-    if (newestRevision <= (await this.parts.metadata.revisionCeiling(signal)))
-      return this.recordSweep.sweepNode(number, unsettled, signal);
+    if (newestRevision <= (await this.parts.metadata.revisionCeiling(signal))) return false;
     this.parts.onAhead(number, newestRevision);
-    return undefined;
+    return true;
   }
 
   private async sweepShards(number: number, isOrphan: (versionId: VersionId) => boolean, signal: AbortSignal): Promise<number> {
@@ -214,6 +229,12 @@ export class Collector {
       throw error;
     }
   }
+}
+
+async function count(items: AsyncIterable<unknown>): Promise<number> {
+  let found = 0;
+  for await (const item of items) found += Number(item !== undefined);
+  return found;
 }
 
 /** All records of a garbage version, whatever their revision. */

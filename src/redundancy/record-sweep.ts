@@ -15,6 +15,8 @@ interface Look {
   readonly signal: AbortSignal;
   /** Age at which what no file needs is an orphan. */
   readonly graceMs: number;
+  /** The node is to be emptied: nothing is put on it any more, so what is not said to lie there is not needed there. */
+  readonly isLeaving?: boolean;
 }
 
 /** `young`: it is not needed as far as the index knows, but may belong to a change that is on its way. */
@@ -30,8 +32,14 @@ export class RecordSweep {
   /**
    * Forgets what is not needed on a node and notes how far it was cleaned. Returns how many records went.
    * @param unsettled takes the versions of manifests that have to stay though no file has them
+   * @param look absent: as on all nodes
    */
-  async sweepNode(number: number, unsettled: Set<VersionId>, signal: AbortSignal): Promise<number> {
+  async sweepNode(
+    number: number,
+    unsettled: Set<VersionId>,
+    signal: AbortSignal,
+    look: Omit<Look, 'signal'> = { graceMs: this.parts.graceMs },
+  ): Promise<number> {
     let through = await this.parts.records.settledThrough(signal);
     let swept = 0;
     let batch: RecordHead[] = [];
@@ -42,7 +50,7 @@ export class RecordSweep {
       swept += heads.length;
     };
     for await (const head of this.parts.registry.node(number).listRecords(signal)) {
-      const verdict = await this.judge(number, head, { signal, graceMs: this.parts.graceMs });
+      const verdict = await this.judge(number, head, { ...look, signal });
       if (verdict === 'young') through = Math.min(through, head.revision - 1);
       if (verdict === 'young' && head.kind === 'manifest') unsettled.add(head.id as VersionId);
       if (verdict !== 'forget') continue;
@@ -94,12 +102,14 @@ export class RecordSweep {
     }
   }
 
-  private async judge(number: number, head: RecordHead, { signal, graceMs }: Look): Promise<Verdict> {
+  private async judge(number: number, head: RecordHead, look: Look): Promise<Verdict> {
+    const { signal, graceMs } = look;
     if (head.kind === 'tombstone') return this.judgeTombstone(head, signal);
     const versionId = head.id as VersionId;
     if (this.parts.holds.isHeld(versionId)) return 'young';
     const stored = await this.parts.metadata.findByVersion(versionId, signal);
-    if (head.kind === 'layout') return stored === undefined ? ifOld(versionId, graceMs) : this.judgePage(head, stored, signal);
+    if (head.kind === 'layout')
+      return stored === undefined ? ifOld(versionId, graceMs) : this.judgePage(number, head, stored, look);
     if (stored === undefined) return ifOld(versionId, graceMs) === 'young' ? 'young' : this.judgeOrphan(number, head, signal);
     if (head.revision > stored.file.revision) return this.afterReconciling(stored.file.id);
     return head.revision === stored.file.revision ? 'keep' : 'forget';
@@ -108,11 +118,18 @@ export class RecordSweep {
   /**
    * A page of the layout of a current version. One that the index does not know is of a move that was never committed; one that is newer
    * than its file came with a rebuild, out of such a move. Either may name nodes that have nothing, so all pages are put on the nodes anew.
-   * One that the index knows stays even where no record of the file lies: a change that is under way may just have put it there.
+   * One that the index knows stays even where no record of the file lies: a change that is under way may just have put it there, but for a
+   * node that is to be emptied.
    */
-  private async judgePage({ page, revision }: RecordHead, { file }: StoredFile, signal: AbortSignal): Promise<Verdict> {
+  private async judgePage(
+    number: number,
+    { page, revision }: RecordHead,
+    { file, manifest }: StoredFile,
+    { signal, isLeaving }: Look,
+  ): Promise<Verdict> {
     const known = await this.parts.metadata.layoutRevision(file.versionId, page - 1, signal);
     if (revision > known || known > file.revision) return this.afterReconciling(file.id);
+    if (isLeaving === true && !manifest.recordNodes.includes(number)) return 'forget';
     return revision === known ? 'keep' : 'forget';
   }
 

@@ -43,7 +43,7 @@ import { StripeCodec } from './stripe-codec.js';
       inject: [AppConfig, NodeRegistry, Placement, MetadataStore],
     },
   ],
-  exports: [MoverService, RecordStore, RedundancyService, RepairService],
+  exports: [CollectorService, MoverService, RecordStore, RedundancyService, RepairService],
 })
 export class RedundancyModule {
   constructor(redundancy: RedundancyService, movers: MoverService, damages: DamageLog) {

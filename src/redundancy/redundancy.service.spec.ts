@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Cluster } from '../../test/support/cluster.js';
 import { AppConfig } from '../config/app-config.js';
 import { LIMITS } from '../config/limits.js';
+import { LiveConfig } from '../config/live-config.js';
 import { CollectorService } from './collector.service.js';
 import { RedundancyService } from './redundancy.service.js';
 import { ReplicateCodec } from './stripe-codec.js';
@@ -25,7 +26,12 @@ function service(): RedundancyService {
     limits: LIMITS,
   });
   // No test here writes or reads: any codec will do.
-  return new RedundancyService(config, cluster.registry, new ReplicateCodec(), new CollectorService(config, cluster.records));
+  return new RedundancyService(
+    new LiveConfig(config),
+    cluster.registry,
+    new ReplicateCodec(),
+    new CollectorService(config, cluster.records),
+  );
 }
 
 describe('the shape of what is written now', () => {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FileId, VersionId } from '../common/ids.js';
-import { AppConfig } from '../config/app-config.js';
+import { LiveConfig } from '../config/live-config.js';
+import type { ShardPlace } from './repair/move-plan.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
@@ -25,7 +26,7 @@ export class RedundancyService {
   private onDamage: DamageListener = () => undefined;
 
   constructor(
-    private readonly config: AppConfig,
+    private readonly live: LiveConfig,
     private readonly registry: NodeRegistry,
     private readonly codec: StripeCodec,
     private readonly collector: CollectorService,
@@ -33,7 +34,7 @@ export class RedundancyService {
     const { placement } = this;
     this.holds = collector.holds;
     this.writing = {
-      stripes: new StripeStore(registry, placement, new NodeWriter(registry, config.limits.write_slow_ms_min)),
+      stripes: new StripeStore(registry, placement, new NodeWriter(registry, live.current.limits.write_slow_ms_min)),
       placement,
       metadata: collector.metadata,
       onStrays: (strays) => this.collector.addStrays(strays),
@@ -43,8 +44,8 @@ export class RedundancyService {
       registry,
       metadata: collector.metadata,
       codec: this.codec,
-      batchBytes: config.limits.batch_bytes,
-      hedging: new Hedging(config.limits),
+      batchBytes: live.current.limits.batch_bytes,
+      hedging: new Hedging(live.current.limits),
       onDamage: (node, shard, error) => this.onDamage(node, shard, error),
     });
   }
@@ -61,27 +62,27 @@ export class RedundancyService {
   /** How a body that is written now is coded; undefined: it is replicated. Nodes that were late just now are done without. */
   codingPlan(): CodingPlan | undefined {
     const prompt = this.registry.writable().filter((node) => !this.registry.isLate(node));
-    return codingPlan(this.config, prompt.length);
+    return codingPlan(this.live.current, prompt.length);
   }
 
   /** Begins the writing of a version, replicated unless it is told otherwise. Whoever calls this ends it with `committed` or `abandon`. */
   writer(versionId: VersionId): VersionWriter {
-    const shape = { k: 1, m: this.config.redundancy_count };
+    const shape = { k: 1, m: this.live.redundancy };
     this.writing.stripes.assertWritable(shape.k + shape.m); // before a byte of the body is read
-    const source = { versionId, shape, codec: this.codec, batchBytes: this.config.limits.batch_bytes };
+    const source = { versionId, shape, codec: this.codec, batchBytes: this.live.current.limits.batch_bytes };
     return new VersionWriter(this.writing, source, this.holds.hold(versionId));
   }
 
   /** Batches of stripes that an upload may have under way. */
   width(shape: StripeShape, sliceBytes: number): number {
     const shardsHeld = shape.k === 1 ? 1 : shape.k + shape.m;
-    return batchesInFlight(this.config, shape, { sliceBytes, shardsHeld });
+    return batchesInFlight(this.live.current, shape, { sliceBytes, shardsHeld });
   }
 
   /** See {@link StripeReader.read}. */
   read(manifest: Manifest, span: SliceRange, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const { k, sliceBytes } = manifest;
-    const width = batchesInFlight(this.config, manifest, { sliceBytes, shardsHeld: k });
+    const width = batchesInFlight(this.live.current, manifest, { sliceBytes, shardsHeld: k });
     return this.reader.read(manifest, span, { width, avoid: new Set() }, signal);
   }
 
@@ -115,8 +116,8 @@ export class RedundancyService {
 
   /** Where the shards of a version lie and how many more nodes it survives at this moment. */
   report(manifest: Manifest, signal: AbortSignal): Promise<LayoutReport> {
-    const readable = new Set(this.registry.reachable());
-    const options = { isReadable: (node: number) => readable.has(node), placesMax: this.config.limits.info_stripes_max };
+    const isReadable = ({ node }: ShardPlace): boolean => this.registry.isReadable(node, manifest.createdAt);
+    const options = { isReadable, placesMax: this.live.current.limits.info_stripes_max };
     return reportLayout(this.collector.metadata, manifest, options, signal);
   }
 }

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import { LayoutReader } from './layout-reader.js';
 import { survivableLosses } from './matching.js';
+import type { ShardPlace } from './repair/move-plan.js';
 
 /** Where the shards of one stripe lie. */
 export interface StripePlace {
@@ -20,15 +21,20 @@ export interface LayoutReport {
   readonly places: readonly StripePlace[];
 }
 
+export interface ReportOptions {
+  /** Whether a shard can be read now. */
+  readonly isReadable: (place: ShardPlace) => boolean;
+  /** Stripes to spell out. */
+  readonly placesMax: number;
+}
+
 /**
  * Walks over the layout of a version, in pieces. The weakest stripe decides what the version survives.
- * @param isReadable whether a node can be read from now
- * @param placesMax stripes to spell out
  */
 export async function reportLayout(
   metadata: MetadataStore,
   manifest: Manifest,
-  { isReadable, placesMax }: { readonly isReadable: (node: number) => boolean; readonly placesMax: number },
+  { isReadable, placesMax }: ReportOptions,
   signal: AbortSignal,
 ): Promise<LayoutReport> {
   const layout = new LayoutReader(metadata, manifest.versionId);
@@ -41,7 +47,7 @@ export async function reportLayout(
     if (view === undefined) return { stripes, survives, places };
     for (let inPage = 0; inPage < view.stripes; inPage += 1, stripes += 1) {
       const nodes = view.nodes(inPage);
-      const live = nodes.map((node) => (isReadable(node) ? [node] : []));
+      const live = nodes.map((node, index) => (isReadable({ stripe: stripes, index, node }) ? [node] : []));
       survives = Math.min(survives, survivableLosses(live, view.shape.k));
       if (places.length < placesMax) places.push({ stripe: stripes, nodes });
     }

@@ -21,6 +21,11 @@ export class VersionHolds {
     };
   }
 
+  /** All versions that are held now. */
+  get held(): readonly VersionId[] {
+    return [...this.counts.keys()];
+  }
+
   isHeld(versionId: VersionId): boolean {
     return this.counts.has(versionId);
   }

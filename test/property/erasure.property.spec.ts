@@ -114,7 +114,7 @@ describe('erasure coded versions of any shape and size', () => {
         const layout = await reportLayout(
           cluster.metadata,
           manifest,
-          { isReadable: (node) => !isLost(node), placesMax: 0 },
+          { isReadable: ({ node }) => !isLost(node), placesMax: 0 },
           NEVER,
         );
         expect(layout.survives).toBe(m);

@@ -42,10 +42,10 @@ interface Member {
 export class PeerCluster {
   readonly options: PeerClusterOptions;
   readonly directory: string;
-  private readonly members: readonly Member[];
+  private readonly members: Member[];
 
   // Fields are assigned by hand here: Node.js runs this file as it is, and only strips its types.
-  private constructor(options: PeerClusterOptions, directory: string, members: readonly Member[]) {
+  private constructor(options: PeerClusterOptions, directory: string, members: Member[]) {
     this.options = options;
     this.directory = directory;
     this.members = members;
@@ -77,6 +77,21 @@ export class PeerCluster {
       await cluster.remove();
       throw error;
     }
+  }
+
+  /** Makes room for one more process, which is not started, and writes it into the configuration of all. Returns its number. */
+  async grow(): Promise<number> {
+    const [port] = (await freePorts(1)) as [number];
+    const number = this.members.length + 1;
+    const home = this.options.shared === true ? 'shared' : `peer_${number}`;
+    this.members.push({ number, port, directory: join(this.directory, home), child: undefined, output: '' });
+    for (const member of this.members) await this.configure(member.number);
+    return number;
+  }
+
+  /** SIGHUP: the process reads its configuration anew. */
+  reload(i: number): void {
+    this.process(i).kill('SIGHUP');
   }
 
   url(i: number): string {
@@ -207,11 +222,11 @@ export class PeerCluster {
 
   /** Writes the configuration of a process, with other keys than the others have if some are given. */
   async configure(i: number, config: Readonly<Record<string, unknown>> = {}): Promise<void> {
-    const { nodes, redundancy, peersAs = (_: number, origin: string) => origin } = this.options;
+    const { redundancy, peersAs = (_: number, origin: string) => origin } = this.options;
     await mkdir(this.storage(i), { recursive: true });
     const values = {
       storage_directory: this.storage(i),
-      node_count: nodes,
+      node_count: this.members.length,
       redundancy_count: redundancy,
       peers: this.members.map(({ number }) => (number === i ? this.url(i) : peersAs(number, this.url(number), i))),
       cluster_secret: this.options.shared === true ? null : 'a secret of the tests that is long enough',

@@ -12,8 +12,11 @@ export type Fate = 'keep' | 'move' | 'mend';
 export interface MovePolicy {
   /** m of the stripes afterwards; absent: as it is. A lower one drops the shards with the highest indices. */
   readonly m?: number;
-  /** Asked for every shard that is not dropped, shortly before it is acted on. */
-  readonly decide: (place: ShardPlace) => Fate;
+  /**
+   * Asked for every shard that is not dropped, by index, shortly before it is acted on.
+   * @param row the nodes of its stripe
+   */
+  readonly decide: (place: ShardPlace, row: readonly number[]) => Fate;
   /** Whether a node may get a shard that lies on `from` now (undefined: nowhere yet); asked of nodes that can be written to. Absent: any. */
   readonly mayTake?: (node: number, from: number | undefined) => boolean;
   /** Whether the record of a version may lie on a node; absent: on any that can be reached. */
@@ -41,7 +44,7 @@ export function planStripe(
   const leaves = places.slice(width);
   const mends: number[] = [];
   const row: (number | undefined)[] = places.slice(0, width).map((place) => {
-    const fate = decide(place);
+    const fate = decide(place, nodes);
     if (fate === 'mend') mends.push(place.index);
     if (fate !== 'move') return place.node;
     leaves.push(place);

@@ -1,0 +1,208 @@
+import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import type { VersionId } from '../common/ids.js';
+import { mapOrdered } from '../common/map-ordered.js';
+import type { MetadataStore, StoredFile, Tombstone } from '../metadata/metadata-store.js';
+import { inBackground } from '../nodes/background-work.js';
+import { CollectorService } from '../redundancy/collector.service.js';
+import { MoverService } from '../redundancy/repair/mover.service.js';
+import { type Amiss, amissOf, type Target } from './amiss.js';
+import { bytesOf, takeCensus, type Census } from './census.js';
+import { DrainWatch } from './drain-watch.js';
+import { Membership } from './membership.js';
+import { VersionAligner } from './version-aligner.js';
+import { WorkProgress } from './work-progress.js';
+
+/** Files that are worked on at once. */
+const WIDTH = 4;
+/** The longest pause after walks that failed, in pauses of the timer. */
+const PAUSES_MAX = 12;
+
+interface AmissFile {
+  readonly stored: StoredFile;
+  readonly amiss: Amiss;
+}
+
+/** `well`: there was nothing to do. */
+type Outcome = 'done' | 'well' | 'failed';
+
+interface Aligned {
+  readonly bytes: number;
+  readonly outcome: Outcome;
+}
+
+/**
+ * Brings what is stored to where the cluster map and the configuration want it: away from nodes that leave, back onto a node with a new disk, and
+ * onto as many nodes as `redundancy_count` says. Nothing of that needs a journal: the index and the map tell at any time what is left to do.
+ */
+@Injectable()
+export class AlignmentService implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(AlignmentService.name);
+  private readonly stopping = new AbortController();
+  private readonly aligner: VersionAligner;
+  private readonly drains: DrainWatch;
+  private running: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  /** True while something may be left to do. */
+  private isDue = true;
+  /** Versions that were written when the last change came: they may still be committed as it was before. */
+  private elders: readonly VersionId[] = [];
+  /** Walks in a row that failed, and how many turns of the timer the next one waits for that. */
+  private failures = 0;
+  private pauses = 0;
+  private hasWarned = false;
+
+  constructor(
+    mover: MoverService,
+    private readonly collector: CollectorService,
+    private readonly membership: Membership,
+  ) {
+    this.aligner = new VersionAligner(mover.mover, collector);
+    this.drains = new DrainWatch(membership, collector);
+  }
+
+  onApplicationBootstrap(): void {
+    const { collect_interval_ms: intervalMs } = this.membership.live.current.limits;
+    this.timer = setInterval(() => this.tick(), intervalMs);
+    this.run();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    this.stopping.abort();
+    await this.running;
+  }
+
+  /** The map or the configuration is another one by now. */
+  changed(): void {
+    this.isDue = true;
+    this.elders = this.collector.holds.held;
+    [this.failures, this.pauses] = [0, 0];
+    this.run();
+  }
+
+  /** What the index says at this moment of files that do not lie as they are to. @param other what is to be asked differently */
+  census(signal: AbortSignal, other: Partial<Target> = {}): Promise<Census> {
+    return takeCensus(this.metadata, { ...this.membership.target, ...other }, signal);
+  }
+
+  private get metadata(): MetadataStore {
+    return this.collector.metadata;
+  }
+
+  private tick(): void {
+    this.pauses -= 1;
+    const isWaiting = this.failures === 0 && this.elders.some((versionId) => this.collector.holds.isHeld(versionId));
+    if (this.isDue && this.pauses <= 0 && !isWaiting) this.run();
+  }
+
+  /** One at a time; who comes meanwhile has changed what the one under way looks at, and it goes round once more. */
+  private run(): void {
+    const { signal } = this.stopping;
+    if (signal.aborted || this.running !== undefined) return;
+    this.running = inBackground(() => this.work(signal))
+      .catch((error: unknown) => {
+        this.isDue = true;
+        if (!signal.aborted) this.logger.error({ err: error }, 'files could not be brought to their places; it is tried again');
+      })
+      .finally(() => (this.running = undefined));
+  }
+
+  private async work(signal: AbortSignal): Promise<void> {
+    do this.isDue = false;
+    while (await this.round(signal));
+  }
+
+  /** One walk over everything; true if another one is to follow at once. */
+  private async round(signal: AbortSignal): Promise<boolean> {
+    this.elders = this.elders.filter((versionId) => this.collector.holds.isHeld(versionId));
+    const isSettled = this.elders.length === 0;
+    const { losses, cluster, live } = this.membership;
+    const { redundancy } = live;
+    // Before the first copy goes, nobody relies on it any more.
+    if ((cluster.map.redundancy ?? 0) > redundancy) cluster.noteRedundancy(redundancy);
+    const census = await this.census(signal);
+    const { done, failed } = await this.walk(census, signal);
+    this.failures = failed > 0 ? this.failures + 1 : 0;
+    this.pauses = Math.min(PAUSES_MAX, this.failures);
+    if (failed > 0 || !isSettled) {
+      this.isDue = true;
+      return failed === 0 && done > 0;
+    }
+    this.noteRestored(losses);
+    // What was moved is counted once more: until nothing is left, and nothing came to it.
+    if (done > 0) return true;
+    cluster.noteRedundancy(redundancy);
+    if (await this.drains.finish(census, signal)) return this.isDue;
+    this.isDue = true;
+    return false;
+  }
+
+  private async walk(census: Census, signal: AbortSignal): Promise<{ readonly done: number; readonly failed: number }> {
+    const { view } = this.membership;
+    const progress = new WorkProgress(census);
+    this.hasWarned = false;
+    let [done, failed] = [0, 0];
+    const note = (): void => {
+      const { files, bytes, etaSeconds } = progress;
+      view.alignment = files + failed === 0 ? undefined : { files, bytes, etaSeconds, failed };
+      this.drains.note(census, etaSeconds);
+    };
+    note();
+    const aligned = mapOrdered(this.files(signal), WIDTH, (file) => this.alignFile(file, signal));
+    for await (const { bytes, outcome } of aligned) {
+      if (outcome === 'done') progress.done(bytes);
+      if (outcome === 'done') done += 1;
+      else failed += 1;
+      note();
+    }
+    for await (const tombstone of this.metadata.tombstones(signal)) {
+      const outcome = await this.attempt(signal, () => this.alignTombstone(tombstone, signal));
+      if (outcome === 'done') done += 1;
+      if (outcome === 'failed') failed += 1;
+    }
+    note();
+    return { done, failed };
+  }
+
+  private async *files(signal: AbortSignal): AsyncGenerator<AmissFile, void, undefined> {
+    for await (const stored of this.metadata.files(signal)) {
+      const amiss = amissOf(stored.manifest, this.membership.target);
+      if (amiss !== undefined) yield { stored, amiss };
+    }
+  }
+
+  private async alignFile({ stored, amiss }: AmissFile, signal: AbortSignal): Promise<Aligned> {
+    const outcome = await this.attempt(signal, async () => {
+      const isDone = await this.aligner.align(stored, amiss, this.membership.target, signal);
+      return isDone ? 'done' : 'failed';
+    });
+    return { bytes: bytesOf(stored.manifest), outcome };
+  }
+
+  private async alignTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<Outcome> {
+    return (await this.aligner.alignTombstone(tombstone, this.membership.target, signal)) ? 'done' : 'well';
+  }
+
+  /** What fails must not keep other files from their places. */
+  private async attempt(signal: AbortSignal, work: () => Promise<Outcome>): Promise<Outcome> {
+    try {
+      return await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      // Mostly all fail for one reason.
+      if (!this.hasWarned) this.logger.warn({ err: error }, 'files could not be brought to their places; it is tried again');
+      this.hasWarned = true;
+      return 'failed';
+    }
+  }
+
+  /** @param losses by node; one that was replaced once more since is not through */
+  private noteRestored(losses: ReadonlyMap<number, number>): void {
+    for (const [number, lostBefore] of losses) {
+      if (this.membership.losses.get(number) !== lostBefore) continue;
+      this.membership.cluster.changeNode(number, ({ lostBefore: _, ...node }) => node);
+      this.membership.registry.losses.delete(number);
+      this.logger.log({ node: number }, 'what a node with a new disk had lost is restored');
+    }
+  }
+}

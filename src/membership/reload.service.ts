@@ -1,0 +1,69 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DomainError } from '../common/errors.js';
+import type { AppConfig } from '../config/app-config.js';
+import { configFilesOf, rereadConfig } from '../config/load-config.js';
+import { planReload } from '../config/reload-plan.js';
+import { AlignmentService } from './alignment.service.js';
+import { MembershipService } from './membership.service.js';
+
+/** What a reload did. */
+export interface ReloadReport {
+  /** Numbers of the nodes that are new. */
+  readonly added: readonly number[];
+  readonly redundancyBefore: number;
+  readonly redundancy: number;
+}
+
+/** Takes over, while the program runs, what may change of the configuration. */
+@Injectable()
+export class ReloadService {
+  private readonly logger = new Logger(ReloadService.name);
+
+  constructor(
+    private readonly service: MembershipService,
+    private readonly alignment: AlignmentService,
+  ) {}
+
+  /** Reads the configuration anew, from where it came from. @throws DomainError `reload-refused`; then nothing was changed */
+  async reload(): Promise<ReloadReport> {
+    try {
+      return await this.service.inTurn(() => this.takeOver());
+    } catch (error) {
+      this.logger.error({ err: error }, 'the configuration was not taken over');
+      throw error;
+    }
+  }
+
+  private async takeOver(): Promise<ReloadReport> {
+    const { live, cluster, registry } = this.service.membership;
+    const before = live.current;
+    const after = this.read(before);
+    const { nodeCount, redundancy } = planReload(before, after, cluster.map.nodes);
+    const added = cluster.grow(nodeCount);
+    // Before a file is stored with fewer copies, nobody relies on more.
+    if ((cluster.map.redundancy ?? 0) > redundancy) cluster.noteRedundancy(redundancy);
+    live.replace(after);
+    for (const number of cluster.members) {
+      // One that could not be made the last time is tried again.
+      if (registry.has(number) && cluster.node(number).ready) continue;
+      await registry.retire(number)?.close();
+      await this.service.admit(number);
+    }
+    const isOther = redundancy !== before.redundancy_count;
+    if (isOther || added.length > 0)
+      this.logger.log({ added, redundancyBefore: before.redundancy_count, redundancy }, 'another configuration was taken over');
+    if (isOther) this.alignment.changed();
+    return { added, redundancyBefore: before.redundancy_count, redundancy };
+  }
+
+  /** What a caller hears of it does not name paths of the server; the log does. */
+  private read(before: AppConfig): AppConfig {
+    try {
+      return rereadConfig(before);
+    } catch (cause) {
+      if (!(cause instanceof DomainError)) throw cause;
+      const detail = configFilesOf(before).reduce((text, path) => text.replaceAll(path, 'of the configuration'), cause.detail);
+      throw new DomainError('reload-refused', detail, { cause });
+    }
+  }
+}

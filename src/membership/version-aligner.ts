@@ -1,0 +1,108 @@
+import type { Manifest, MetadataStore, StoredFile, Tombstone } from '../metadata/metadata-store.js';
+import { NodeError, type RecordKey, type ShardId } from '../nodes/storage-node.js';
+import type { CollectorService } from '../redundancy/collector.service.js';
+import { layoutPages, LayoutView, STRIPES_PER_PAGE } from '../redundancy/layout.js';
+import type { MovePolicy, ShardPlace } from '../redundancy/repair/move-plan.js';
+import type { VersionMover } from '../redundancy/repair/version-mover.js';
+import { type Amiss, isTombstoneAmiss, type Target } from './amiss.js';
+
+/** Shards that one call looks at. */
+const CHECK_BATCH = 1000;
+
+/** By node, and by stripe: 1 where the node's shard of the stripe is lost. A stripe has one shard on a node at the most. */
+type LostShards = ReadonlyMap<number, Uint8Array>;
+
+/** Brings single files to where they are to lie. */
+export class VersionAligner {
+  constructor(
+    private readonly mover: VersionMover,
+    private readonly collector: CollectorService,
+  ) {}
+
+  /** False if something of it could not be done now. @throws DomainError, NodeError for the same reason */
+  async align(stored: StoredFile, amiss: Amiss, target: Target, signal: AbortSignal): Promise<boolean> {
+    const { file, manifest } = stored;
+    const { registry } = this.collector.records.parts;
+    // Without as many nodes as it takes, copies would be made only to be taken back.
+    if (amiss.isReshaped && registry.writable().length < manifest.k + target.redundancy) return false;
+    const lost = new Map<number, Uint8Array>();
+    for (const node of amiss.restores) lost.set(node, await this.lostOn(node, manifest, signal));
+    const isLost = [...lost.values()].some((stripes) => stripes.includes(1));
+    if (amiss.isReshaped || amiss.leaves || isLost) {
+      const report = await this.mover.move(manifest.versionId, policyOf(target, amiss, lost), signal);
+      if (report.unplaced + report.unread > 0) return false;
+    }
+    for (const node of amiss.restores)
+      if (await this.hasLostRecord(node, stored, signal)) await this.collector.reconcileFile(file.id);
+    return true;
+  }
+
+  /** Puts a tombstone anew, if it is on nodes that leave or a copy of it was lost; false if it is as it is to be. */
+  async alignTombstone(tombstone: Tombstone, target: Target, signal: AbortSignal): Promise<boolean> {
+    const { fileId, nodes } = tombstone;
+    let isLost = isTombstoneAmiss(tombstone, target);
+    for (const node of nodes.filter((one) => !target.isLeaving(one) && target.isRestoring(one)))
+      isLost ||= await this.lacks(node, [{ kind: 'tombstone', id: fileId, page: 0 }], signal);
+    if (isLost) await this.collector.reconcileFile(fileId);
+    return isLost;
+  }
+
+  private get metadata(): MetadataStore {
+    return this.collector.metadata;
+  }
+
+  private async lostOn(number: number, manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
+    const lost = new Uint8Array(layoutPages(manifest) * STRIPES_PER_PAGE);
+    for (let page = 0; page < layoutPages(manifest); page += 1) {
+      const bytes = await this.metadata.readLayout(manifest.versionId, page, signal);
+      if (bytes === undefined) continue;
+      const ids = shardsOn(number, new LayoutView(bytes), { versionId: manifest.versionId, page });
+      for (let at = 0; at < ids.length; at += CHECK_BATCH) {
+        const missing = await this.missing(number, ids.slice(at, at + CHECK_BATCH), signal);
+        for (const { stripe } of missing) lost[stripe] = 1;
+      }
+    }
+    return lost;
+  }
+
+  private async missing(number: number, ids: readonly ShardId[], signal: AbortSignal): Promise<readonly ShardId[]> {
+    const answers = await this.collector.records.parts.registry.call(number, (node) => node.check(ids, signal));
+    return ids.filter((_, at) => answers[at] !== undefined);
+  }
+
+  private async hasLostRecord(number: number, { file, manifest }: StoredFile, signal: AbortSignal): Promise<boolean> {
+    if (!manifest.recordNodes.includes(number)) return false;
+    const keys = Array.from({ length: layoutPages(manifest) }, (_, page) => ({
+      kind: page === 0 ? ('manifest' as const) : ('layout' as const),
+      id: file.versionId,
+      page,
+    }));
+    return this.lacks(number, keys, signal);
+  }
+
+  private async lacks(number: number, keys: readonly RecordKey[], signal: AbortSignal): Promise<boolean> {
+    const found = await this.collector.records.parts.registry.call(number, (node) => node.getRecords(keys, signal));
+    return found.some((record) => record instanceof NodeError);
+  }
+}
+
+function policyOf({ redundancy, isLeaving }: Target, { isReshaped }: Amiss, lost: LostShards): MovePolicy {
+  const decide = ({ node, stripe }: ShardPlace): 'keep' | 'move' | 'mend' => {
+    if (isLeaving(node)) return 'move';
+    return lost.get(node)?.[stripe] === 1 ? 'mend' : 'keep';
+  };
+  return { ...(isReshaped && { m: redundancy }), decide, mayKeepRecord: (node) => !isLeaving(node) };
+}
+
+function shardsOn(
+  node: number,
+  view: LayoutView,
+  { versionId, page }: { readonly versionId: Manifest['versionId']; readonly page: number },
+): readonly ShardId[] {
+  const ids: ShardId[] = [];
+  for (let inPage = 0; inPage < view.stripes; inPage += 1) {
+    const index = view.nodes(inPage).indexOf(node);
+    if (index >= 0) ids.push({ versionId, stripe: page * STRIPES_PER_PAGE + inPage, index });
+  }
+  return ids;
+}

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Client } from '../support/client.js';
+import { PeerCluster } from '../support/peer-cluster.js';
+
+let cluster: PeerCluster;
+
+afterEach(() => cluster.remove());
+
+async function until(what: string, isSo: () => Promise<boolean>, msMax = 40_000): Promise<void> {
+  for (const deadline = Date.now() + msMax; !(await isSo());) {
+    if (Date.now() > deadline) throw new Error(`not ${what}: ${JSON.stringify(await cluster.nodes())}\n${cluster.logs(1)}`);
+    await sleep(100);
+  }
+}
+
+async function call(path: string, method = 'GET'): Promise<Response> {
+  return fetch(`${cluster.url(1)}${path}`, { method });
+}
+
+async function json<Shape>(path: string): Promise<Shape> {
+  return (await (await call(path)).json()) as Shape;
+}
+
+async function expectAll(files: ReadonlyMap<string, Buffer>, through: number): Promise<void> {
+  const client = new Client(cluster.url(through));
+  for (const [id, body] of files) expect(Buffer.compare(await client.bytes(id), body)).toBe(0);
+}
+
+describe('peers that come and go', () => {
+  it('takes in a fifth, empties and removes another one under load, and replaces a disk, without a restart of the others', async () => {
+    const config = { size_per_slice: 4096, limits: { collect_interval_ms: 200 } };
+    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config });
+    const files = new Map<string, Buffer>();
+    const load = new AbortController();
+    // All of it through a peer that only passes it on.
+    const loading = (async () => {
+      const client = new Client(cluster.url(3));
+      for (let at = 0; !load.signal.aborted; at += 1) {
+        const body = randomBytes([100, 20_000, 70_000][at % 3]!);
+        files.set((await client.put(`f${at}`, body)).id, body);
+      }
+    })();
+    await until('some files stored', async () => Promise.resolve(files.size >= 9));
+
+    const added = await cluster.grow();
+    cluster.reload(1);
+    await until('known', async () => (await cluster.nodes()).some(({ node }) => node === added));
+    await cluster.restart(added);
+    await cluster.untilNode(added, 'up');
+    for (const number of [2, 3, 4]) cluster.reload(number);
+    await until('agreed', async () => (await cluster.nodes()).every(({ disagreement }) => disagreement === undefined));
+    await until('used', async () => (await json<{ files: number }>(`/nodes/${added}`)).files > 0);
+
+    expect((await call('/nodes/1/drain', 'POST')).status).toBe(409);
+    expect((await call('/nodes/2/drain', 'POST')).status).toBe(202);
+    await until('drained', async () => (await json<{ drain?: { done: boolean } }>('/nodes/2')).drain?.done === true);
+    expect((await call('/nodes/2', 'DELETE')).status).toBe(204);
+    load.abort();
+    await loading;
+    await cluster.kill(2);
+    await rm(cluster.nodeFolder(2), { recursive: true });
+    expect((await cluster.nodes()).map(({ node }) => node)).toEqual([1, 3, 4, 5]);
+
+    // A new disk for node 4, whose process goes on.
+    await rm(cluster.nodeFolder(4), { recursive: true });
+    await cluster.untilNode(4, 'down');
+    await mkdir(cluster.nodeFolder(4), { recursive: true });
+    expect((await call('/nodes/4/replace', 'POST')).status).toBe(202);
+    await cluster.untilNode(4, 'up');
+    await until('restored', async () => (await json<{ restoring?: boolean }>('/nodes/4')).restoring === undefined);
+    await cluster.kill(3);
+    await cluster.untilNode(3, 'down');
+    await expectAll(files, added);
+  }, 120_000);
+});
