@@ -67,6 +67,25 @@ const SURVEY: readonly Step[] = [
     status: 200,
     tests: [test('nothing is damaged', `pm.expect(pm.response.json().damaged).to.equal(0)`)],
   },
+  { name: 'Read the configuration anew', operation: 'POST /reload', status: 200 },
+  { name: 'Make all nodes equally full', operation: 'POST /rebalance', status: 202 },
+  { name: 'How far the rebalance is', operation: 'GET /rebalance', status: 200 },
+  { name: 'Empty a node', operation: 'POST /nodes/:node/drain', path: '1', status: 202 },
+  { name: 'Do not empty it any more', operation: 'DELETE /nodes/:node/drain', path: '1', status: 204 },
+  {
+    name: 'Remove a node that takes files',
+    operation: 'DELETE /nodes/:node',
+    path: '1',
+    status: 409,
+    problem: 'removal-refused',
+  },
+  {
+    name: 'Replace a node that is well',
+    operation: 'POST /nodes/:node/replace',
+    path: '1',
+    status: 409,
+    problem: 'replace-refused',
+  },
 ];
 
 const UPLOADS: readonly Step[] = [

@@ -2,7 +2,7 @@ import { Controller, Delete, Get, HttpCode, Param, Post, Req, Res } from '@nestj
 import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { requestSignal } from '../http/request-signal.js';
-import { RebalanceDto, ReloadDto } from './membership.dto.js';
+import { MemberDto, RebalanceDto, ReloadDto } from './membership.dto.js';
 import {
   DescribeCancelDrain,
   DescribeDrain,
@@ -29,8 +29,13 @@ export class MembershipController {
   @Post('nodes/:node/drain')
   @HttpCode(202)
   @DescribeDrain()
-  drain(@Param('node') node: string, @Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<void> {
-    return this.service.drain(numberOf(node), requestSignal(request, response));
+  async drain(
+    @Param('node') node: string,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<MemberDto> {
+    await this.service.drain(numberOf(node), requestSignal(request, response));
+    return new MemberDto(numberOf(node), 'draining');
   }
 
   @Delete('nodes/:node/drain')
@@ -50,8 +55,9 @@ export class MembershipController {
   @Post('nodes/:node/replace')
   @HttpCode(202)
   @DescribeReplace()
-  replace(@Param('node') node: string): Promise<void> {
-    return this.service.replace(numberOf(node));
+  async replace(@Param('node') node: string): Promise<MemberDto> {
+    await this.service.replace(numberOf(node));
+    return new MemberDto(numberOf(node), 'active');
   }
 
   @Post('rebalance')

@@ -2,6 +2,20 @@ import { ApiProperty } from '@nestjs/swagger';
 import type { RebalanceState, RebalanceStatus } from './rebalance.service.js';
 import type { ReloadReport } from './reload.service.js';
 
+/** A node as the cluster counts it. */
+export class MemberDto {
+  @ApiProperty({ type: 'integer', example: 2, description: 'Its number, from 1' })
+  readonly node: number;
+
+  @ApiProperty({ enum: ['active', 'draining'], example: 'draining', description: '`active`: it takes files' })
+  readonly member: 'active' | 'draining';
+
+  constructor(node: number, member: MemberDto['member']) {
+    this.node = node;
+    this.member = member;
+  }
+}
+
 const STATES: readonly RebalanceState[] = ['never', 'running', 'even', 'uneven', 'cancelled', 'failed'];
 
 /** How the last rebalance stands. */

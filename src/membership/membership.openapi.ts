@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
 import type { ErrorCode } from '../common/errors.js';
 import { ApiProblems } from '../http/api-problems.js';
-import { RebalanceDto, ReloadDto } from './membership.dto.js';
+import { MemberDto, RebalanceDto, ReloadDto } from './membership.dto.js';
 
 /** Descriptions of the operations that change which nodes there are, for the API document. */
 
@@ -19,7 +19,7 @@ function onNode({ operationId, summary, description, status, done, problems }: O
   return applyDecorators(
     ApiOperation({ operationId, summary, description }),
     ApiParam({ name: 'node', schema: { type: 'integer', minimum: 1 }, example: 1, description: 'Its number, from 1' }),
-    ApiResponse({ status, description: done }),
+    ApiResponse({ status, description: done, ...(status === 204 ? {} : { type: MemberDto }) }),
     ApiProblems('node-not-found', ...problems),
   );
 }
