@@ -36,7 +36,7 @@ export async function startCluster(config: AppConfig): Promise<RunningProcess> {
   const secret = openSecret(config);
   const signal = AbortSignal.timeout(config.limits.node_call_ms_max);
   const member = await ClusterMember.open(config, PeerSecret.of(secret), signal);
-  const running = new ClusterProcess(member, new ForwardProof(secret), lock);
+  const running = new ClusterProcess(member, new ForwardProof(secret, config.limits.peer_clock_ms_max), lock);
   try {
     await running.start();
     return running;
@@ -89,7 +89,7 @@ class ClusterProcess implements RunningProcess {
     this.server.listen(config.port, config.listen);
     await once(this.server, 'listening');
     await this.member.hearAll(this.stopping.signal);
-    if (this.member.map === undefined && this.member.number === 1) this.beginCluster();
+    if (this.member.map === undefined && this.member.number === 1) await this.beginCluster();
     this.member.onMap(() => this.reconsider());
     await this.settle();
   }
@@ -117,8 +117,10 @@ class ClusterProcess implements RunningProcess {
     if (admitClient(this.proof, request, response)) this.current?.answer(request, response);
   }
 
-  /** A cluster begins at node 1, when nobody knows of one. */
-  private beginCluster(): void {
+  /** A cluster begins at node 1, when nobody knows of one: asked twice, for a disk that was lost must not look like a first start. */
+  private async beginCluster(): Promise<void> {
+    await this.member.hearAll(this.stopping.signal);
+    if (this.member.map !== undefined) return;
     const { storage_directory: directory, node_count: count } = this.member.config;
     this.member.learn(ClusterFile.open(directory, count).map);
   }
@@ -168,6 +170,8 @@ class ClusterProcess implements RunningProcess {
     if (map?.gateway !== number) return undefined;
     const there = ClusterFile.peek(config.storage_directory);
     if (there?.clusterId === map.clusterId && there.term === map.term) {
+      // An older copy of the file was put back: the nodes know better.
+      if (map.revision > there.revision) ClusterFile.restore(config.storage_directory, map);
       return ClusterFile.open(config.storage_directory, config.node_count);
     }
     this.logger.error(

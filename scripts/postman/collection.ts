@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import converter from 'openapi-to-postmanv2';
-import { JOURNEY, type Step } from './journey.ts';
+import { JOURNEY } from './journey.ts';
+import type { Step } from './step.ts';
 
 /** The parts of a Postman collection (v2.1.0) that are touched here. */
 interface Parameter {

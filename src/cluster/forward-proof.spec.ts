@@ -14,7 +14,7 @@ function carrying(value: string, { method, url }: { readonly method?: string; re
 
 describe('ForwardProof', () => {
   it('tells which peer passed a request on, once', () => {
-    const [sender, receiver] = [new ForwardProof('secret'), new ForwardProof('secret')];
+    const [sender, receiver] = [new ForwardProof('secret', 60_000), new ForwardProof('secret', 60_000)];
     const value = sender.sign(3, ASKED);
     expect(receiver.verify(carrying(value))).toBe(3);
     expect(receiver.verify(carrying(value))).toBeUndefined();
@@ -23,13 +23,13 @@ describe('ForwardProof', () => {
 
   it('takes no proof for another request, another peer, of another secret, of another time, or what is none', () => {
     let now = 1_000_000;
-    const [sender, receiver] = [new ForwardProof('secret', () => now), new ForwardProof('secret', () => now)];
+    const [sender, receiver] = [new ForwardProof('secret', 60_000, () => now), new ForwardProof('secret', 60_000, () => now)];
     const value = sender.sign(3, ASKED);
     const wrong = [
       carrying(value, { method: 'GET' }),
       carrying(value, { url: '/files?name=y' }),
       carrying(value.replace(/^3/, '2')),
-      carrying(new ForwardProof('other', () => now).sign(3, ASKED)),
+      carrying(new ForwardProof('other', 60_000, () => now).sign(3, ASKED)),
       carrying('3'),
       carrying(''),
     ];

@@ -5,8 +5,6 @@ import { ReplayWindow } from '../nodes/peer/replay-window.js';
 /** The header by which a peer says that a request of a client came through it. */
 export const FORWARD_HEADER = 'x-dcloud-forwarded';
 
-/** How long a proof holds, and how far the clocks of two peers may differ. */
-const WINDOW_MS = 60_000;
 const KEY_BYTES = 32;
 const SENDER_BYTES = 8;
 const COUNT_DIGITS = 16;
@@ -20,13 +18,16 @@ const FORM = /^(\d{1,4})\.(\d{1,15})\.([0-9a-f]{32})\.([\w-]{43})$/;
 export class ForwardProof {
   private readonly key: Buffer;
   private readonly sender = randomBytes(SENDER_BYTES).toString('hex');
-  private readonly replays = new ReplayWindow(2 * WINDOW_MS);
+  private readonly replays: ReplayWindow;
   private count = 0;
 
   constructor(
     secret: string,
+    /** How far the clocks of two peers may lie apart, and so how long a proof holds. */
+    private readonly clockMsMax: number,
     private readonly now: () => number = Date.now,
   ) {
+    this.replays = new ReplayWindow(2 * clockMsMax);
     this.key = Buffer.from(hkdfSync('sha256', secret, '', 'distributedcloud forwarded request 1', KEY_BYTES));
   }
 
@@ -43,7 +44,7 @@ export class ForwardProof {
     const match = typeof given === 'string' ? FORM.exec(given) : null;
     if (match === null) return undefined;
     const [text, number, time, nonce, mac] = match as unknown as [string, string, string, string, string];
-    if (Math.abs(Number(time) - this.now()) > WINDOW_MS) return undefined;
+    if (Math.abs(Number(time) - this.now()) > this.clockMsMax) return undefined;
     const expected = this.mac(text.slice(0, -mac.length - 1), method, url);
     if (!timingSafeEqual(Buffer.from(expected), Buffer.from(mac)) || !this.replays.admit(nonce, this.now())) return undefined;
     return Number(number);

@@ -23,7 +23,7 @@ let peer: Server;
 let forwarder: Forwarder;
 let answer: RequestListener;
 let urls: { readonly gateway: string; readonly peer: string };
-const proof = new ForwardProof('a secret');
+const proof = new ForwardProof('a secret', 60_000);
 
 async function listen(listener: RequestListener): Promise<Server> {
   const server = createServer(listener).listen(0, '127.0.0.1');

@@ -99,7 +99,7 @@ describe('loadConfig', () => {
   it('listens on the port of the peer that this process is, unless another is given', () => {
     expect(load({ peers: FOUR }, { node: 3 }).port).toBe(5002);
     expect(load({ peers: FOUR, port: 9 }, { node: 3 }).port).toBe(9);
-    expect(load({ peers: ['http://localhost', 'https://localhost'], node_count: 2 }, { node: 2 }).port).toBe(443);
+    expect(load({ peers: ['http://localhost:81', 'http://localhost'], node_count: 2 }, { node: 2 }).port).toBe(80);
   });
 
   it('is one of the peers by --node, else by its port, else the first; and none without peers', () => {
@@ -153,6 +153,7 @@ describe('loadConfig', () => {
     [{ peers: ['HTTP://LOCALHOST:80', 'http://localhost'], node_count: 2 }, /^peers.*twice/],
     [{ peers: ['here'], node_count: 1, redundancy_count: 0 }, /^peers has "here".*http:\/\/host:port/],
     [{ peers: ['ftp://127.0.0.1'], node_count: 1, redundancy_count: 0 }, /^peers has "ftp/],
+    [{ peers: ['https://127.0.0.1'], node_count: 1, redundancy_count: 0 }, /^peers has "https.*http:\/\/host:port/],
     [{ peers: ['http://127.0.0.1/path'], node_count: 1, redundancy_count: 0 }, /^peers has/],
     [{ peers: ['http://example.org:5000'], node_count: 1, redundancy_count: 0 }, /^peers has.*loopback/],
     [{ limits: { bodies: 1 } }, /^limits\.bodies is unknown/],

@@ -165,7 +165,7 @@ function checkPeers({ peers, cluster_secret: secret }: AppConfig, nodes: number)
   if (peers.length !== nodes) refuse(`peers has ${peers.length} entries: it must have node_count (${nodes})`);
   const addresses = peers.map((peer) => {
     const url = URL.parse(peer);
-    if (url === null || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '' || url.username !== '') {
+    if (url?.protocol !== 'http:' || url.pathname !== '/' || url.search !== '' || url.username !== '') {
       return refuse(`peers has ${JSON.stringify(peer)}: it must be like http://host:port`);
     }
     if (secret === null && !isLoopback(hostOf(url)))
@@ -207,8 +207,8 @@ function nodeAt(peers: readonly string[], port: number): number {
   );
 }
 
-function peerPort({ port, protocol }: URL): number {
-  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+function peerPort({ port }: URL): number {
+  return port === '' ? 80 : Number(port);
 }
 
 function resolvePaths(

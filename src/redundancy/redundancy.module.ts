@@ -54,8 +54,9 @@ export class RedundancyModule {
 }
 
 async function loadCodec(): Promise<StripeCodec> {
-  const kernel = await loadErasureKernel();
-  if (kernel.name === 'table')
-    new Logger(RedundancyModule.name).warn('WebAssembly with SIMD does not run here: erasure coding is many times slower');
+  const logger = new Logger(RedundancyModule.name);
+  const kernel = await loadErasureKernel((err) =>
+    logger.warn({ err }, 'the fast kernel does not run here: erasure coding is many times slower'),
+  );
   return new AnyShapeCodec(new ErasureCodec(kernel));
 }

@@ -59,9 +59,10 @@ export class RedundancyService {
     this.onDamage = onDamage;
   }
 
-  /** How a body that is written now is coded; undefined: it is replicated. */
+  /** How a body that is written now is coded; undefined: it is replicated. Nodes that were late just now are done without. */
   codingPlan(): CodingPlan | undefined {
-    return codingPlan(this.live.current, this.registry.writable().length);
+    const prompt = this.registry.writable().filter((node) => !this.registry.isLate(node));
+    return codingPlan(this.live.current, prompt.length);
   }
 
   /** Begins the writing of a version, replicated unless it is told otherwise. Whoever calls this ends it with `committed` or `abandon`. */

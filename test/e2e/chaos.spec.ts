@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type ChaosOptions, type ChaosOutcome, ChaosRun } from '../support/chaos/chaos-run.js';
-import { FolderTarget } from '../support/chaos/folder-target.js';
+import { ClusterTarget } from '../support/chaos/cluster-target.js';
 import { prove, PROOFS } from '../support/chaos/prove.js';
 
 /** Not chosen for what it finds; `npm run chaos` takes a new one each time. */
@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 async function run(options: Pick<ChaosOptions, 'start' | 'strikeKinds'>): Promise<ChaosOutcome> {
-  const short = { msMax: 0, loadMsMax: 6000, holdMsMax: 1000, gapMsMax: 500, strikeMsMax: 1000 };
+  const short = { msMax: 0, loadMsMax: 5000, clients: 3, holdMsMax: 1000, gapMsMax: 500, strikeMsMax: 1000 };
   const outcome = await ChaosRun.run({ seed: SEED, directory: tmpdir(), ...short, ...options });
   kept.push(outcome.directory);
   return outcome;
@@ -25,18 +25,19 @@ async function run(options: Pick<ChaosOptions, 'start' | 'strikeKinds'>): Promis
 function expectSound({ violations, stories, directory, ...sums }: ChaosOutcome): void {
   expect({ violations, stories, directory }).toEqual({ violations: [], stories: [], directory });
   // It was a load, and there were deeds.
-  expect(sums.acknowledged).toBeGreaterThan(10);
+  expect(sums.acknowledged).toBeGreaterThan(0);
   expect(sums.underStrike).toBeGreaterThan(0);
-  expect(sums.checked).toBeGreaterThan(10);
-  expect(sums.ordered).toBeGreaterThan(50);
+  expect(sums.checked).toBeGreaterThan(0);
+  expect(sums.ordered).toBeGreaterThan(0);
   expect(sums.deeds.size).toBeGreaterThan(1);
 }
 
 describe('a store to which harm is done by seed, no more than it has promised to bear', () => {
-  it('keeps its word in one process with its nodes in folders', async () => {
-    const start: ChaosOptions['start'] = ({ directory }) =>
-      FolderTarget.start({ nodes: 4, redundancy: 1, directory, config: CONFIG });
-    expectSound(await run({ start, strikeKinds: ['vanish'] }));
+  it('keeps its word as a cluster of four processes', async () => {
+    const deeds = { kill: 2, freeze: 2, cut: 3 };
+    const start: ChaosOptions['start'] = (parts) =>
+      ClusterTarget.start({ nodes: 4, redundancy: 1, config: CONFIG, deeds, ...parts });
+    expectSound(await run({ start, strikeKinds: ['kill', 'freeze'] }));
   });
 });
 

@@ -234,7 +234,7 @@ describe('peers of one storage directory', () => {
     await new Client(cluster.url(3)).remove(id);
   });
 
-  it('lose nothing and go on when one of them is killed under load, and when one freezes', async () => {
+  it('lose nothing when one of them is killed under load, when one freezes, and when all are killed at once', async () => {
     const load = new BackgroundLoad(5, LOAD);
     load.start(cluster.url(2));
     await sleep(1000);
@@ -249,6 +249,17 @@ describe('peers of one storage directory', () => {
     await cluster.untilNode(4, 'up');
     await cluster.untilNode(3, 'up');
     expect((await load.stop()).acknowledged).toBeGreaterThan(10);
+    await load.check(cluster.url(3));
+
+    load.start(cluster.url(4));
+    await sleep(1000);
+    load.end('errors');
+    await Promise.all([1, 2, 3, 4].map((i) => cluster.kill(i)));
+    await load.stop('errors');
+    await cluster.restart(1); // alone, with all that a crash left half done
+    await Promise.all([2, 3, 4].map((i) => cluster.restart(i)));
+    await cluster.untilReady(3);
+    for (const node of [2, 3, 4]) await cluster.untilNode(node, 'up');
     await load.check(cluster.url(3));
   });
 });

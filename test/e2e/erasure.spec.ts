@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Client, type FileJson } from '../support/client.js';
 import { choices } from '../support/erasure.js';
+import { PeerCluster } from '../support/peer-cluster.js';
 import { runCli } from '../support/run-cli.js';
 import { TestServer } from '../support/server.js';
 import { eventually, shardFiles } from '../support/shard-files.js';
@@ -189,6 +190,39 @@ describe('erasure coding on five nodes with R = 2', () => {
   });
 });
 
+describe('repair', () => {
+  it('makes up for two nodes that are lost at once, after which two others may go', async () => {
+    const limits = { ...CONFIG.limits, stripe_data_slices_max: 3 };
+    const client = await start({ ...CONFIG, node_count: 7, repair_after: 0, limits });
+    const files = await storeAll(client);
+    for (const node of [1, 6]) await rm(server.nodeFolder(node), { recursive: true, maxRetries: 10, retryDelay: 20 });
+    const weakest = async (): Promise<number> =>
+      Math.min(...(await Promise.all(files.map(info))).map(({ survives }) => survives));
+    for (const node of [1, 6]) await server.untilNode(node, 'down', 10_000);
+    expect(await eventually(weakest, (survives) => survives === 2, 60_000)).toBe(2);
+    for (const node of [2, 3]) await rename(server.nodeFolder(node), `${server.nodeFolder(node)}.away`);
+    await expectAll(client, files);
+  });
+});
+
+describe('peers', () => {
+  it('keep coded files readable when one of them is killed and one frozen', async () => {
+    const { redundancy_scheme, size_per_slice } = CONFIG;
+    const cluster = await PeerCluster.start({ nodes: 4, redundancy: 2, config: { redundancy_scheme, size_per_slice } });
+    try {
+      const client = new Client(cluster.url(2));
+      const files = await storeAll(client);
+      const answer = await fetch(`${cluster.url(1)}/files/${files.at(-1)!.id}/info`);
+      expect(((await answer.json()) as Info).layout).toMatchObject({ scheme: 'erasure', k: 2, m: 2 });
+      await cluster.kill(3);
+      cluster.freeze(4);
+      await expectAll(client, files);
+    } finally {
+      await cluster.remove();
+    }
+  });
+});
+
 describe('a store that was replicated', () => {
   it('takes coded files beside the old ones, after which both are rebuilt, verified and lose two nodes', async () => {
     let client = await start({ ...CONFIG, redundancy_scheme: 'replicate' });
@@ -200,11 +234,11 @@ describe('a store that was replicated', () => {
     expect((await info(files.at(-1)!)).layout).toMatchObject({ scheme: 'erasure', k: 3, m: 2 });
     const before = await Promise.all(files.map(info));
     await server.stop();
-    const clean = await runCli(['verify', '--config', server.configFile]);
+    const clean = await runCli(['verify', '--config', server.configFile], { msMax: 60_000 });
     expect([clean.code, clean.stdout]).toEqual([0, expect.stringContaining('all is as it should be')]);
     await rm(join(server.storage, 'index'), { recursive: true });
     for (const node of [2, 4]) await rm(server.nodeFolder(node), { recursive: true });
-    const rebuilt = await runCli(['rebuild-index', '--config', server.configFile]);
+    const rebuilt = await runCli(['rebuild-index', '--config', server.configFile], { msMax: 60_000 });
     expect([rebuilt.code, rebuilt.stdout]).toEqual([0, expect.stringContaining(`${files.length} files`)]);
     client = await start({ ...CONFIG, redundancy_scheme: 'auto' }, server.directory);
     expect((await Promise.all(files.map(info))).map(({ layout }) => layout)).toEqual(before.map(({ layout }) => layout));

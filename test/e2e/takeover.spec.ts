@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { readdir, rename } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BackgroundLoad } from '../support/background-load.js';
@@ -42,6 +43,14 @@ describe('a takeover', () => {
     await load.check(cluster.url(1));
     // Once more, on the peer that had an index before: what lies there of then is kept aside.
     await cluster.stop(2);
+    // Cut off before its index is made: the one of the first term must not be taken for it.
+    const inTheWay = join(cluster.storage(1), 'index.rebuilding');
+    await writeFile(inTheWay, '');
+    expect((await cluster.cli(['takeover', '--config', cluster.configFile(1), '--node', '1'])).code).toBe(78);
+    await cluster.kill(1);
+    await cluster.restart(1);
+    expect((await fetch(`${cluster.url(3)}/files/list`)).status).toBe(503);
+    await rm(inTheWay);
     await cluster.takeOver(1);
     await cluster.untilReady(3);
     await load.check(cluster.url(3));
@@ -88,7 +97,17 @@ describe('a takeover', () => {
     expect(few).toEqual({ code: 78, output: expect.stringMatching(/not-enough-nodes\): 1 nodes can be reached and 2 must/) });
     expect(existsSync(`${cluster.storage(2)}/cluster.json`)).toBe(false);
     await cluster.restart(3);
-    await cluster.takeOver(2);
+    // Interrupted between the fence and the index: it is the gateway for the others by now, and has nothing to be it with.
+    const inTheWay = join(cluster.storage(2), 'index.rebuilding');
+    await writeFile(inTheWay, '');
+    const cut = await cluster.cli(['takeover', '--config', cluster.configFile(2), '--node', '2']);
+    expect(cut).toEqual({ code: 78, output: expect.stringMatching(/^term 2: .*storage-unusable/s) });
+    await cluster.kill(2);
+    await cluster.restart(2);
+    const waiting = await new Client(cluster.url(3)).get(id);
+    expect([waiting.status, await waiting.text()]).toEqual([503, expect.stringContaining('gateway-unavailable')]);
+    await rm(inTheWay);
+    expect(await cluster.takeOver(2)).toMatch(/^term 3: /);
     expect(await cluster.takeOver(2)).toBe('node 2 is the gateway already\n');
     await cluster.untilReady(3);
     expect((await new Client(cluster.url(3)).bytes(id)).toString()).toBe('kept');

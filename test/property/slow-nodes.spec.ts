@@ -300,19 +300,21 @@ describe('whatever goes wrong on at most R nodes', () => {
     odds: fc.constantFrom(0.3, 1),
   });
 
-  it('reads give the right bytes, and what was acknowledged is on R + 1 distinct nodes', async () => {
+  it('reads give the right bytes, and what was acknowledged is on R + 1 distinct nodes, or k + R if it is coded', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 2 }).chain((redundancy) =>
           fc.record({
             redundancy: fc.constant(redundancy),
+            data: fc.integer({ min: 1, max: 3 }),
             bad: fc.uniqueArray(fc.integer({ min: 0, max: 4 }), { maxLength: redundancy }),
             faults: fc.array(fault, { minLength: 1, maxLength: 3 }),
             counts: fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 3 }),
           }),
         ),
-        async ({ redundancy, bad, faults, counts }) => {
-          const subject = await make({ nodes: 5, redundancy });
+        async ({ redundancy, data, bad, faults, counts }) => {
+          // As many as a stripe needs besides those that are bad.
+          const subject = await make({ nodes: Math.max(5, data + 2 * redundancy), redundancy, data });
           for (const at of bad) {
             for (const { on, effect, odds } of faults) {
               // A node that stores other bytes than it acknowledges is met when they are read.
@@ -325,7 +327,7 @@ describe('whatever goes wrong on at most R nodes', () => {
             const manifest = await subject.store(body);
             const report = await reportLayout(subject.metadata, manifest, { isReadable: () => true, placesMax: 100 }, NEVER);
             for (const { stripe, nodes } of report.places) {
-              expect(new Set(nodes).size).toBe(redundancy + 1);
+              expect(new Set(nodes).size).toBe(data + redundancy);
               const { versionId } = manifest;
               for (const [index, node] of nodes.entries())
                 expect((await subject.memory[node - 1]!.get([{ versionId, stripe, index }], NEVER))[0]).toBeInstanceOf(

@@ -24,8 +24,8 @@ export async function expectInPlace(cluster: Cluster, before: Manifest): Promise
     for await (const { stripe, index } of node.list(NEVER)) found.push(`${stripe}.${index}@${node.number}`);
   expect(found.sort()).toEqual(expected);
   for (const [, row] of Map.groupBy(rows, ({ stripe }) => stripe)) {
-    expect(new Set(row.map(({ node }) => node)).size).toBe(manifest.m + 1);
-    expect(row).toHaveLength(manifest.m + 1);
+    expect(new Set(row.map(({ node }) => node)).size).toBe(manifest.k + manifest.m);
+    expect(row).toHaveLength(manifest.k + manifest.m);
   }
   const counts = await cluster.counts();
   expect(cluster.memory.map(({ number }) => cluster.placement.files(number))).toEqual(counts);

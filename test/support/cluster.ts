@@ -142,7 +142,7 @@ export class Cluster {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  writer(versionId = newId<VersionId>()): VersionWriter {
+  writer(versionId = newId<VersionId>(), data = this.shape.data ?? 1): VersionWriter {
     const parts = {
       stripes: this.stripes,
       placement: this.placement,
@@ -152,7 +152,7 @@ export class Cluster {
     };
     const source = {
       versionId,
-      shape: { k: this.shape.data ?? 1, m: this.shape.redundancy },
+      shape: { k: data, m: this.shape.redundancy },
       codec: this.codec,
       batchBytes: 4 * this.shape.sliceBytes,
     };

@@ -40,9 +40,10 @@ const VECTORS = JSON.parse(readFileSync(join(process.cwd(), 'test/vectors/erasur
 
 let wasm: ErasureKernel;
 const table = new TableErasureKernel();
+const causes: unknown[] = [];
 
 beforeAll(async () => {
-  wasm = await loadErasureKernel();
+  wasm = await loadErasureKernel((cause) => causes.push(cause));
 });
 
 function sha256(bytes: Uint8Array): string {
@@ -84,9 +85,11 @@ describe('the frozen vectors of an independent implementation', () => {
 
 describe('the kernels', () => {
   it('are the one in WebAssembly, and the plain one where that cannot run', async () => {
-    expect(wasm.name).toBe('wasm');
-    expect((await loadErasureKernel(() => Promise.resolve(Uint8Array.of(0, 1, 2)))).name).toBe('table');
-    expect((await loadErasureKernel(() => Promise.reject(new Error('no such file')))).name).toBe('table');
+    expect([wasm.name, causes]).toEqual(['wasm', []]);
+    const note = (cause: unknown): unknown => causes.push(cause);
+    expect((await loadErasureKernel(note, () => Promise.resolve(Uint8Array.of(0, 1, 2)))).name).toBe('table');
+    expect((await loadErasureKernel(note, () => Promise.reject(new Error('no such file')))).name).toBe('table');
+    expect(causes).toHaveLength(2);
   });
 
   it('give the same bytes for any factors, lengths and offsets', () => {

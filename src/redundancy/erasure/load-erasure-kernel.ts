@@ -6,13 +6,18 @@ import { WasmErasureKernel } from './wasm.erasure-kernel.js';
 /** Made by the build from erasure-kernel.wat. The path is the same from the built code and from the sources, which the tests run. */
 const MODULE = new URL('../../../dist/redundancy/erasure/erasure-kernel.wasm', import.meta.url);
 
-/** The fastest kernel that runs here. */
+/**
+ * The fastest kernel that runs here.
+ * @param onFallback told why it is not the one in WebAssembly
+ */
 export async function loadErasureKernel(
+  onFallback: (cause: unknown) => void,
   module: () => Promise<Uint8Array<ArrayBuffer>> = () => readFile(MODULE),
 ): Promise<ErasureKernel> {
   try {
     return await WasmErasureKernel.from(await module());
-  } catch {
+  } catch (cause) {
+    onFallback(cause);
     return new TableErasureKernel(); // no SIMD, or none of WebAssembly at all: slower, and the same bytes
   }
 }

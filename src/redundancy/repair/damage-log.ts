@@ -13,7 +13,7 @@ const WAITING_MAX = 10_000;
 export class DamageLog implements OnApplicationShutdown {
   private readonly logger = new Logger(DamageLog.name);
   private readonly stopping = new AbortController();
-  private readonly waiting = new Map<string, Damage>();
+  private readonly waiting = new Map<string, Damage & { readonly kind: NodeError['kind'] }>();
   private flushing: Promise<void> | undefined;
   private onNoted: () => void = () => undefined;
 
@@ -34,18 +34,22 @@ export class DamageLog implements OnApplicationShutdown {
   /** A read met a shard that is missing or damaged. Returns at once. */
   report(node: number, shard: ShardId, error: NodeError): void {
     const { versionId, stripe, index } = shard;
-    this.logger.warn({ node, versionId, stripe, kind: error.kind }, 'a shard is not as it was put');
     if (this.waiting.size >= WAITING_MAX || this.stopping.signal.aborted) return;
-    this.waiting.set(`${versionId}/${stripe}/${index}/${node}`, { node, shard: { versionId, stripe, index } });
-    this.flushing ??= this.flush()
-      .catch((error: unknown) => this.logger.error({ err: error }, 'damage could not be noted'))
-      .finally(() => (this.flushing = undefined));
+    const { kind } = error;
+    this.waiting.set(`${versionId}/${stripe}/${index}/${node}`, { node, shard: { versionId, stripe, index }, kind });
+    this.flushSoon();
   }
 
   /** Notes what still is damage: a shard that was moved while it was read, or whose file is gone, is not missed. */
-  async note(damage: readonly Damage[], signal: AbortSignal): Promise<number> {
+  async note(damage: readonly (Damage & { readonly kind?: NodeError['kind'] })[], signal: AbortSignal): Promise<number> {
     const real: Damage[] = [];
-    for (const one of damage) if (await this.isReal(one, signal)) real.push(one);
+    for (const one of damage) {
+      if (!(await this.isReal(one, signal))) continue;
+      real.push(one);
+      const { node, shard, kind } = one;
+      if (shard === undefined) continue;
+      this.logger.warn({ node, versionId: shard.versionId, stripe: shard.stripe, kind }, 'a shard is not as it was put');
+    }
     if (real.length === 0) return 0;
     await this.metadata.noteDamage(real, this.config.limits.damage_max, signal);
     this.onNoted();
@@ -55,6 +59,16 @@ export class DamageLog implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     this.stopping.abort();
     await this.flushing;
+  }
+
+  private flushSoon(): void {
+    if (this.waiting.size === 0 || this.stopping.signal.aborted) return;
+    this.flushing ??= this.flush()
+      .catch((error: unknown) => this.logger.error({ err: error }, 'damage could not be noted'))
+      .finally(() => {
+        this.flushing = undefined;
+        this.flushSoon();
+      });
   }
 
   private async flush(): Promise<void> {

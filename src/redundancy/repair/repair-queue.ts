@@ -8,6 +8,8 @@ export interface RepairItem {
   readonly survives: number;
   /** Bytes to be written, about. */
   readonly bytes: number;
+  /** Bytes of all shards of one stripe. */
+  readonly stripeBytes: number;
   /** Copies of its record that are wanted. */
   readonly copies: number;
   /** True if shards or its record have to go to other nodes. */
@@ -101,12 +103,14 @@ async function damageByVersion(metadata: MetadataStore, signal: AbortSignal): Pr
 
 /** What has to be done for a version; undefined: nothing. */
 export function itemOf(manifest: Manifest, damage: readonly Damage[], isGone: (node: number) => boolean): RepairItem | undefined {
-  const { versionId, m, sliceBytes, sealedSize, usage, recordNodes } = manifest;
+  const { versionId, k, m, sliceBytes, sealedSize, usage, recordNodes } = manifest;
+  const shardBytes = Math.min(sliceBytes, sealedSize);
   const gone = usage.filter(({ node }) => isGone(node));
   const moves = gone.length > 0 || recordNodes.some(isGone);
   if (!moves && damage.length === 0) return undefined;
   const inStripes = Map.groupBy(damage, ({ shard }) => shard?.stripe);
   const worst = Math.max(0, ...[...inStripes.values()].map(({ length }) => length));
-  const bytes = gone.reduce((sum, part) => sum + part.bytes, damage.length * Math.min(sliceBytes, sealedSize));
-  return { versionId, survives: m - gone.length - worst, bytes, copies: m + 1, moves, damage };
+  const bytes = gone.reduce((sum, part) => sum + part.bytes, damage.length * shardBytes);
+  const stripeBytes = (k + m) * shardBytes;
+  return { versionId, survives: m - gone.length - worst, bytes, stripeBytes, copies: m + 1, moves, damage };
 }

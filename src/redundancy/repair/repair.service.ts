@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { ByteBudget } from '../../common/byte-budget.js';
 import { mapOrdered } from '../../common/map-ordered.js';
 import { AppConfig } from '../../config/app-config.js';
 import type { MetadataStore } from '../../metadata/metadata-store.js';
@@ -16,7 +17,9 @@ import { type RepairReport, VersionRepair } from './version-repair.js';
 
 /** Memory for what is on its way between nodes. */
 const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
-const WIDTH_MAX = 16;
+const WIDTH = 16;
+/** Nobody is told that it takes long, so it may. */
+const BUDGET_MS_MAX = 2 ** 31 - 1;
 /** Pauses before what could not be done is tried again while nothing else has changed: the first is twice as long, the others grow. */
 const RETRY_MS = 1000;
 const RETRY_MS_MOST = 60_000;
@@ -37,6 +40,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   private readonly stopping = new AbortController();
   private readonly away: AwayNodes;
   private readonly versions: VersionRepair;
+  private readonly budget = new ByteBudget(BYTES_IN_FLIGHT, BUDGET_MS_MAX);
   private readonly lag = monitorEventLoopDelay({ resolution: 10 });
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
@@ -190,7 +194,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     const { versions, bytes } = backlog;
     this.logger.log({ versions, bytes, nodes: [...this.away.all(), ...emptied] }, 'repair begins');
     let [unplaced, unread, failed] = [0, 0, 0];
-    const repairs = mapOrdered(backlog.items, this.width(), async (item) => {
+    const repairs = mapOrdered(backlog.items, WIDTH, async (item) => {
       const report = await this.repairOne(item, emptied, signal);
       unplaced += report?.unplaced ?? 0;
       unread += report?.unread ?? 0;
@@ -210,6 +214,8 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     signal: AbortSignal,
   ): Promise<RepairReport | undefined> {
     signal.throwIfAborted();
+    // Two batches of each version are on their way at once.
+    const giveBack = await this.budget.take(2 * Math.max(this.config.limits.batch_bytes, item.stripeBytes), signal);
     try {
       const report = await this.versions.repair(item, emptied, signal);
       this.progress.took(item, report);
@@ -218,6 +224,8 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
       if (signal.aborted) throw error;
       this.progress.failed(error);
       return undefined;
+    } finally {
+      giveBack();
     }
   }
 
@@ -244,12 +252,6 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
       emptied.add(node);
     }
     return emptied;
-  }
-
-  private width(): number {
-    const { limits, size_per_slice } = this.config;
-    const each = 2 * Math.max(limits.batch_bytes, size_per_slice);
-    return Math.min(WIDTH_MAX, Math.max(1, Math.floor(BYTES_IN_FLIGHT / each)));
   }
 
   private loopLagMs(): number {

@@ -54,6 +54,31 @@ describe('the mover', () => {
     await expectInPlace(cluster, manifest);
   });
 
+  it('restores shards of an erasure coded file, data and parity, and two other nodes may go', async () => {
+    await cluster.remove();
+    cluster = await Cluster.make({ nodes: 7, redundancy: 2, data: 3, sliceBytes: SLICE });
+    const body = [...slices(37), Uint8Array.from(randomBytes(31))];
+    const manifest = await cluster.store(body);
+    expect(manifest.k).toBe(3);
+    cluster.registry.setState(1, 'down', {});
+    cluster.registry.setState(2, 'down', {});
+    for (const gone of [1, 2]) {
+      const policy = { ...leave(gone), mayTake: (node: number) => node > 2, mayKeepRecord: (node: number) => node > 2 };
+      expect(await cluster.mover.move(manifest.versionId, policy, NEVER)).toMatchObject({ unplaced: 0, unread: 0 });
+    }
+    for (const others of [
+      [3, 4],
+      [5, 7],
+      [4, 6],
+    ]) {
+      for (const number of [3, 4, 5, 6, 7]) cluster.registry.setState(number, others.includes(number) ? 'down' : 'up', {});
+      expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
+    }
+    for (const number of [1, 2, 3, 4, 5, 6, 7]) cluster.registry.setState(number, 'up', {});
+    await cluster.collector.sweep(NEVER);
+    await expectInPlace(cluster, manifest);
+  });
+
   it('moves a small file with its record', async () => {
     const writer = cluster.writer();
     writer.ride(Uint8Array.of(7, 8));
@@ -84,6 +109,16 @@ describe('the mover', () => {
     expect((await current(cluster, manifest)).m).toBe(m);
     await expectInPlace(cluster, manifest);
     expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
+  });
+
+  it('leaves a file at its R, and nothing behind, where there are too few nodes for another one', async () => {
+    const manifest = await cluster.store(slices(20));
+    for (const number of [2, 3]) cluster.registry.setState(number, 'full', {});
+    const report = await cluster.mover.move(manifest.versionId, { m: 3, decide: () => 'keep' }, NEVER);
+    expect(report.unplaced).toBeGreaterThan(0);
+    await cluster.collector.deleteStrays(NEVER);
+    expect((await current(cluster, manifest)).m).toBe(1);
+    await expectInPlace(cluster, manifest);
   });
 
   it('goes round a node that fails', async () => {

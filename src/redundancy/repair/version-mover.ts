@@ -186,8 +186,10 @@ export class VersionMover {
       if (plan === undefined) continue;
       const move = step.begin(nodes, plan);
       batch.push(move);
-      const added = move.writes.length * shardBytes(manifest, { stripe, index: 0 });
-      [batchBytes, bytes] = [batchBytes + added, bytes + added];
+      const one = shardBytes(manifest, { stripe, index: 0 });
+      // All data of a stripe is read for its first shard, and is in memory until the last one is written.
+      batchBytes += Math.max(move.writes.length, manifest.k) * one;
+      bytes += move.writes.length * one;
       if (batchBytes < this.parts.batchBytes) continue;
       yield batch;
       [batch, batchBytes] = [[], 0];

@@ -22,7 +22,7 @@ const STORIES_MAX = 5;
 /** Time in which what was still under way comes to its end when nothing is wrong any more. */
 const QUIET_MS = 1500;
 /** Time in which a change must be acknowledged with as many nodes struck as may be. */
-const STALL_MS_MAX = 15_000;
+const STALL_MS_MAX = 60_000;
 
 export interface ChaosOptions {
   readonly seed: number;

@@ -14,12 +14,12 @@ patch(
 );
 patch(
   StripeStore,
-  'putOnce',
-  (putOnce) =>
-    function (pending, ...rest) {
-      return putOnce.call(
+  'putAll',
+  (putAll) =>
+    function (assignments, ...rest) {
+      return putAll.call(
         this,
-        pending.filter(({ shard }) => shard.index === 0),
+        assignments.filter(({ shard }) => shard.index === 0),
         ...rest,
       );
     },
