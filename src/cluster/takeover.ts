@@ -59,6 +59,15 @@ export class Takeover {
       );
     }
     const members = membersOf(map);
+    if (!members.includes(number)) throw new DomainError('takeover-refused', `node ${number} was removed from the cluster`);
+    // What was added since this process read its configuration would be out of its reach, and with it what lies there.
+    const unknown = members.filter((node) => node > config.peers.length);
+    if (unknown.length > 0) {
+      throw new DomainError(
+        'takeover-refused',
+        `the cluster has node ${unknown.join(', ')}, of which the configuration of this process says nothing: correct it and send SIGHUP first`,
+      );
+    }
     const isThere = (node: number): boolean => node === number || answers.get(node)?.clusterId === map.clusterId;
     const reachable = members.filter(isThere).length;
     const needed = neededOf(map, config);
