@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ClusterFile } from './cluster-file.js';
+import { parseClusterMap } from './cluster-map.js';
 
 let directory: string;
 
@@ -51,6 +52,33 @@ describe('ClusterFile', () => {
     ClusterFile.open(directory, 5);
     expect(ClusterFile.open(directory, 3).isNew).toBe(false);
     expect(() => ClusterFile.open(directory, 2)).toThrow(refused('storage-mismatch', /node_count is 2 and .* knows 3 nodes/));
+  });
+
+  it('keeps the places of nodes that were removed, whatever node_count says, and gives new numbers behind them', () => {
+    const made = ClusterFile.open(directory, 4);
+    made.markReady([1, 2, 3, 4]);
+    made.changeNode(4, (node) => ({ ...node, state: 'removed' }));
+    made.noteRedundancy(1);
+    for (const count of [3, 4]) {
+      const again = ClusterFile.open(directory, count);
+      expect(again.map).toEqual(made.map);
+      expect(again.members).toEqual([1, 2, 3]);
+    }
+    expect(() => ClusterFile.open(directory, 2)).toThrow(refused('storage-mismatch', /none may just be left out/));
+    expect(made.grow(4)).toEqual([]);
+    expect(made.grow(6)).toEqual([5, 6]);
+    expect(ClusterFile.open(directory, 6).members).toEqual([1, 2, 3, 5, 6]);
+  });
+
+  it('keeps since when the disk of a node is a new one', () => {
+    const made = ClusterFile.open(directory, 2);
+    made.changeNode(2, (node) => ({ ...node, lostBefore: 1_700_000_000_000 }));
+    expect(ClusterFile.open(directory, 2).node(2)).toMatchObject({ lostBefore: 1_700_000_000_000 });
+    for (const wrong of [0, -1, 1.5, '1']) {
+      const text = JSON.stringify({ ...made.map, nodes: [{ ...made.node(1), lostBefore: wrong }] });
+      expect(parseClusterMap(text)).toBeUndefined();
+      expect(parseClusterMap(JSON.stringify({ ...made.map, redundancy: wrong }))?.redundancy).toBe(wrong === 0 ? 0 : undefined);
+    }
   });
 
   it.each(['node_1', 'node_12', 'index', 'key-ring.json'])('is not made beside %s, which belongs to some cluster', (name) => {

@@ -3,7 +3,7 @@ import { DomainError, type ErrorCode } from '../common/errors.js';
 import { newId, type NodeId } from '../common/ids.js';
 import type { ClusterMapNode } from '../config/cluster-map.js';
 import { NodeSource } from '../nodes/node-source.js';
-import type { NodeError } from '../nodes/storage-node.js';
+import { NodeError } from '../nodes/storage-node.js';
 import { CollectorService } from '../redundancy/collector.service.js';
 import { AlignmentService } from './alignment.service.js';
 import { Membership } from './membership.js';
@@ -85,10 +85,15 @@ export class MembershipService {
     });
   }
 
-  /** Opens a node that is new to this process, and lets others use it; an error says why it is down. */
+  /**
+   * Opens a node that is new to this process, and lets others use it; an error says why it is down, or not there at all because another process
+   * holds it.
+   */
   async admit(number: number): Promise<NodeError | undefined> {
     const { registry, cluster, live } = this.membership;
-    const { node, exists, error } = await this.source.openOne(number, cluster, live.current);
+    const opened = await this.source.openOne(number, cluster, live.current).catch(asHeld);
+    if (opened instanceof NodeError) return opened;
+    const { node, exists, error } = opened;
     registry.add(node);
     if (exists) cluster.markReady([number]);
     return error;
@@ -104,7 +109,7 @@ export class MembershipService {
     else registry.losses.set(number, before.lostBefore);
     await this.admit(number);
     // Known already, so that it can be tried again at once.
-    registry.setState(number, 'down', { error });
+    if (registry.has(number)) registry.setState(number, 'down', { error });
     refuse('replace-refused', `node ${number} cannot be made: ${error.message}`, error);
   }
 
@@ -158,6 +163,12 @@ export class MembershipService {
   private entry(number: number): ClusterMapNode {
     return this.membership.cluster.node(this.requireMember(number));
   }
+}
+
+/** What keeps a process from starting keeps only the node away when it runs. */
+function asHeld(cause: unknown): NodeError {
+  if (cause instanceof DomainError) return new NodeError('unavailable', cause.detail, { cause });
+  throw cause;
 }
 
 function refuse(code: ErrorCode, detail: string, cause?: unknown): never {

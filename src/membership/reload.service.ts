@@ -47,7 +47,9 @@ export class ReloadService {
       // One that could not be made the last time is tried again.
       if (registry.has(number) && cluster.node(number).ready) continue;
       await registry.retire(number)?.close();
-      await this.service.admit(number);
+      const error = await this.service.admit(number);
+      if (error !== undefined)
+        this.logger.warn({ node: number, err: error }, 'a node is not there yet; a further reload tries again');
     }
     const isOther = redundancy !== before.redundancy_count;
     if (isOther || added.length > 0)

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Client } from '../support/client.js';
+import { runCli } from '../support/run-cli.js';
 import { TestServer } from '../support/server.js';
 
 /** What `/nodes` says of a node, as far as it matters here. */
@@ -37,8 +38,17 @@ async function start(config: Record<string, unknown>): Promise<void> {
 /** Ends the server in order and starts it again over the same storage. */
 async function restart(config: Record<string, unknown>): Promise<void> {
   expect(await server.stop()).toBe(0);
+  await startAgain(config);
+}
+
+async function startAgain(config: Record<string, unknown>): Promise<void> {
   server = await TestServer.start({ directory: server.directory, config: { limits: LIMITS, size_per_slice: 4096, ...config } });
   client = new Client(server.url);
+}
+
+async function rebuildIndex(): Promise<{ readonly code: number | null; readonly output: string }> {
+  const { code, stdout, stderr } = await runCli(['rebuild-index', '--config', server.configFile]);
+  return { code, output: stdout + stderr };
 }
 
 function rewrite(config: Record<string, unknown>): Promise<void> {
@@ -130,7 +140,7 @@ describe('nodes that come and go', () => {
     await expectAll(files);
   });
 
-  it('refuses a drain that leaves too few nodes, and takes a cancelled one back', async () => {
+  it('refuses a drain that leaves too few nodes, takes a cancelled one back, and goes on with one after a crash', async () => {
     await start({ node_count: 3, redundancy_count: 1 });
     const files = new Map<string, Buffer>();
     await store(6, files);
@@ -140,6 +150,32 @@ describe('nodes that come and go', () => {
     await server.untilNode(3, 'up');
     await rewrite({ node_count: 3, redundancy_count: 3 });
     expect((await call('POST', '/reload')).code).toBe('reload-refused');
+    await store(20, files);
+    expect((await call('POST', '/nodes/3/drain')).status).toBe(202);
+    await server.kill();
+    await startAgain({ node_count: 3 });
+    expect((await node(3)).state).toBe('draining');
+    await until('drained', async () => (await node(3)).drain?.done === true);
+    expect((await call('DELETE', '/nodes/3')).status).toBe(204);
+    // The index has to be made without the node, and does not miss it.
+    expect(await server.stop()).toBe(0);
+    const { code, output } = await rebuildIndex();
+    expect([code, output]).toEqual([0, expect.stringContaining('26 files')]);
+    await startAgain({ node_count: 2 });
+    await expectAll(files);
+  });
+
+  it('removes a node that is down only when nothing is left on it', async () => {
+    await start({ node_count: 4, repair_after: 2 });
+    const files = new Map<string, Buffer>();
+    await store(12, files);
+    await rm(server.nodeFolder(1), { recursive: true });
+    await server.untilNode(1, 'down');
+    expect(await call('DELETE', '/nodes/1')).toEqual({ status: 409, code: 'removal-refused' });
+    await until('removed', async () => (await call('DELETE', '/nodes/1')).status === 204);
+    await expectAll(files);
+    await rm(server.nodeFolder(3), { recursive: true });
+    await server.untilNode(3, 'down');
     await expectAll(files);
   });
 
