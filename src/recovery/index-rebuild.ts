@@ -4,6 +4,7 @@ import type { ImportedRecord, MetadataStore } from '../metadata/metadata-store.j
 import { NodeError, type NodeRecord, type RecordHead, type StorageNode } from '../nodes/storage-node.js';
 import { RecordSealer } from '../records/record-sealer.js';
 import { layoutPages } from '../redundancy/layout.js';
+import { DoubtfulRecords } from './doubtful-records.js';
 
 /** What a rebuild works with. */
 export interface RebuildParts {
@@ -11,6 +12,8 @@ export interface RebuildParts {
   readonly index: MetadataStore;
   readonly sealer: RecordSealer;
   readonly progress: (progress: NodeProgress) => void;
+  /** Shards of which the index notes that they may be missing, at the most. */
+  readonly damageMax: number;
 }
 
 export interface NodeProgress {
@@ -42,6 +45,8 @@ const BATCH = 256;
  * that was interrupted goes on with the nodes that it had not finished.
  */
 export class IndexRebuild {
+  private readonly doubtful = new DoubtfulRecords();
+
   constructor(private readonly parts: RebuildParts) {}
 
   /** Takes in all records of one node. @throws NodeError if the node fails in the middle */
@@ -55,7 +60,7 @@ export class IndexRebuild {
       heads = [];
       if (batch.length === 0) return;
       const records = await node.getRecords(batch, signal);
-      await this.take(records, counts, signal);
+      await this.take(records, { counts, node: node.number }, signal);
       counts.records += batch.length;
       this.parts.progress({ node: node.number, records: counts.records });
     };
@@ -74,6 +79,7 @@ export class IndexRebuild {
     // The clock is ahead of all that nodes may hold which were not read. What came out has the highest revisions, so all is settled.
     await index.nextRevision(signal);
     await index.noteSettled(await index.revisionCeiling(signal), signal);
+    await index.noteDamage(await this.doubtful.damage(index, signal), this.parts.damageMax, signal);
     const incomplete: FileId[] = [];
     let files = 0;
     for await (const { file, manifest } of index.files(signal)) {
@@ -92,7 +98,7 @@ export class IndexRebuild {
 
   private async take(
     records: readonly (NodeRecord | NodeError)[],
-    counts: { damaged: number; retired: number },
+    { counts, node }: { readonly counts: { damaged: number; retired: number }; readonly node: number },
     signal: AbortSignal,
   ): Promise<void> {
     const imports: ImportedRecord[] = [];
@@ -103,7 +109,9 @@ export class IndexRebuild {
         continue;
       }
       const opened = this.open(record, counts);
-      if (opened !== undefined) imports.push(opened);
+      if (opened === undefined) continue;
+      imports.push(opened);
+      if (opened.kind === 'file') this.doubtful.saw(node, opened.file);
     }
     await this.parts.index.importRecords(imports, signal);
   }

@@ -51,7 +51,7 @@ export class RebuildService {
   ): Promise<Omit<RebuildResult, 'kept'>> {
     const index = await LmdbMetadataStore.open({ directory, clusterId: this.cluster.clusterId, mayCreate: true });
     try {
-      const rebuild = new IndexRebuild({ index, sealer: this.sealer, progress });
+      const rebuild = new IndexRebuild({ index, sealer: this.sealer, progress, damageMax: this.config.limits.damage_max });
       const journal = RebuildJournal.open(directory);
       const lost = new Map(missing);
       const harvests: NodeHarvest[] = [];

@@ -23,7 +23,7 @@ async function rebuilt(missing: number): Promise<StoredFile[]> {
   const directory = await mkdtemp(join(tmpdir(), 'dcloud-rebuilt-'));
   const index = await LmdbMetadataStore.open({ directory, clusterId: cluster.clusterId, mayCreate: true });
   try {
-    const rebuild = new IndexRebuild({ index, sealer: cluster.sealer, progress: () => undefined });
+    const rebuild = new IndexRebuild({ index, sealer: cluster.sealer, progress: () => undefined, damageMax: 1000 });
     for (const node of cluster.memory) if (node.number !== missing) await rebuild.harvest(node, NEVER);
     expect((await rebuild.finish(NEVER)).incomplete).toEqual([]);
     return await Array.fromAsync(index.files(NEVER));

@@ -32,7 +32,7 @@ async function withRebuilt<Result>(
   const directory = await mkdtemp(join(tmpdir(), 'dcloud-rebuilt-'));
   const index = await LmdbMetadataStore.open({ directory, clusterId: cluster.clusterId, mayCreate: true });
   try {
-    const rebuild = new IndexRebuild({ index, sealer: cluster.sealer, progress: () => undefined });
+    const rebuild = new IndexRebuild({ index, sealer: cluster.sealer, progress: () => undefined, damageMax: 1000 });
     for (const node of cluster.memory) if (!missing.has(node.number)) await rebuild.harvest(node, NEVER);
     expect((await rebuild.finish(NEVER)).incomplete).toEqual([]);
     return await look(index);

@@ -48,7 +48,9 @@ export class VersionRepair {
     const mended = [...damage, ...missing];
     const isDone = report.unplaced + report.unread === 0 && mended.every(({ node }) => !this.isOut(node));
     if (!isDone) return { ...report, isDone };
-    if (stored?.manifest.recordNodes.some((node) => emptied.has(node)) === true) await this.parts.reconcile(stored.file.id);
+    // A small body is in one entry with the record: what has taken the one may have taken the other.
+    const isDoubtful = damage.length > 0 || stored?.manifest.recordNodes.some((node) => emptied.has(node)) === true;
+    if (stored !== undefined && isDoubtful) await this.parts.reconcile(stored.file.id);
     if (damage.length > 0) await metadata.clearDamage(damage, signal);
     return { ...report, isDone };
   }

@@ -9,6 +9,7 @@ import { type Plant, preloaded, setClock } from './preloads.ts';
 import type { Random } from '../crash/random.ts';
 
 const UP_MS_MAX = 30_000;
+const WHOLE_MS_MAX = 120_000;
 const TAKE_OVER_MS_MAX = 30_000;
 
 export interface ClusterTargetOptions {
@@ -117,6 +118,13 @@ export class ClusterTarget extends ChaosTarget {
 
   async end(deed: Deed): Promise<void> {
     const { node } = deed;
+    const back = async (): Promise<void> => {
+      if (deed.isFrozen === true) await thaw();
+      else if (deed.isEmptied === true) {
+        await this.cluster.restart(node);
+        await this.replace(node);
+      } else await this.restart(node);
+    };
     const thaw = async (): Promise<void> => {
       this.cluster.thaw(node);
       await this.untilUp(node);
@@ -137,7 +145,8 @@ export class ClusterTarget extends ChaosTarget {
         await this.disks.get(node)?.free();
         await this.untilUp(node);
       },
-      'take-over': () => (deed.isFrozen === true ? thaw() : this.restart(node)),
+      empty: () => this.replace(node),
+      'take-over': back,
     };
     await act(acts, deed);
   }
@@ -178,20 +187,36 @@ export class ClusterTarget extends ChaosTarget {
     return this.cluster.untilNode(node, 'up', UP_MS_MAX);
   }
 
-  /** A disk that died: an empty one is in its place when the process starts again. */
+  /** A disk that died: all that the node kept is gone. */
   private async empty(node: number): Promise<void> {
-    await this.cluster.kill(node);
-    await rm(await realpath(this.cluster.nodeFolder(node)), { recursive: true });
-    await rm(this.cluster.storage(node), { recursive: true });
-    await mkdir(this.cluster.storage(node));
-    await onDisk(this.disks.get(node), this.cluster.nodeFolder(node));
+    const folder = this.cluster.nodeFolder(node);
+    await rm(await realpath(folder), { recursive: true });
+    await rm(folder, { force: true }); // the link to its disk, if it has one
+  }
+
+  /** An empty disk takes its place, at the word of the operator, and repair fills it. */
+  private async replace(node: number): Promise<void> {
+    const folder = this.cluster.nodeFolder(node);
+    const disk = this.disks.get(node);
+    if (disk === undefined) await mkdir(folder, { recursive: true });
+    else await onDisk(disk, folder);
+    const base = `${this.cluster.url(this.gateway)}/nodes/${node}`;
+    await until(`node ${node} is not replaced`, async () => (await fetch(`${base}/replace`, { method: 'POST' })).status === 202);
+    await this.untilUp(node);
+    const isWhole = async (): Promise<boolean> =>
+      ((await (await fetch(base)).json()) as { readonly restoring?: unknown }).restoring === undefined;
+    await until(`node ${node} is not restored`, isWhole);
   }
 
   /** As an operator does it: again, if it is refused because not all that is needed is there yet, and at last by force. */
   private async takeOver({ node, heir = 0, isFrozen, isEmptied }: Deed): Promise<void> {
     if (isFrozen === true) this.cluster.freeze(node);
-    else if (isEmptied === true) await this.empty(node);
     else await this.cluster.kill(node);
+    if (isEmptied === true) {
+      await this.empty(node);
+      await rm(this.cluster.storage(node), { recursive: true });
+      await mkdir(this.cluster.storage(node));
+    }
     const deadline = Date.now() + TAKE_OVER_MS_MAX;
     for (;;) {
       try {
@@ -203,6 +228,15 @@ export class ClusterTarget extends ChaosTarget {
       }
     }
     this.gateway = heir;
+  }
+}
+
+/** Asks until it is so; errors on the way count as not yet. */
+async function until(otherwise: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + WHOLE_MS_MAX;
+  while (!(await isSo().catch(() => false))) {
+    if (Date.now() > deadline) throw new Error(`${otherwise} after ${WHOLE_MS_MAX} ms`);
+    await sleep(200);
   }
 }
 
