@@ -3,6 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { MetadataStore } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
+import { StoreView } from '../nodes/store-view.js';
 import { NODE_STATES } from './node.dto.js';
 
 const INDEX_MS_MAX = 2000;
@@ -15,6 +16,7 @@ export class MetricsController {
     private readonly metrics: Registry,
     nodes: NodeRegistry,
     metadata: MetadataStore,
+    store: StoreView,
   ) {
     collectDefaultMetrics({ register: this.metrics });
     const registers = [this.metrics];
@@ -49,6 +51,14 @@ export class MetricsController {
         this.reset();
         for (const { number } of nodes.nodes)
           for (const [to, count] of nodes.status(number).transitions) this.inc({ node: number, to }, count);
+      },
+    });
+    new Gauge({
+      name: 'dcloud_store_survives',
+      help: 'How many more nodes may be lost without losing a file; -1 if one cannot be read in full now',
+      registers,
+      collect(): void {
+        if (store.survival !== undefined) this.set(store.survival.survives);
       },
     });
     new Gauge({
