@@ -8,7 +8,7 @@ import { PeerCluster } from '../support/peer-cluster.js';
 import { runCli } from '../support/run-cli.js';
 import { TestServer } from '../support/server.js';
 import { eventually, shardFiles } from '../support/shard-files.js';
-import { filesUnder, shardPaths, shardsOf } from '../support/storage-files.js';
+import { lastingFilesUnder, shardPaths, shardsOf } from '../support/storage-files.js';
 
 const SLICE = 65_536;
 /** Plaintext of one sealed segment: a slice of SLICE bytes holds exactly one. */
@@ -131,7 +131,7 @@ describe('erasure coding on five nodes with R = 2', () => {
     // Parity takes turns on the nodes, so that all of them serve reads.
     const parity = layout.places.flatMap(({ nodes }) => nodes.slice(3));
     for (const node of [1, 2, 3, 4, 5]) expect(parity.filter((at) => at === node).length).toBeGreaterThan(layout.stripes / 5);
-    const onNodes = (await filesUnder(server.storage)).filter((path) => /\/node_\d+\/(?!packs\/ballast)/.test(path));
+    const onNodes = (await lastingFilesUnder(server.storage)).filter((path) => /\/node_\d+\//.test(path));
     const ratio = (await sizeOf(onNodes)) / body.length;
     expect(ratio).toBeGreaterThan(5 / 3);
     expect(ratio).toBeLessThan(1.1 * (5 / 3));

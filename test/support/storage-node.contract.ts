@@ -107,6 +107,14 @@ function describeReadingAndWriting({ node }: Context): void {
     expect((await node().get(shards, never())).map(kindOf)).toEqual(['bytes', 'corrupt', 'bytes']);
   });
 
+  it('has a good shard again when it is put over a corrupt one', async () => {
+    const shards = [someShard(), someShard({ size: 200_000 })];
+    await node().put(batchOf(shards.map((shard) => unsigned({ ...shard, checksum: shard.checksum ^ 1 }))), never());
+    expect((await node().check(shards, never())).map((verdict) => verdict?.kind)).toEqual(['corrupt', 'corrupt']);
+    await node().put(batchOf(shards), never());
+    await expectBytes(node(), shards);
+  });
+
   it('checks each shard alone, in order, as a read would find it', async () => {
     const shards = someShards(20);
     const [small, large] = [shards[3]!, someShard({ size: 200_000 })];

@@ -64,22 +64,47 @@ export class ShardCopier {
     }
   }
 
-  /** False if the node failed: then any of it may be there. A shard that is written anew is deleted first: nothing of it may be served again. */
+  /** False if the node failed: then any of it may be there. */
   private async put(
     number: number,
     group: readonly { readonly write: ShardWrite; readonly shard: Shard }[],
     signal: AbortSignal,
   ): Promise<boolean> {
-    const shards = group.map(({ shard }) => shard);
-    const mended = group.filter(({ write }) => write.isMend).map(({ shard }) => shard);
+    const [mends, moves] = [true, false].map((isMend) =>
+      group.filter(({ write }) => write.isMend === isMend).map(({ shard }) => shard),
+    ) as [Shard[], Shard[]];
     try {
-      if (mended.length > 0) await this.parts.registry.call(number, (node) => node.delete(mended.map(idOf), signal));
-      await this.parts.registry.call(number, (node) => node.put({ shards, records: [] }, signal));
+      if (moves.length > 0) await this.write(number, moves, signal);
+      await this.mend(number, mends, signal);
       return true;
     } catch (error) {
       if (error instanceof NodeError) return false;
       throw error;
     }
+  }
+
+  /**
+   * Writes over what is bad. What is good is left alone, however bad it was said to be: it may be the only copy that is left if this ends in the
+   * middle. Only what stays bad under the new bytes is deleted first.
+   */
+  private async mend(number: number, shards: readonly Shard[], signal: AbortSignal): Promise<void> {
+    const bad = await this.badOf(number, shards, signal);
+    if (bad.length === 0) return;
+    await this.write(number, bad, signal);
+    const hidden = await this.badOf(number, bad, signal);
+    if (hidden.length === 0) return;
+    await this.parts.registry.call(number, (node) => node.delete(hidden.map(idOf), signal));
+    await this.write(number, hidden, signal);
+  }
+
+  private async badOf(number: number, shards: readonly Shard[], signal: AbortSignal): Promise<readonly Shard[]> {
+    if (shards.length === 0) return [];
+    const verdicts = await this.parts.registry.call(number, (node) => node.check(shards.map(idOf), signal));
+    return shards.filter((_, at) => verdicts[at] !== undefined);
+  }
+
+  private async write(number: number, shards: readonly Shard[], signal: AbortSignal): Promise<void> {
+    await this.parts.registry.call(number, (node) => node.put({ shards, records: [] }, signal));
   }
 
   /** The data slices of stripes, by the number of the stripe; those that cannot be read now are left out. */

@@ -102,6 +102,25 @@ describe('the mover', () => {
     await expectInPlace(cluster, manifest);
   });
 
+  it('does not take a shard away that is to be written anew, be it good or the node one that fails in the middle', async () => {
+    const manifest = await cluster.store(slices(5));
+    const [first] = await places(cluster, manifest);
+    const { stripe, index, node } = first!;
+    const id = { versionId: manifest.versionId, stripe, index };
+    const policy: MovePolicy = { decide: (place) => (place.stripe === stripe && place.index === index ? 'mend' : 'keep') };
+    const [{ calls }, memory] = [cluster.faulty[node - 1]!, cluster.memory[node - 1]!];
+    const puts = calls.put;
+    expect(await cluster.mover.move(manifest.versionId, policy, NEVER)).toMatchObject({ unplaced: 0, unread: 0 });
+    expect([calls.put, calls.delete]).toEqual([puts, 0]);
+
+    memory.damage(id);
+    const heal = cluster.faulty[node - 1]!.inject({ on: 'put', effect: { fail: 'unavailable' } });
+    expect(await cluster.mover.move(manifest.versionId, policy, NEVER)).toMatchObject({ unplaced: 1 });
+    heal();
+    expect(calls.delete).toBe(0);
+    expect(await memory.check([id], NEVER)).toEqual([expect.objectContaining({ kind: 'corrupt' })]);
+  });
+
   it.each([0, 2, 3])('gives a file of one copy more than R = 1 the copies of R = %d', async (m) => {
     const body = slices(20);
     const manifest = await cluster.store(body);
