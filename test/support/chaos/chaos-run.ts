@@ -95,7 +95,10 @@ export class ChaosRun {
     await mkdir(options.directory, { recursive: true });
     const directory = await mkdtemp(join(options.directory, 'dcloud-chaos-'));
     const random = new Random(options.seed);
-    const target = await options.start({ random: random.fork(), directory });
+    const target = await options.start({ random: random.fork(), directory }).catch(async (error: unknown) => {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    });
     const run = new ChaosRun({ ...options, directory }, random, target);
     try {
       await run.rounds();
