@@ -31,6 +31,11 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+/**
+ * What a client cannot make an affair of its connection: without the length, what it sends as a body would be read as requests of their own
+ * behind ours, and the answers to them given to others.
+ */
+const FRAME: ReadonlySet<string> = new Set(['content-length', 'host']);
 /** The gateway could not be asked: nothing has happened. */
 const NOT_REACHED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -160,8 +165,8 @@ function endToEnd({ rawHeaders, headers }: IncomingMessage): string[] {
   const kept: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] as string).toLowerCase();
-    if (HOP_BY_HOP.has(name) || named.has(name) || name === FORWARD_HEADER || (name === 'x-request-id' && isRequest(headers)))
-      continue;
+    const isOfConnection = HOP_BY_HOP.has(name) || (named.has(name) && !FRAME.has(name));
+    if (isOfConnection || name === FORWARD_HEADER || (name === 'x-request-id' && isRequest(headers))) continue;
     kept.push(rawHeaders[at] as string, rawHeaders[at + 1] as string);
   }
   return kept;
