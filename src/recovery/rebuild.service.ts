@@ -49,10 +49,10 @@ export class RebuildService {
     progress: (progress: NodeProgress) => void,
     signal: AbortSignal,
   ): Promise<Omit<RebuildResult, 'kept'>> {
+    const journal = RebuildJournal.open(directory, await newestOf(readable, signal));
     const index = await LmdbMetadataStore.open({ directory, clusterId: this.cluster.clusterId, mayCreate: true });
     try {
       const rebuild = new IndexRebuild({ index, sealer: this.sealer, progress, damageMax: this.config.limits.damage_max });
-      const journal = RebuildJournal.open(directory);
       const lost = new Map(missing);
       const harvests: NodeHarvest[] = [];
       for (const node of readable.values()) {
@@ -79,6 +79,13 @@ export class RebuildService {
       `${missing.size} nodes cannot be read, and no more than ${redundancy} may be missing, or files would be: ${reasons}`,
     );
   }
+}
+
+/** The highest revision on any of the nodes; one that does not answer is met again when it is to be read. */
+async function newestOf(nodes: ReadableNodes['readable'], signal: AbortSignal): Promise<number> {
+  const probes = await Promise.allSettled([...nodes.values()].map((node) => node.probe(signal)));
+  signal.throwIfAborted();
+  return Math.max(0, ...probes.map((probe) => (probe.status === 'fulfilled' ? probe.value.newestRevision : 0)));
 }
 
 /** Reads a node, if an interrupted rebuild did not read it as it is now; the error of one that fails, which is missing from there on. */
