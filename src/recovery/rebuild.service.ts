@@ -72,12 +72,21 @@ export class RebuildService {
   private requireEnough(missing: ReadonlyMap<number, string>): void {
     // While files are brought to a higher one, not all are there yet.
     const redundancy = Math.min(this.config.redundancy_count, this.cluster.map.redundancy ?? Infinity);
-    if (missing.size <= redundancy) return;
-    const reasons = [...missing].map(([node, reason]) => `node ${node}: ${reason}`).join('; ');
+    const lacking = new Map([...this.restoring(), ...missing]);
+    if (lacking.size <= redundancy) return;
+    const reasons = [...lacking].map(([node, reason]) => `node ${node}: ${reason}`).join('; ');
     throw new DomainError(
       'not-enough-nodes',
-      `${missing.size} nodes cannot be read, and no more than ${redundancy} may be missing, or files would be: ${reasons}`,
+      `${lacking.size} nodes cannot be read, and no more than ${redundancy} may be missing, or files would be: ${reasons}`,
     );
+  }
+
+  /** Nodes that are there and lack what the disk before theirs had. */
+  private restoring(): readonly (readonly [number, string])[] {
+    const { cluster } = this;
+    return cluster.members
+      .filter((number) => cluster.node(number).lostBefore !== undefined)
+      .map((number) => [number, 'its disk is new, and what the old one had is not restored yet']);
   }
 }
 

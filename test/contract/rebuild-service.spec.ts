@@ -109,4 +109,18 @@ describe('RebuildService', () => {
     expect(read).toEqual([...new Set(read)]);
     expect(await files()).toHaveLength(2);
   });
+
+  it('counts a node that has not got back what its old disk had as one that is missing', async () => {
+    await cluster.store([new Uint8Array(SLICE)]);
+    for (const [missing, lost] of [
+      [[1], [3]],
+      [[], [1, 3]],
+    ] as const)
+      await expect(rebuild(undefined, missing, lost)).rejects.toMatchObject({
+        code: 'not-enough-nodes',
+        detail: expect.stringMatching(/2 nodes cannot be read.*node 3: its disk is new/),
+      });
+    await rebuild(undefined, [3], [3]);
+    expect(await files()).toHaveLength(1);
+  });
 });
