@@ -107,7 +107,10 @@ async function harvestOnce(
   try {
     const { newestRevision } = await node.probe(signal);
     const before = journal.harvestOf(node.number, newestRevision);
-    if (before !== undefined) return before;
+    if (before !== undefined) {
+      await rebuild.revisit(node, newestRevision, signal);
+      return before;
+    }
     const harvest = await rebuild.harvest(node, signal);
     journal.add(harvest, newestRevision);
     return harvest;

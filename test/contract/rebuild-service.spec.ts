@@ -123,4 +123,32 @@ describe('RebuildService', () => {
     await rebuild(undefined, [3], [3]);
     expect(await files()).toHaveLength(1);
   });
+
+  it('notes also after an interruption what only one of the nodes has', async () => {
+    for (let count = 0; count < 12; count += 1) await cluster.store([new Uint8Array(SLICE)]);
+    const stored = await Array.fromAsync(cluster.metadata.files(NEVER));
+    const { file, manifest } = stored.find(({ manifest: { recordNodes } }) => recordNodes.includes(1))!;
+    const other = manifest.recordNodes.find((number) => number !== 1)!;
+    const lacking = cluster.memory[other - 1]!;
+    const heads = (await Array.fromAsync(lacking.listRecords(NEVER))).filter(({ id }) => id === file.versionId);
+    expect(heads).toHaveLength(1);
+    await lacking.forget(heads, NEVER);
+    await expect(
+      rebuild(({ node }) => {
+        if (node > 1) throw new Error('interrupted');
+      }),
+    ).rejects.toThrow('interrupted');
+    await rebuild();
+    const index = await LmdbMetadataStore.open({
+      directory: join(around, 'index'),
+      clusterId: cluster.clusterId,
+      mayCreate: false,
+    });
+    try {
+      const damage = await Array.fromAsync(index.damage(NEVER));
+      expect(damage.map(({ node, shard }) => [node, shard?.versionId])).toEqual([[other, file.versionId]]);
+    } finally {
+      await index.close();
+    }
+  });
 });
