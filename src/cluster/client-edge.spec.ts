@@ -8,8 +8,8 @@ import { FORWARD_HEADER, ForwardProof } from './forward-proof.js';
 const proof = new ForwardProof('secret', 60_000);
 
 function ask(
-  remoteAddress: string,
-  localAddress: string,
+  remoteAddress: string | undefined,
+  localAddress: string | undefined,
   isPassedOn = false,
 ): { readonly status: number; readonly from: number | undefined } {
   const socket = Object.defineProperties(new Socket(), {
@@ -45,5 +45,10 @@ describe('admitClient', () => {
       expect(ask(remote, local)).toEqual({ status: 403, from: undefined });
       expect(ask(remote, local, true)).toEqual({ status: 200, from: 3 });
     }
+  });
+
+  it('refuses what came over a connection that was reset: the system does not know any more from where', () => {
+    for (const local of ['10.0.0.1', undefined]) expect(ask(undefined, local)).toEqual({ status: 403, from: undefined });
+    expect(ask('', '10.0.0.1')).toEqual({ status: 403, from: undefined });
   });
 });

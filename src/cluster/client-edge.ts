@@ -23,9 +23,10 @@ export function admitClient(proof: ForwardProof, request: IncomingMessage, respo
   return false;
 }
 
-/** From the loopback, or from the address at which it arrived. */
-function isOfThisMachine({ socket: { remoteAddress = '', localAddress } }: IncomingMessage): boolean {
-  if (remoteAddress === '' || remoteAddress === localAddress || remoteAddress === '::1') return true;
+/** From the loopback, or from the address at which it arrived. One that was reset has no address any more, and could be from anywhere. */
+function isOfThisMachine({ socket: { remoteAddress, localAddress } }: IncomingMessage): boolean {
+  if (remoteAddress === undefined || remoteAddress === '') return false;
+  if (remoteAddress === localAddress || remoteAddress === '::1') return true;
   const plain = remoteAddress.replace(/^::ffff:/, '');
   return isIPv4(plain) && plain.startsWith('127.');
 }

@@ -74,16 +74,17 @@ export class ClusterMember {
     return this.newest;
   }
 
-  /** Takes note of a map. One of another cluster is never followed. */
+  /** Takes note of a map. One of another cluster is never followed; which one is ours, the node says, if it has been made. */
   learn(map: ClusterMap): void {
     const known = this.newest;
-    if (known !== undefined && known.clusterId !== map.clusterId) {
+    const ours = this.local.ids?.clusterId ?? known?.clusterId ?? map.clusterId;
+    if (ours !== map.clusterId) {
       if (!this.strangers.has(map.clusterId))
-        this.logger.error({ ours: known.clusterId, theirs: map.clusterId }, 'a map of another cluster is not followed');
+        this.logger.error({ ours, theirs: map.clusterId }, 'a map of another cluster is not followed');
       this.strangers.add(map.clusterId);
       return;
     }
-    if (known !== undefined && compareMaps(map, known) <= 0) return;
+    if (known?.clusterId === ours && compareMaps(map, known) <= 0) return;
     this.newest = map;
     for (const listener of this.listeners) listener(map);
   }

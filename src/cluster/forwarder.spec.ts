@@ -8,7 +8,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
@@ -101,6 +101,37 @@ describe('Forwarder', () => {
       answered.headers['x-hop'],
       answered.headers['x-request-id'],
     ]).toEqual([201, '2', undefined, 'id-1']);
+  });
+
+  it('keeps the frame of a request that its client calls an affair of the connection', async () => {
+    const seen: string[] = [];
+    answer = (asked, response) => {
+      seen.push(`${asked.method} ${asked.url} ${asked.headers['content-length']}`);
+      asked.resume();
+      asked.on('end', () => response.end('ok'));
+    };
+    const hidden = 'DELETE /files/hidden HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n';
+    const { port, hostname } = new URL(urls.peer);
+    for (const method of ['GET', 'DELETE', 'PUT']) {
+      const socket = connect(Number(port), hostname);
+      socket.write(
+        `${method} /files/seen HTTP/1.1\r\nHost: a\r\nConnection: close, Content-Length, Host\r\n` +
+          `Content-Length: ${hidden.length}\r\n\r\n${hidden}`,
+      );
+      socket.resume();
+      await once(socket, 'close');
+    }
+    expect(seen).toEqual(['GET', 'DELETE', 'PUT'].map((method) => `${method} /files/seen ${hidden.length}`));
+    for (const method of ['GET', 'DELETE']) {
+      const socket = connect(Number(port), hostname);
+      socket.write(
+        `${method} /files/parts HTTP/1.1\r\nHost: a\r\nConnection: close, Transfer-Encoding\r\n` +
+          `Transfer-Encoding: chunked\r\n\r\n${hidden.length.toString(16)}\r\n${hidden}\r\n0\r\n\r\n`,
+      );
+      socket.resume();
+      await once(socket, 'close');
+    }
+    expect(seen.slice(3)).toEqual(['GET /files/parts undefined', 'DELETE /files/parts undefined']);
   });
 
   it('holds little of a download that its client does not read', async () => {

@@ -31,6 +31,11 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+/**
+ * What a client cannot make an affair of its connection: without the length, what it sends as a body would be read as requests of their own
+ * behind ours, and the answers to them given to others.
+ */
+const FRAME: ReadonlySet<string> = new Set(['content-length', 'host']);
 /** The gateway could not be asked: nothing has happened. */
 const NOT_REACHED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -69,9 +74,9 @@ export class Forwarder {
     upstream.on('timeout', () => upstream.destroy(new Silence()));
     upstream.on('error', (error) => {
       if (answered || response.destroyed) return;
-      // A connection that was kept and that the gateway closed in this moment; nothing of a body is spent.
+      // A connection that was kept and that the gateway closed in this moment. Only what changes nothing is asked again: a deletion may have happened.
       const isStale = upstream.reusedSocket && errorCode(error) === 'ECONNRESET';
-      if (isStale && attempt === 0 && !hasBodyOf(request)) this.send(origin, exchange, attempt + 1);
+      if (isStale && attempt === 0 && isSafe(request)) this.send(origin, exchange, attempt + 1);
       else giveUp(error, exchange);
     });
     upstream.on('response', (answer) => {
@@ -107,6 +112,10 @@ export class Forwarder {
 /** The gateway said nothing for too long. */
 class Silence extends Error {
   readonly code = 'ESILENCE';
+}
+
+function isSafe(request: IncomingMessage): boolean {
+  return (request.method === 'GET' || request.method === 'HEAD') && !hasBodyOf(request);
 }
 
 function hasBodyOf({ headers }: IncomingMessage): boolean {
@@ -160,8 +169,8 @@ function endToEnd({ rawHeaders, headers }: IncomingMessage): string[] {
   const kept: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] as string).toLowerCase();
-    if (HOP_BY_HOP.has(name) || named.has(name) || name === FORWARD_HEADER || (name === 'x-request-id' && isRequest(headers)))
-      continue;
+    const isOfConnection = HOP_BY_HOP.has(name) || (named.has(name) && !FRAME.has(name));
+    if (isOfConnection || name === FORWARD_HEADER || (name === 'x-request-id' && isRequest(headers))) continue;
     kept.push(rawHeaders[at] as string, rawHeaders[at + 1] as string);
   }
   return kept;

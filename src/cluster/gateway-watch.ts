@@ -62,8 +62,8 @@ export class GatewayWatch {
       this.failures += 1;
       if (this.failures !== 2) return;
       this.logger.warn({ err: error }, 'the gateway does not answer');
-      // Another one may have taken over while this peer could not be reached.
-      await this.member.hearAll(signal);
+      // Another one may have taken over while this peer could not be reached. It fails only when it is stopped, and who stops waits for it.
+      await this.member.hearAll(signal).catch(() => undefined);
     }
   }
 }

@@ -68,10 +68,14 @@ export class Takeover {
         `the cluster has node ${unknown.join(', ')}, of which the configuration of this process says nothing: correct it and send SIGHUP first`,
       );
     }
+    const isWhole = (node: number): boolean => map.nodes[node - 1]?.lostBefore === undefined;
     const isThere = (node: number): boolean => node === number || answers.get(node)?.clusterId === map.clusterId;
     const reachable = members.filter(isThere).length;
     const needed = neededOf(map, config);
     if (reachable < needed) throw notEnough(reachable, needed);
+    // The index could not be made, and to find that out only behind the fence would leave the cluster without a gateway.
+    const whole = members.filter((node) => isThere(node) && isWhole(node)).length;
+    if (whole < needed) throw notWhole(whole, needed);
     return map;
   }
 
@@ -112,5 +116,12 @@ function notEnough(reachable: number, needed: number): DomainError {
   return new DomainError(
     'not-enough-nodes',
     `${reachable} nodes can be reached and ${needed} must take the new term, or the old gateway might go on writing to those that are missing`,
+  );
+}
+
+function notWhole(whole: number, needed: number): DomainError {
+  return new DomainError(
+    'not-enough-nodes',
+    `${whole} nodes can be reached that have all they ever had, and ${needed} must be read, or files would be missing: others have a new disk and are not restored yet`,
   );
 }

@@ -6,6 +6,11 @@ import { layoutPages, STRIPES_PER_PAGE } from '../redundancy/layout.js';
 /** Revisions of so many milliseconds: longer than a change takes from its first record on a node to its commit. */
 const UNDER_WAY = 60_000 * 1024;
 
+/** Whether the change of a revision may have been under way when the newest was. */
+export function isYoung(revision: number, newest: number): boolean {
+  return revision > newest - UNDER_WAY;
+}
+
 /**
  * The youngest records of files, and which nodes have them. What was under way when the index was lost may be on fewer nodes than it says, and a
  * rebuild that takes it for done must not rely on the others: it may replace what was acknowledged, and then one copy would be all that is left.
@@ -17,7 +22,7 @@ export class DoubtfulRecords {
   /** A node that was read has a record of a file. */
   saw(node: number, { id, revision }: Pick<FileRecord, 'id' | 'revision'>): void {
     this.newest = Math.max(this.newest, revision);
-    if (revision <= this.newest - UNDER_WAY) return;
+    if (!isYoung(revision, this.newest)) return;
     const known = this.holders.get(id);
     if (known === undefined || known.revision < revision) this.holders.set(id, { revision, nodes: new Set([node]) });
     else if (known.revision === revision) known.nodes.add(node);
@@ -27,7 +32,7 @@ export class DoubtfulRecords {
   async damage(index: MetadataStore, signal: AbortSignal): Promise<readonly Damage[]> {
     const damage: Damage[] = [];
     for (const [id, { revision, nodes }] of this.holders) {
-      if (revision <= this.newest - UNDER_WAY) continue;
+      if (!isYoung(revision, this.newest)) continue;
       const stored = await index.find(id, signal);
       if (stored?.file.revision !== revision) continue;
       const lacking = stored.manifest.recordNodes.filter((node) => !nodes.has(node));

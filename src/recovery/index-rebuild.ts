@@ -4,7 +4,7 @@ import type { ImportedRecord, MetadataStore } from '../metadata/metadata-store.j
 import { NodeError, type NodeRecord, type RecordHead, type StorageNode } from '../nodes/storage-node.js';
 import { RecordSealer } from '../records/record-sealer.js';
 import { layoutPages } from '../redundancy/layout.js';
-import { DoubtfulRecords } from './doubtful-records.js';
+import { DoubtfulRecords, isYoung } from './doubtful-records.js';
 
 /** What a rebuild works with. */
 export interface RebuildParts {
@@ -54,22 +54,19 @@ export class IndexRebuild {
     const counts = { records: 0, damaged: 0, retired: 0 };
     const { newestRevision } = await node.probe(signal);
     await this.parts.index.raiseRevision(newestRevision, signal); // it may be that of a record which was forgotten since
-    let heads: RecordHead[] = [];
-    const flush = async (): Promise<void> => {
-      const batch = heads;
-      heads = [];
-      if (batch.length === 0) return;
-      const records = await node.getRecords(batch, signal);
-      await this.take(records, { counts, node: node.number }, signal);
+    for await (const batch of batchesOf(node.listRecords(signal))) {
+      await this.take(await node.getRecords(batch, signal), { counts, node: node.number }, signal);
       counts.records += batch.length;
       this.parts.progress({ node: node.number, records: counts.records });
-    };
-    for await (const head of node.listRecords(signal)) {
-      heads.push(head);
-      if (heads.length >= BATCH) await flush();
     }
-    await flush();
     return { node: node.number, ...counts };
+  }
+
+  /** Looks once more which of the youngest records a node has that was read before an interruption: that is not kept. */
+  async revisit(node: StorageNode, newestRevision: number, signal: AbortSignal): Promise<void> {
+    const counts = { damaged: 0, retired: 0 };
+    for await (const batch of batchesOf(youngOf(node.listRecords(signal), newestRevision)))
+      await this.take(await node.getRecords(batch, signal), { counts, node: node.number }, signal);
   }
 
   /** When all nodes were read: drops the pages of versions that were replaced, and looks whether those of the others are all there. */
@@ -130,4 +127,19 @@ export class IndexRebuild {
       return undefined;
     }
   }
+}
+
+async function* batchesOf(heads: AsyncIterable<RecordHead>): AsyncGenerator<readonly RecordHead[], void, undefined> {
+  let batch: RecordHead[] = [];
+  for await (const head of heads) {
+    batch.push(head);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function* youngOf(heads: AsyncIterable<RecordHead>, newest: number): AsyncGenerator<RecordHead, void, undefined> {
+  for await (const head of heads) if (isYoung(head.revision, newest)) yield head;
 }

@@ -49,10 +49,10 @@ export class RebuildService {
     progress: (progress: NodeProgress) => void,
     signal: AbortSignal,
   ): Promise<Omit<RebuildResult, 'kept'>> {
+    const journal = RebuildJournal.open(directory, await newestOf(readable, signal));
     const index = await LmdbMetadataStore.open({ directory, clusterId: this.cluster.clusterId, mayCreate: true });
     try {
       const rebuild = new IndexRebuild({ index, sealer: this.sealer, progress, damageMax: this.config.limits.damage_max });
-      const journal = RebuildJournal.open(directory);
       const lost = new Map(missing);
       const harvests: NodeHarvest[] = [];
       for (const node of readable.values()) {
@@ -72,13 +72,29 @@ export class RebuildService {
   private requireEnough(missing: ReadonlyMap<number, string>): void {
     // While files are brought to a higher one, not all are there yet.
     const redundancy = Math.min(this.config.redundancy_count, this.cluster.map.redundancy ?? Infinity);
-    if (missing.size <= redundancy) return;
-    const reasons = [...missing].map(([node, reason]) => `node ${node}: ${reason}`).join('; ');
+    const lacking = new Map([...this.restoring(), ...missing]);
+    if (lacking.size <= redundancy) return;
+    const reasons = [...lacking].map(([node, reason]) => `node ${node}: ${reason}`).join('; ');
     throw new DomainError(
       'not-enough-nodes',
-      `${missing.size} nodes cannot be read, and no more than ${redundancy} may be missing, or files would be: ${reasons}`,
+      `${lacking.size} nodes cannot be read, and no more than ${redundancy} may be missing, or files would be: ${reasons}`,
     );
   }
+
+  /** Nodes that are there and lack what the disk before theirs had. */
+  private restoring(): readonly (readonly [number, string])[] {
+    const { cluster } = this;
+    return cluster.members
+      .filter((number) => cluster.node(number).lostBefore !== undefined)
+      .map((number) => [number, 'its disk is new, and what the old one had is not restored yet']);
+  }
+}
+
+/** The highest revision on any of the nodes; one that does not answer is met again when it is to be read. */
+async function newestOf(nodes: ReadableNodes['readable'], signal: AbortSignal): Promise<number> {
+  const probes = await Promise.allSettled([...nodes.values()].map((node) => node.probe(signal)));
+  signal.throwIfAborted();
+  return Math.max(0, ...probes.map((probe) => (probe.status === 'fulfilled' ? probe.value.newestRevision : 0)));
 }
 
 /** Reads a node, if an interrupted rebuild did not read it as it is now; the error of one that fails, which is missing from there on. */
@@ -91,7 +107,10 @@ async function harvestOnce(
   try {
     const { newestRevision } = await node.probe(signal);
     const before = journal.harvestOf(node.number, newestRevision);
-    if (before !== undefined) return before;
+    if (before !== undefined) {
+      await rebuild.revisit(node, newestRevision, signal);
+      return before;
+    }
     const harvest = await rebuild.harvest(node, signal);
     journal.add(harvest, newestRevision);
     return harvest;

@@ -95,6 +95,32 @@ describe('LocalNode', () => {
     expect(() => local.admit(call(2))).toThrow(/fenced/);
   });
 
+  it('keeps a map that came while the folder was away, as soon as that is back', async () => {
+    await local.create(ids, never());
+    await local.takeMap(mapOf(1, 1), never());
+    await local.close();
+    await rename(directory, `${directory}.away`);
+    local = await open();
+    await local.takeMap(mapOf(2, 1), never());
+    await rename(`${directory}.away`, directory);
+    expect(await local.use(call(2), never(), (node) => listedKeys(node))).toEqual([]);
+    await reopen();
+    expect(local.map?.term).toBe(2);
+    expect(() => local.admit(call(1))).toThrow(/fenced/);
+  });
+
+  it('does not call a map kept that could not be written when the node was made', async () => {
+    const map = mapOf(2, 1);
+    await local.takeMap(map, never());
+    await mkdir(join(directory, 'cluster-map.json'), { recursive: true });
+    await expect(local.create(ids, never())).rejects.toMatchObject({ name: 'NodeError' });
+    await rm(join(directory, 'cluster-map.json'), { recursive: true });
+    await local.create(ids, never());
+    await local.takeMap(map, never());
+    await reopen();
+    expect(local.map?.term).toBe(2);
+  });
+
   it('takes newer maps and no older ones, and of two that contradict each other the first', async () => {
     await local.create(ids, never());
     const heard: ClusterMap[] = [];
@@ -162,7 +188,7 @@ describe('LocalNode', () => {
     await expect(local.use(call(1), never(), (node, signal) => node.probe(signal))).rejects.toMatchObject(REJECTED);
     await rename(`${directory}.away`, directory);
     await local.use(call(1), never(), (node, signal) => node.probe(signal));
-    await rm(directory, { recursive: true });
+    await rm(directory, { recursive: true, maxRetries: 5 });
     await mkdir(directory);
     const replacement = { clusterId: ids.clusterId, nodeId: newPeerIds().nodeId };
     await local.takeMap(mapOf(1, 1), never()).catch(() => undefined);

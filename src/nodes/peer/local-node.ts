@@ -44,6 +44,8 @@ export class LocalNode {
   private folder: FolderStorageNode | undefined;
   private identity: NodeIdentity | undefined;
   private current: ClusterMap | undefined;
+  /** The map that the folder has: another one if the present one came while the folder was not there, or could not be written. */
+  private kept: ClusterMap | undefined;
   /** The lowest term that is served; ahead of the map's while that is becoming durable. */
   private fence = 0;
   private readonly underWay = new Set<CallUnderWay>();
@@ -90,14 +92,14 @@ export class LocalNode {
     await this.look(signal);
     await this.control.run(async () => {
       const { clusterId, nodeId } = ids;
-      if (this.identity?.clusterId === clusterId && this.identity.nodeId === nodeId) return;
+      if (this.identity?.clusterId === clusterId && this.identity.nodeId === nodeId) return this.keepMap();
       await this.leaveLost();
       if (this.current !== undefined && this.current.clusterId !== clusterId) throw otherCluster();
       const identity = { clusterId, nodeId, node: this.number };
       this.folder = await FolderStorageNode.create(this.folderOptions(identity), signal);
       this.identity = identity;
       this.failure = undefined;
-      if (this.current !== undefined) await this.writeMap(this.current);
+      return this.keepMap();
     }, signal);
   }
 
@@ -159,7 +161,10 @@ export class LocalNode {
   }
 
   private async replaceMap(map: ClusterMap): Promise<boolean> {
-    if (!this.isNewer(map)) return false;
+    if (!this.isNewer(map)) {
+      await this.keepMap();
+      return false;
+    }
     const before = this.fence;
     this.fence = Math.max(before, map.term);
     try {
@@ -199,6 +204,12 @@ export class LocalNode {
     }
   }
 
+  /** Makes up for what could not be written when it came. */
+  private async keepMap(): Promise<void> {
+    const { current } = this;
+    if (this.folder !== undefined && current !== undefined && current !== this.kept) await this.writeMap(current);
+  }
+
   private async writeMap(map: ClusterMap): Promise<void> {
     const { directory } = this.options;
     const target = join(directory, CLUSTER_MAP_FILE);
@@ -207,6 +218,7 @@ export class LocalNode {
       await writeWhole(NODE_FILE_CALLS, { target, temp: `${target}.temp` }, [text]);
       await syncDirectory(NODE_FILE_CALLS, directory);
     });
+    this.kept = map;
   }
 
   /** An empty folder in the place of the node's is a new disk: it may become another node, never the same one. */
@@ -217,6 +229,7 @@ export class LocalNode {
     await this.folder?.close();
     this.folder = undefined;
     this.identity = undefined;
+    this.kept = undefined;
   }
 
   /** Takes in the folder, if it is a node and was not taken in yet. */
@@ -239,10 +252,13 @@ export class LocalNode {
     if (identity === undefined) return;
     if (identity.node !== number) throw new NodeError('rejected', `its folder is that of node ${identity.node}, not ${number}`);
     const map = await asNodeErrors('reading the map of the cluster', () => readMap(join(directory, CLUSTER_MAP_FILE)));
-    if (map !== undefined && (this.current === undefined || compareMaps(map, this.current) > 0)) {
+    this.kept = map;
+    if (map !== undefined && (this.current === undefined || compareMaps(map, this.current) >= 0)) {
       this.current = map;
       this.fence = Math.max(this.fence, map.term);
     }
+    // A term that was promised while the folder was away: it has to hold after the next restart too.
+    if (this.current !== undefined && this.current !== map) await this.writeMap(this.current);
     this.identity = identity;
     this.folder = new FolderStorageNode(this.folderOptions(identity));
     await this.folder.open(signal);
