@@ -121,6 +121,21 @@ describe('the mover', () => {
     await expectInPlace(cluster, manifest);
   });
 
+  it('drops no copy for a lower R while one that stays cannot be written anew', async () => {
+    const manifest = await cluster.store(slices(5));
+    const [first] = await places(cluster, manifest);
+    const policy: MovePolicy = { m: 0, decide: ({ stripe, index }) => (stripe === 0 && index === 0 ? 'mend' : 'keep') };
+    const mend = cluster.faulty[first!.node - 1]!.inject({ on: 'put', effect: { fail: 'unavailable' } });
+    const report = await cluster.mover.move(manifest.versionId, policy, NEVER);
+    expect(report.unplaced).toBe(1);
+    expect((await current(cluster, manifest)).m).toBe(1);
+    expect(await places(cluster, manifest)).toHaveLength(10);
+    mend();
+    await cluster.mover.move(manifest.versionId, policy, NEVER);
+    expect((await current(cluster, manifest)).m).toBe(0);
+    await expectInPlace(cluster, manifest);
+  });
+
   it('goes round a node that fails', async () => {
     const manifest = await cluster.store(slices(30));
     cluster.faulty[4]!.inject({ on: 'put', effect: { fail: 'unavailable' }, nth: 2 });

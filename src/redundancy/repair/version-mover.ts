@@ -108,7 +108,8 @@ export class VersionMover {
         from = await this.copyStep(manifest, { policy, state, step, from, stepBytes }, signal);
         report.unplaced += step.unplaced;
         report.unread += step.unread;
-        if (isReshaped && !step.isWhole) {
+        // Before a copy is dropped all that stay have to be there, also those that are written anew.
+        if (isReshaped && (!step.isWhole || step.unplaced + step.unread > 0)) {
           this.parts.onStrays(step.undone());
           return;
         }

@@ -1,0 +1,95 @@
+import 'reflect-metadata';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { current, expectInPlace, places } from '../../test/support/cluster-state.js';
+import { NEVER } from '../../test/support/cluster.js';
+import { eventually, Members } from '../../test/support/members.js';
+import { AlignmentService } from './alignment.service.js';
+
+Logger.overrideLogger(false);
+
+const SLICE = 16;
+
+let members: Members;
+let alignment: AlignmentService;
+
+async function make(shape: { readonly nodes: number; readonly redundancy: number; readonly data?: number }): Promise<void> {
+  members = await Members.make({ ...shape, sliceBytes: SLICE, graceMs: 3_600_000 });
+  alignment = new AlignmentService(members.mover, members.collector, members.membership);
+}
+
+afterEach(async () => {
+  await alignment.onApplicationShutdown();
+  await members.remove();
+});
+
+function slices(count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, at) => new Uint8Array(SLICE).fill(at + 1));
+}
+
+const failed = (): number => members.membership.view.alignment?.failed ?? 0;
+
+describe('a lower R', () => {
+  it('drops no copy before as many as stay can be read, whichever nodes are away', async () => {
+    await make({ nodes: 5, redundancy: 2 });
+    const { cluster, membership } = members;
+    const body = slices(10);
+    const manifest = await cluster.store(body);
+    for (const node of [1, 2]) {
+      cluster.registry.setState(node, 'down', {});
+      for (const on of ['get', 'put', 'delete'] as const)
+        cluster.faulty[node - 1]!.inject({ on, effect: { fail: 'unavailable' } });
+    }
+    members.setRedundancy(1);
+    alignment.onApplicationBootstrap();
+    await eventually(async () => (await current(cluster, manifest)).m === 1);
+    await eventually(() => membership.view.alignment === undefined);
+    expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
+    expect((await places(cluster, manifest)).every(({ node }) => node > 2)).toBe(true);
+  });
+});
+
+describe('a higher R for which there are too few nodes', () => {
+  it('does not keep a new disk from being filled', async () => {
+    await make({ nodes: 4, redundancy: 1, data: 3 });
+    const { cluster, membership } = members;
+    const manifest = await cluster.store(slices(12));
+    const memory = cluster.memory[2]!;
+    await memory.delete(await Array.fromAsync(memory.list(NEVER)), NEVER);
+    await memory.forget(await Array.fromAsync(memory.listRecords(NEVER)), NEVER);
+    membership.cluster.changeNode(3, (node) => ({ ...node, lostBefore: Date.now() }));
+    members.setRedundancy(2);
+    alignment.onApplicationBootstrap();
+    await eventually(() => membership.losses.size === 0);
+    await expectInPlace(cluster, manifest);
+    expect(failed()).toBe(1);
+    expect(membership.cluster.map.redundancy ?? 1).toBe(1);
+  });
+
+  it('does not keep a node from being emptied', async () => {
+    await make({ nodes: 5, redundancy: 1, data: 3 });
+    const { cluster, membership } = members;
+    const manifest = await cluster.store(slices(12));
+    members.drain(5);
+    members.setRedundancy(2);
+    alignment.onApplicationBootstrap();
+    await eventually(() => membership.view.drains.get(5)?.isDone === true);
+    await expectInPlace(cluster, manifest);
+    expect(failed()).toBe(1);
+  });
+});
+
+describe('the mark of a deleted file', () => {
+  it('that no other node can take is not put on the one that leaves without end', async () => {
+    await make({ nodes: 5, redundancy: 1 });
+    const { cluster } = members;
+    for (let at = 0; at < 5; at += 1) await cluster.delete((await cluster.store(slices(1))).fileId);
+    await cluster.collector.collect(NEVER);
+    members.drain(5);
+    for (const node of [2, 3, 4]) cluster.registry.setState(node, 'down', {});
+    alignment.onApplicationBootstrap();
+    await eventually(() => failed() > 0);
+    for (const node of [2, 3, 4]) cluster.registry.setState(node, 'up', {});
+    await eventually(() => members.membership.view.drains.get(5)?.isDone === true);
+  });
+});
