@@ -49,6 +49,24 @@ describe('a lower R', () => {
   });
 });
 
+describe('a lower R with damage that is known', () => {
+  it('writes anew what stays before it drops what is good', async () => {
+    await make({ nodes: 5, redundancy: 2 });
+    const { cluster } = members;
+    const body = slices(10);
+    const manifest = await cluster.store(body);
+    const { versionId } = manifest;
+    const bad = (await places(cluster, manifest)).filter(({ index }) => index < 2);
+    for (const { node, stripe, index } of bad) cluster.memory[node - 1]!.damage({ versionId, stripe, index });
+    const damage = bad.map(({ node, stripe, index }) => ({ node, shard: { versionId, stripe, index } }));
+    await cluster.metadata.noteDamage(damage, 1000, NEVER);
+    members.setRedundancy(1);
+    alignment.onApplicationBootstrap();
+    await eventually(async () => (await current(cluster, manifest)).m === 1);
+    expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
+  });
+});
+
 describe('a higher R for which there are too few nodes', () => {
   it('does not keep a new disk from being filled', async () => {
     await make({ nodes: 4, redundancy: 1, data: 3 });

@@ -19,7 +19,8 @@ interface Wanted {
   readonly lost: LostShards;
   /** Of the stripes afterwards; undefined: as before. */
   readonly m: number | undefined;
-  readonly before: number;
+  /** Copies are dropped. */
+  readonly isFewer: boolean;
 }
 
 /** Brings single files to where they are to lie. */
@@ -39,11 +40,11 @@ export class VersionAligner {
     // Without as many nodes as it takes, copies would be made only to be taken back.
     const canReshape = registry.writable().length >= manifest.k + target.redundancy;
     const isReshaped = amiss.isReshaped && canReshape;
-    const lost = new Map<number, Uint8Array>();
-    for (const node of amiss.restores) lost.set(node, await this.lostOn(node, manifest, signal));
+    const isFewer = isReshaped && target.redundancy < manifest.m;
+    const lost = await this.lost(manifest, { restores: amiss.restores, isFewer }, signal);
     const isLost = [...lost.values()].some((stripes) => stripes.includes(1));
     if (isReshaped || amiss.leaves || isLost) {
-      const policy = this.policy(target, { lost, m: isReshaped ? target.redundancy : undefined, before: manifest.m });
+      const policy = this.policy(target, { lost, m: isReshaped ? target.redundancy : undefined, isFewer });
       const report = await this.mover.move(manifest.versionId, policy, signal);
       if (report.unplaced + report.unread > 0) return 'failed';
     }
@@ -65,10 +66,9 @@ export class VersionAligner {
     return after !== undefined && isTombstoneAmiss(after, target) ? 'failed' : 'done';
   }
 
-  private policy({ isLeaving }: Target, { lost, m, before }: Wanted): MovePolicy {
+  private policy({ isLeaving }: Target, { lost, m, isFewer }: Wanted): MovePolicy {
     const { registry } = this.collector.records.parts;
     // Which copies are dropped depends on their indices alone, so all that stay have to be ones that are there.
-    const isFewer = m !== undefined && m < before;
     const decide = ({ node, stripe }: ShardPlace): 'keep' | 'move' | 'mend' => {
       if (isLeaving(node) || (isFewer && !registry.reachable().includes(node))) return 'move';
       return lost.get(node)?.[stripe] === 1 ? 'mend' : 'keep';
@@ -90,6 +90,24 @@ export class VersionAligner {
         const missing = await this.missing(number, ids.slice(at, at + CHECK_BATCH), signal);
         for (const { stripe } of missing) lost[stripe] = 1;
       }
+    }
+    return lost;
+  }
+
+  /** What has to be written anew: before copies are dropped also those that are known to be bad. */
+  private async lost(
+    manifest: Manifest,
+    { restores, isFewer }: { readonly restores: readonly number[]; readonly isFewer: boolean },
+    signal: AbortSignal,
+  ): Promise<LostShards> {
+    const lost = new Map<number, Uint8Array>();
+    for (const node of restores) lost.set(node, await this.lostOn(node, manifest, signal));
+    if (!isFewer) return lost;
+    for (const { node, shard } of await this.metadata.damageOf(manifest.versionId, signal)) {
+      if (shard === undefined) continue;
+      const stripes = lost.get(node) ?? new Uint8Array(layoutPages(manifest) * STRIPES_PER_PAGE);
+      lost.set(node, stripes);
+      stripes[shard.stripe] = 1;
     }
     return lost;
   }
