@@ -160,12 +160,14 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     const emptied = await this.emptiedNodes(signal);
     const isGone = (node: number): boolean => this.away.isAway(node) || emptied.has(node);
     const looksAtAll = key !== '' && key !== this.settledFor;
-    const backlog = await findBacklog(this.metadata, { isGone, looksAtAll }, signal);
+    const backlog = await findBacklog(this.metadata, { isGone, looksAtAll, writable: this.registry.writable().length }, signal);
     const isWhole = await this.restore(backlog, emptied, signal);
     const areBuried = await this.restoreTombstones(signal);
     if (!isWhole || !areBuried || backlog.isPartial) {
       this.hasDamage = true;
-      this.postpone(isWhole && areBuried);
+      // What did not fit does not wait for what cannot be done.
+      const goesOn = backlog.isPartial && this.progress.status().done.versions > 0;
+      this.postpone(goesOn || (isWhole && areBuried));
       return;
     }
     this.postpone(true);
@@ -187,7 +189,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   private async restore(backlog: RepairBacklog, emptied: ReadonlySet<number>, signal: AbortSignal): Promise<boolean> {
     const { progress } = this;
     if (backlog.items.length === 0) {
-      progress.end(undefined);
+      progress.settle();
       return true;
     }
     progress.begin(backlog);

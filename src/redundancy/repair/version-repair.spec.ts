@@ -34,7 +34,8 @@ async function repairAll(
   const { registry, metadata } = cluster;
   const repair = new VersionRepair({ registry, metadata, mover, away, reconcile: (id) => cluster.reconcile(id) });
   const isGone = (node: number): boolean => away.isAway(node) || emptied.has(node);
-  const { items } = await findBacklog(metadata, { isGone, looksAtAll: true }, NEVER);
+  const search = { isGone, looksAtAll: true, writable: registry.writable().length };
+  const { items } = await findBacklog(metadata, search, NEVER);
   let done = 0;
   for (const item of items) done += (await repair.repair(item, emptied, NEVER)).isDone ? 1 : 0;
   return { done, order: items.map(({ versionId }) => versionId) };
