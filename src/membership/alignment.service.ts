@@ -131,6 +131,8 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
       this.isDue = true;
       return failed === 0 && done > 0;
     }
+    // A change that came meanwhile has elders of its own.
+    if (this.isDue) return true;
     this.noteRestored(losses);
     // What was moved is counted once more: until nothing is left, and nothing came to it.
     if (done > 0) return true;

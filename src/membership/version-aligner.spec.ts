@@ -1,8 +1,9 @@
 import 'reflect-metadata';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { current, expectInPlace, places } from '../../test/support/cluster-state.js';
-import { NEVER } from '../../test/support/cluster.js';
+import { NEVER, stream } from '../../test/support/cluster.js';
 import { eventually, Members } from '../../test/support/members.js';
 import { AlignmentService } from './alignment.service.js';
 
@@ -94,6 +95,36 @@ describe('a higher R for which there are too few nodes', () => {
     await eventually(() => membership.view.drains.get(5)?.isDone === true);
     await expectInPlace(cluster, manifest);
     expect(failed()).toBe(1);
+  });
+});
+
+describe('a new disk', () => {
+  it('counts as restored only after a walk that began after the last change', async () => {
+    await make({ nodes: 4, redundancy: 1 });
+    const { cluster, membership } = members;
+    await cluster.store(slices(12));
+    membership.cluster.changeNode(3, (node) => ({ ...node, lostBefore: Date.now() }));
+    const fast = cluster.faulty[2]!.inject({ on: 'check', effect: { delayMs: 100 } });
+    alignment.onApplicationBootstrap();
+    await eventually(() => membership.view.alignment !== undefined);
+    const writer = cluster.writer();
+    await writer.write(stream(slices(12)), 3, NEVER); // what it has put on the old disk is gone
+    alignment.changed();
+    fast();
+    await eventually(() => membership.view.alignment === undefined);
+    await sleep(200);
+    expect(membership.losses.size).toBe(1);
+    await cluster.commit(writer, slices(12));
+    await eventually(() => membership.losses.size === 0);
+  });
+
+  it('is nothing to flee from while the old one makes room for it', async () => {
+    await make({ nodes: 4, redundancy: 1 });
+    const { cluster, membership } = members;
+    cluster.registry.retire(3);
+    expect(membership.target.isLeaving(3)).toBe(false);
+    membership.cluster.changeNode(3, (node) => ({ ...node, state: 'removed' }));
+    expect(membership.target.isLeaving(3)).toBe(true);
   });
 });
 
