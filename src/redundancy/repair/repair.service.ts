@@ -109,9 +109,15 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     if (status.state !== 'idle') return status;
     const waits = this.registry.nodes.map(({ number }) => ({ number, ms: this.away.waitMs(number) ?? 0 }));
     const next = waits.filter(({ ms }) => ms > 0).sort((a, b) => a.ms - b.ms)[0];
-    if (next === undefined) return status;
+    if (next === undefined)
+      return this.isSettled ? status : { ...status, state: 'waiting', reason: 'it is looked for what has to be restored' };
     const seconds = Math.ceil(next.ms / 1000);
     return { ...status, state: 'waiting', reason: `node ${next.number} is down, and counts as lost in ${seconds} s` };
+  }
+
+  /** True if all was done for the nodes that are lost now and the damage that is known, or there was nothing to do. */
+  private get isSettled(): boolean {
+    return !this.hasDamage && this.goneKey() === this.settledFor;
   }
 
   /** There is something to do. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { current, expectInPlace, places } from '../../../test/support/cluster-state.js';
 import { Cluster, NEVER } from '../../../test/support/cluster.js';
+import type { Stray } from '../write-ledger.js';
 import type { MovePolicy } from './move-plan.js';
 
 const SLICE = 100;
@@ -142,6 +143,17 @@ describe('the mover', () => {
     expect(await cluster.mover.move(manifest.versionId, leave(2), NEVER)).toMatchObject({ unplaced: 0 });
     await cluster.collector.deleteStrays(NEVER);
     await cluster.collector.sweep(NEVER);
+    await expectInPlace(cluster, manifest);
+  });
+
+  it('names what may lie where it failed, also if nothing could be moved', async () => {
+    const manifest = await cluster.store(slices(10));
+    for (const node of cluster.faulty) node.inject({ on: 'put', effect: { fail: 'unavailable' } });
+    const strays: Stray[] = [];
+    const mover = cluster.makeMover({ onStrays: (some) => strays.push(...some) });
+    const report = await mover.move(manifest.versionId, leave(1), NEVER);
+    expect(report).toMatchObject({ unplaced: 4, shards: 0 });
+    expect(strays.length).toBeGreaterThanOrEqual(4);
     await expectInPlace(cluster, manifest);
   });
 

@@ -114,7 +114,8 @@ export class VersionMover {
           return;
         }
         const page = this.pageAfter(state, step, { k, m: policy.m ?? m });
-        if (page !== undefined) report.isCurrent = await this.commit(manifest, { policy, step, page }, signal);
+        if (page === undefined) this.parts.onStrays(step.undone());
+        else report.isCurrent = await this.commit(manifest, { policy, step, page }, signal);
       } catch (error) {
         this.parts.onStrays(step.undone());
         throw error;
