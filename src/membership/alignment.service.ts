@@ -9,7 +9,7 @@ import { type Amiss, amissOf, type Target } from './amiss.js';
 import { bytesOf, takeCensus, type Census } from './census.js';
 import { DrainWatch } from './drain-watch.js';
 import { Membership } from './membership.js';
-import { VersionAligner } from './version-aligner.js';
+import { type Alignment, VersionAligner } from './version-aligner.js';
 import { WorkProgress } from './work-progress.js';
 
 /** Files that are worked on at once. */
@@ -23,7 +23,10 @@ interface AmissFile {
 }
 
 /** `well`: there was nothing to do. */
-type Outcome = 'done' | 'well' | 'failed';
+type Outcome = Alignment | 'well';
+
+/** What became of the files and tombstones of one walk. */
+type Outcomes = Record<Outcome, number>;
 
 interface Aligned {
   readonly bytes: number;
@@ -121,29 +124,32 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     // Before the first copy goes, nobody relies on it any more.
     if ((cluster.map.redundancy ?? 0) > redundancy) cluster.noteRedundancy(redundancy);
     const census = await this.census(signal);
-    const { done, failed } = await this.walk(census, signal);
-    this.failures = failed > 0 ? this.failures + 1 : 0;
+    const { done, failed, misshapen } = await this.walk(census, signal);
+    this.failures = failed + misshapen > 0 ? this.failures + 1 : 0;
     this.pauses = Math.min(PAUSES_MAX, this.failures);
     if (failed > 0 || !isSettled) {
       this.isDue = true;
       return failed === 0 && done > 0;
     }
+    // A change that came meanwhile has elders of its own.
+    if (this.isDue) return true;
     this.noteRestored(losses);
     // What was moved is counted once more: until nothing is left, and nothing came to it.
     if (done > 0) return true;
-    cluster.noteRedundancy(redundancy);
-    if (await this.drains.finish(census, signal)) return this.isDue;
+    if (misshapen === 0) cluster.noteRedundancy(redundancy);
+    if ((await this.drains.finish(census, signal)) && misshapen === 0) return this.isDue;
     this.isDue = true;
     return false;
   }
 
-  private async walk(census: Census, signal: AbortSignal): Promise<{ readonly done: number; readonly failed: number }> {
+  private async walk(census: Census, signal: AbortSignal): Promise<Outcomes> {
     const { view } = this.membership;
     const progress = new WorkProgress(census);
     this.hasWarned = false;
-    let [done, failed] = [0, 0];
+    const outcomes: Outcomes = { done: 0, well: 0, failed: 0, misshapen: 0 };
     const note = (): void => {
       const { files, bytes, etaSeconds } = progress;
+      const failed = outcomes.failed + outcomes.misshapen;
       view.alignment = files + failed === 0 ? undefined : { files, bytes, etaSeconds, failed };
       this.drains.note(census, etaSeconds);
     };
@@ -151,17 +157,13 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     const aligned = mapOrdered(this.files(signal), WIDTH, (file) => this.alignFile(file, signal));
     for await (const { bytes, outcome } of aligned) {
       if (outcome === 'done') progress.done(bytes);
-      if (outcome === 'done') done += 1;
-      else failed += 1;
+      outcomes[outcome] += 1;
       note();
     }
-    for await (const tombstone of this.metadata.tombstones(signal)) {
-      const outcome = await this.attempt(signal, () => this.alignTombstone(tombstone, signal));
-      if (outcome === 'done') done += 1;
-      if (outcome === 'failed') failed += 1;
-    }
+    for await (const tombstone of this.metadata.tombstones(signal))
+      outcomes[await this.attempt(signal, () => this.alignTombstone(tombstone, signal))] += 1;
     note();
-    return { done, failed };
+    return outcomes;
   }
 
   private async *files(signal: AbortSignal): AsyncGenerator<AmissFile, void, undefined> {
@@ -172,15 +174,12 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
   }
 
   private async alignFile({ stored, amiss }: AmissFile, signal: AbortSignal): Promise<Aligned> {
-    const outcome = await this.attempt(signal, async () => {
-      const isDone = await this.aligner.align(stored, amiss, this.membership.target, signal);
-      return isDone ? 'done' : 'failed';
-    });
+    const outcome = await this.attempt(signal, () => this.aligner.align(stored, amiss, this.membership.target, signal));
     return { bytes: bytesOf(stored.manifest), outcome };
   }
 
   private async alignTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<Outcome> {
-    return (await this.aligner.alignTombstone(tombstone, this.membership.target, signal)) ? 'done' : 'well';
+    return this.aligner.alignTombstone(tombstone, this.membership.target, signal);
   }
 
   /** What fails must not keep other files from their places. */

@@ -54,7 +54,13 @@ export class MembershipService {
         if (!isDown) refuse('removal-refused', `node ${number} takes files: drain it first`);
         this.requireOthers(number, 'removal-refused');
       }
-      await this.requireUnused(number, signal);
+      try {
+        await this.requireUnused(number, signal);
+      } catch (error) {
+        // Where too few others could be reached, a record may have come to a node that had nothing left.
+        if (this.entry(number).state === 'draining') this.alignment.changed();
+        throw error;
+      }
       cluster.changeNode(number, (node) => ({ ...node, state: 'removed' }));
       view.drains.delete(number);
       await registry.retire(number)?.close();

@@ -20,7 +20,8 @@ export class Membership {
   get target(): Target {
     return {
       redundancy: this.live.redundancy,
-      isLeaving: (node) => !this.registry.has(node) || this.entry(node)?.state !== 'active',
+      // The map alone: a node that is replaced is not in the registry for a moment.
+      isLeaving: (node) => this.entry(node)?.state !== 'active',
       isRestoring: (node) => this.entry(node)?.lostBefore !== undefined,
     };
   }

@@ -12,6 +12,17 @@ const CHECK_BATCH = 1000;
 /** By node, and by stripe: 1 where the node's shard of the stripe is lost. A stripe has one shard on a node at the most. */
 type LostShards = ReadonlyMap<number, Uint8Array>;
 
+/** `misshapen`: all is done but the change of R, for which there are too few nodes. */
+export type Alignment = 'done' | 'failed' | 'misshapen';
+
+interface Wanted {
+  readonly lost: LostShards;
+  /** Of the stripes afterwards; undefined: as before. */
+  readonly m: number | undefined;
+  /** Copies are dropped. */
+  readonly isFewer: boolean;
+}
+
 /** Brings single files to where they are to lie. */
 export class VersionAligner {
   constructor(
@@ -19,32 +30,50 @@ export class VersionAligner {
     private readonly collector: CollectorService,
   ) {}
 
-  /** False if something of it could not be done now. @throws DomainError, NodeError for the same reason */
-  async align(stored: StoredFile, amiss: Amiss, target: Target, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Does what can be done now: that there are too few nodes for another R keeps nothing from being restored, or from leaving.
+   * @throws DomainError, NodeError where something of it failed
+   */
+  async align(stored: StoredFile, amiss: Amiss, target: Target, signal: AbortSignal): Promise<Alignment> {
     const { file, manifest } = stored;
     const { registry } = this.collector.records.parts;
     // Without as many nodes as it takes, copies would be made only to be taken back.
-    if (amiss.isReshaped && registry.writable().length < manifest.k + target.redundancy) return false;
-    const lost = new Map<number, Uint8Array>();
-    for (const node of amiss.restores) lost.set(node, await this.lostOn(node, manifest, signal));
+    const canReshape = registry.writable().length >= manifest.k + target.redundancy;
+    const isReshaped = amiss.isReshaped && canReshape;
+    const isFewer = isReshaped && target.redundancy < manifest.m;
+    const lost = await this.lost(manifest, { restores: amiss.restores, isFewer }, signal);
     const isLost = [...lost.values()].some((stripes) => stripes.includes(1));
-    if (amiss.isReshaped || amiss.leaves || isLost) {
-      const report = await this.mover.move(manifest.versionId, policyOf(target, amiss, lost), signal);
-      if (report.unplaced + report.unread > 0) return false;
+    if (isReshaped || amiss.leaves || isLost) {
+      const policy = this.policy(target, { lost, m: isReshaped ? target.redundancy : undefined, isFewer });
+      const report = await this.mover.move(manifest.versionId, policy, signal);
+      if (report.unplaced + report.unread > 0) return 'failed';
     }
     for (const node of amiss.restores)
       if (await this.hasLostRecord(node, stored, signal)) await this.collector.reconcileFile(file.id);
-    return true;
+    return amiss.isReshaped && !canReshape ? 'misshapen' : 'done';
   }
 
-  /** Puts a tombstone anew, if it is on nodes that leave or a copy of it was lost; false if it is as it is to be. */
-  async alignTombstone(tombstone: Tombstone, target: Target, signal: AbortSignal): Promise<boolean> {
+  /** Puts a tombstone anew, if it is on nodes that leave or a copy of it was lost; `well` if it is as it is to be. */
+  async alignTombstone(tombstone: Tombstone, target: Target, signal: AbortSignal): Promise<Alignment | 'well'> {
     const { fileId, nodes } = tombstone;
     let isLost = isTombstoneAmiss(tombstone, target);
     for (const node of nodes.filter((one) => !target.isLeaving(one) && target.isRestoring(one)))
       isLost ||= await this.lacks(node, [{ kind: 'tombstone', id: fileId, page: 0 }], signal);
-    if (isLost) await this.collector.reconcileFile(fileId);
-    return isLost;
+    if (!isLost) return 'well';
+    await this.collector.reconcileFile(fileId);
+    // Where the others cannot be reached it is put on nodes that leave all the same, and has to wait for them.
+    const after = await this.metadata.findTombstone(fileId, signal);
+    return after !== undefined && isTombstoneAmiss(after, target) ? 'failed' : 'done';
+  }
+
+  private policy({ isLeaving }: Target, { lost, m, isFewer }: Wanted): MovePolicy {
+    const { registry } = this.collector.records.parts;
+    // Which copies are dropped depends on their indices alone, so all that stay have to be ones that are there.
+    const decide = ({ node, stripe }: ShardPlace): 'keep' | 'move' | 'mend' => {
+      if (isLeaving(node) || (isFewer && !registry.reachable().includes(node))) return 'move';
+      return lost.get(node)?.[stripe] === 1 ? 'mend' : 'keep';
+    };
+    return { ...(m !== undefined && { m }), decide, mayKeepRecord: (node) => !isLeaving(node) };
   }
 
   private get metadata(): MetadataStore {
@@ -61,6 +90,24 @@ export class VersionAligner {
         const missing = await this.missing(number, ids.slice(at, at + CHECK_BATCH), signal);
         for (const { stripe } of missing) lost[stripe] = 1;
       }
+    }
+    return lost;
+  }
+
+  /** What has to be written anew: before copies are dropped also those that are known to be bad. */
+  private async lost(
+    manifest: Manifest,
+    { restores, isFewer }: { readonly restores: readonly number[]; readonly isFewer: boolean },
+    signal: AbortSignal,
+  ): Promise<LostShards> {
+    const lost = new Map<number, Uint8Array>();
+    for (const node of restores) lost.set(node, await this.lostOn(node, manifest, signal));
+    if (!isFewer) return lost;
+    for (const { node, shard } of await this.metadata.damageOf(manifest.versionId, signal)) {
+      if (shard === undefined) continue;
+      const stripes = lost.get(node) ?? new Uint8Array(layoutPages(manifest) * STRIPES_PER_PAGE);
+      lost.set(node, stripes);
+      stripes[shard.stripe] = 1;
     }
     return lost;
   }
@@ -84,14 +131,6 @@ export class VersionAligner {
     const found = await this.collector.records.parts.registry.call(number, (node) => node.getRecords(keys, signal));
     return found.some((record) => record instanceof NodeError);
   }
-}
-
-function policyOf({ redundancy, isLeaving }: Target, { isReshaped }: Amiss, lost: LostShards): MovePolicy {
-  const decide = ({ node, stripe }: ShardPlace): 'keep' | 'move' | 'mend' => {
-    if (isLeaving(node)) return 'move';
-    return lost.get(node)?.[stripe] === 1 ? 'mend' : 'keep';
-  };
-  return { ...(isReshaped && { m: redundancy }), decide, mayKeepRecord: (node) => !isLeaving(node) };
 }
 
 function shardsOn(

@@ -316,6 +316,9 @@ export abstract class MetadataStore {
   /** All damage, that of one version together, in pages read as they are needed. */
   abstract damage(signal: AbortSignal): AsyncIterable<Damage>;
 
+  /** What of it is of the shards of one version. */
+  abstract damageOf(versionId: VersionId, signal: AbortSignal): Promise<readonly Damage[]>;
+
   abstract clearDamage(damage: readonly Damage[], signal: AbortSignal): Promise<void>;
 
   /** Notes that all shards on a node were proven, or found bad and noted, since this time. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Cluster } from '../../test/support/cluster.js';
+import { places } from '../../test/support/cluster-state.js';
+import { Cluster, NEVER } from '../../test/support/cluster.js';
 import { AppConfig } from '../config/app-config.js';
 import { LIMITS } from '../config/limits.js';
 import { LiveConfig } from '../config/live-config.js';
@@ -25,7 +26,7 @@ function service(): RedundancyService {
     size_per_slice: 1024,
     limits: LIMITS,
   });
-  // No test here writes or reads: any codec will do.
+  // No test here writes or reads by it: any codec will do.
   return new RedundancyService(
     new LiveConfig(config),
     cluster.registry,
@@ -51,5 +52,20 @@ describe('the shape of what is written now', () => {
     const subject = service();
     cluster.registry.late(4, 'writeSmall', 1000);
     expect(subject.codingPlan()?.shape).toEqual({ k: 2, m: 2 });
+  });
+});
+
+describe('what a file survives', () => {
+  it('does not count on shards that are known to be bad', async () => {
+    const subject = service();
+    const manifest = await cluster.store([new Uint8Array(1024), new Uint8Array(1024)]);
+    expect(await subject.report(manifest, NEVER)).toMatchObject({ stripes: 2, survives: 2 });
+    const { versionId } = manifest;
+    const bad = (await places(cluster, manifest)).filter(({ stripe, index }) => stripe === 1 && index > 0);
+    const damage = bad.map(({ node, stripe, index }) => ({ node, shard: { versionId, stripe, index } }));
+    await cluster.metadata.noteDamage(damage, 10, NEVER);
+    expect(await subject.report(manifest, NEVER)).toMatchObject({ survives: 0 });
+    await cluster.metadata.clearDamage(damage, NEVER);
+    expect(await subject.report(manifest, NEVER)).toMatchObject({ survives: 2 });
   });
 });

@@ -115,9 +115,14 @@ export class RedundancyService {
   }
 
   /** Where the shards of a version lie and how many more nodes it survives at this moment. */
-  report(manifest: Manifest, signal: AbortSignal): Promise<LayoutReport> {
-    const isReadable = ({ node }: ShardPlace): boolean => this.registry.isReadable(node, manifest.createdAt);
+  async report(manifest: Manifest, signal: AbortSignal): Promise<LayoutReport> {
+    const { metadata } = this.collector;
+    const damaged = new Set<string>();
+    for (const { node, shard } of await metadata.damageOf(manifest.versionId, signal))
+      if (shard !== undefined) damaged.add(`${shard.stripe}/${shard.index}/${node}`);
+    const isReadable = ({ node, stripe, index }: ShardPlace): boolean =>
+      this.registry.isReadable(node, manifest.createdAt) && !damaged.has(`${stripe}/${index}/${node}`);
     const options = { isReadable, placesMax: this.live.current.limits.info_stripes_max };
-    return reportLayout(this.collector.metadata, manifest, options, signal);
+    return reportLayout(metadata, manifest, options, signal);
   }
 }

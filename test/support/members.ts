@@ -56,7 +56,12 @@ export class Members {
   }
 
   private config(redundancy: number): AppConfig {
-    return { redundancy_count: redundancy, limits: { ...LIMITS, collect_interval_ms: 20, probe_interval_ms: 20 } } as AppConfig;
+    const config: Partial<AppConfig> = {
+      redundancy_count: redundancy,
+      peers: [],
+      limits: { ...LIMITS, collect_interval_ms: 20, probe_interval_ms: 20 },
+    };
+    return config as AppConfig;
   }
 }
 

@@ -566,6 +566,8 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         await store.close();
         store = await harness.open();
         expect(await collect(store.damage(NEVER))).toEqual(all);
+        expect(await store.damageOf(first, NEVER)).toEqual([all[1], all[2]]);
+        expect(await store.damageOf(newId<VersionId>(), NEVER)).toEqual([]);
         await store.noteDamage([at(second, 1, 1), at(second, 2, 1)], 5, NEVER);
         expect(await collect(store.damage(NEVER))).toHaveLength(5);
         await store.clearDamage([all[1]!, all[1]!, at(first, 9, 9)], NEVER);
@@ -795,6 +797,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           settledThrough: () => store.settledThrough(signal),
           noteDamage: () => store.noteDamage([{ node: 1 }], 1, signal),
           damage: () => collect(store.damage(signal)),
+          damageOf: () => store.damageOf(versionId, signal),
           clearDamage: () => store.clearDamage([{ node: 1 }], signal),
           noteProven: () => store.noteProven(1, 1, signal),
           noteScrub: () => store.noteScrub(undefined, signal),

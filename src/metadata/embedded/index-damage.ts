@@ -1,9 +1,9 @@
 import { idFromBytes, idToBytes, type FileId, type VersionId } from '../../common/ids.js';
 import { readNumbers, writeNumbers } from '../manifest-codec.js';
 import type { Damage, ScrubNote } from '../metadata-store.js';
-import type { Key } from './index-keys.js';
+import { type Key, prefixRange } from './index-keys.js';
 import { readRow, writeRow } from './index-rows.js';
-import type { IndexTables } from './index-tables.js';
+import { type IndexTables, rangeOptions } from './index-tables.js';
 
 const NOTHING = new Uint8Array(0);
 
@@ -22,6 +22,10 @@ export function noteDamage(tables: IndexTables, damage: readonly Damage[], max: 
 
 export function clearDamage(tables: IndexTables, damage: readonly Damage[]): void {
   for (const one of damage) tables.damage.removeSync(damageKey(one));
+}
+
+export function damageOf(tables: IndexTables, versionId: VersionId): readonly Damage[] {
+  return [...tables.damage.getKeys(rangeOptions(prefixRange(idToBytes(versionId)), {}))].map(decodeDamage);
 }
 
 function damageKey({ node, shard }: Damage): Key {

@@ -84,7 +84,7 @@ export function nameRange(prefix: string): KeyRange | undefined {
 }
 
 /** All keys that begin with some bytes: up to the next greater bytes of that length or shorter, which "all 0xFF" does not have. */
-function prefixRange(prefix: Key): KeyRange {
+export function prefixRange(prefix: Key): KeyRange {
   const last = prefix.findLastIndex((byte) => byte < 0xff);
   if (last < 0) return { lower: prefix };
   const upper = Buffer.from(prefix.subarray(0, last + 1));

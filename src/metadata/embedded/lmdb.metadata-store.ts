@@ -20,7 +20,7 @@ import type {
 } from '../metadata-store.js';
 import { GroupCommit } from './group-commit.js';
 import * as changes from './index-changes.js';
-import { clearDamage, decodeDamage, noteDamage, readScrubNote, writeScrubNote } from './index-damage.js';
+import { clearDamage, damageOf, decodeDamage, noteDamage, readScrubNote, writeScrubNote } from './index-damage.js';
 import { importRecord, revisionOf } from './index-import.js';
 import { closedError, toIndexError } from './index-error.js';
 import { fileOfKey, idKey, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
@@ -231,6 +231,10 @@ export class LmdbMetadataStore extends MetadataStore {
 
   override damage(signal: AbortSignal): AsyncIterable<Damage> {
     return this.walk(signal, (tables) => tables.damage, decodeDamage);
+  }
+
+  override damageOf(versionId: VersionId, signal: AbortSignal): Promise<readonly Damage[]> {
+    return this.look(signal, (tables) => damageOf(tables, versionId));
   }
 
   override clearDamage(damage: readonly Damage[], signal: AbortSignal): Promise<void> {

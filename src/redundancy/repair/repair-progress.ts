@@ -62,6 +62,12 @@ export class RepairProgress {
     this.lastError = error instanceof Error ? error.message : String(error);
   }
 
+  /** Nothing is to be done any more: what was left before is done by others, or has come back by itself. */
+  settle(): void {
+    this.backlog = { versions: 0, bytes: 0 };
+    this.end(undefined);
+  }
+
   end(reason: string | undefined): void {
     this.isRunning = false;
     this.endedAt = this.now();

@@ -14,6 +14,8 @@ export interface RepairItem {
   readonly copies: number;
   /** True if shards or its record have to go to other nodes. */
   readonly moves: boolean;
+  /** False if there are too few nodes for it now, as far as that can be told without its layout. */
+  readonly isPlaceable: boolean;
   readonly damage: readonly Damage[];
 }
 
@@ -30,9 +32,12 @@ export interface RepairBacklog {
 /** Versions that are kept for each number of survived losses. */
 const BUCKET = 10_000;
 
-/** Sorts what has to be restored: what survives the fewest further losses first. Memory is bounded: what does not fit is found by the next look. */
+/**
+ * Sorts what has to be restored: what survives the fewest further losses first. Memory is bounded: what does not fit is found by the next look.
+ * What cannot be placed now is sorted for itself: it is still there at the next look, and would leave no room for others.
+ */
 export class RepairBuckets {
-  private readonly buckets = new Map<number, RepairItem[]>();
+  private readonly buckets = { placeable: new Map<number, RepairItem[]>(), stuck: new Map<number, RepairItem[]>() };
   private isPartial = false;
   private versions = 0;
   private bytes = 0;
@@ -42,16 +47,19 @@ export class RepairBuckets {
   add(item: RepairItem): void {
     this.versions += 1;
     this.bytes += item.bytes;
-    const bucket = this.buckets.get(item.survives) ?? [];
-    this.buckets.set(item.survives, bucket);
+    const buckets = item.isPlaceable ? this.buckets.placeable : this.buckets.stuck;
+    const bucket = buckets.get(item.survives) ?? [];
+    buckets.set(item.survives, bucket);
     if (bucket.length < this.itemsMax) bucket.push(item);
     else this.isPartial = true;
   }
 
   backlog(): RepairBacklog {
     const { isPartial, versions, bytes } = this;
-    const order = [...this.buckets.keys()].sort((a, b) => a - b);
-    return { items: order.flatMap((survives) => this.buckets.get(survives) ?? []), isPartial, versions, bytes };
+    const { placeable, stuck } = this.buckets;
+    const order = [...new Set([...placeable.keys(), ...stuck.keys()])].sort((a, b) => a - b);
+    const items = order.flatMap((survives) => [...(placeable.get(survives) ?? []), ...(stuck.get(survives) ?? [])]);
+    return { items, isPartial, versions, bytes };
   }
 }
 
@@ -61,21 +69,20 @@ export interface BacklogSearch {
   readonly isGone: (node: number) => boolean;
   /** Whether to look at every file even if no shard lies on such a node: its record may. */
   readonly looksAtAll: boolean;
+  /** How many nodes take new shards now. */
+  readonly writable: number;
 }
 
 /** Goes through the index for all that has to be restored. */
-export async function findBacklog(
-  metadata: MetadataStore,
-  { isGone, looksAtAll }: BacklogSearch,
-  signal: AbortSignal,
-): Promise<RepairBacklog> {
+export async function findBacklog(metadata: MetadataStore, search: BacklogSearch, signal: AbortSignal): Promise<RepairBacklog> {
   const damaged = await damageByVersion(metadata, signal);
   const buckets = new RepairBuckets();
+  const { isGone, looksAtAll } = search;
   const usage = await metadata.usage(signal);
   // Without a node that is gone there is no need to look at every file.
   if (looksAtAll || usage.some(({ node }) => isGone(node))) {
     for await (const { manifest } of metadata.files(signal)) {
-      const item = itemOf(manifest, damaged.get(manifest.versionId) ?? [], isGone);
+      const item = itemOf(manifest, damaged.get(manifest.versionId) ?? [], search);
       if (item === undefined) continue;
       damaged.delete(manifest.versionId);
       buckets.add(item);
@@ -84,7 +91,7 @@ export async function findBacklog(
   for (const [versionId, damage] of damaged) {
     const stored = await metadata.findByVersion(versionId, signal);
     if (stored === undefined) await metadata.clearDamage(damage, signal);
-    const item = stored && itemOf(stored.manifest, damage, isGone);
+    const item = stored && itemOf(stored.manifest, damage, search);
     if (item !== undefined) buckets.add(item);
   }
   return buckets.backlog();
@@ -102,7 +109,11 @@ async function damageByVersion(metadata: MetadataStore, signal: AbortSignal): Pr
 }
 
 /** What has to be done for a version; undefined: nothing. */
-export function itemOf(manifest: Manifest, damage: readonly Damage[], isGone: (node: number) => boolean): RepairItem | undefined {
+export function itemOf(
+  manifest: Manifest,
+  damage: readonly Damage[],
+  { isGone, writable }: Pick<BacklogSearch, 'isGone' | 'writable'>,
+): RepairItem | undefined {
   const { versionId, k, m, sliceBytes, sealedSize, usage, recordNodes } = manifest;
   const shardBytes = Math.min(sliceBytes, sealedSize);
   const gone = usage.filter(({ node }) => isGone(node));
@@ -112,5 +123,6 @@ export function itemOf(manifest: Manifest, damage: readonly Damage[], isGone: (n
   const worst = Math.max(0, ...[...inStripes.values()].map(({ length }) => length));
   const bytes = gone.reduce((sum, part) => sum + part.bytes, damage.length * shardBytes);
   const stripeBytes = (k + m) * shardBytes;
-  return { versionId, survives: m - gone.length - worst, bytes, stripeBytes, copies: m + 1, moves, damage };
+  const isPlaceable = gone.length === 0 || writable >= k + m;
+  return { versionId, survives: m - gone.length - worst, bytes, stripeBytes, copies: m + 1, moves, isPlaceable, damage };
 }

@@ -109,9 +109,15 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     if (status.state !== 'idle') return status;
     const waits = this.registry.nodes.map(({ number }) => ({ number, ms: this.away.waitMs(number) ?? 0 }));
     const next = waits.filter(({ ms }) => ms > 0).sort((a, b) => a.ms - b.ms)[0];
-    if (next === undefined) return status;
+    if (next === undefined)
+      return this.isSettled ? status : { ...status, state: 'waiting', reason: 'it is looked for what has to be restored' };
     const seconds = Math.ceil(next.ms / 1000);
     return { ...status, state: 'waiting', reason: `node ${next.number} is down, and counts as lost in ${seconds} s` };
+  }
+
+  /** True if all was done for the nodes that are lost now and the damage that is known, or there was nothing to do. */
+  private get isSettled(): boolean {
+    return !this.hasDamage && this.goneKey() === this.settledFor;
   }
 
   /** There is something to do. */
@@ -160,12 +166,14 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     const emptied = await this.emptiedNodes(signal);
     const isGone = (node: number): boolean => this.away.isAway(node) || emptied.has(node);
     const looksAtAll = key !== '' && key !== this.settledFor;
-    const backlog = await findBacklog(this.metadata, { isGone, looksAtAll }, signal);
+    const backlog = await findBacklog(this.metadata, { isGone, looksAtAll, writable: this.registry.writable().length }, signal);
     const isWhole = await this.restore(backlog, emptied, signal);
     const areBuried = await this.restoreTombstones(signal);
     if (!isWhole || !areBuried || backlog.isPartial) {
       this.hasDamage = true;
-      this.postpone(isWhole && areBuried);
+      // What did not fit does not wait for what cannot be done.
+      const goesOn = backlog.isPartial && this.progress.status().done.versions > 0;
+      this.postpone(goesOn || (isWhole && areBuried));
       return;
     }
     this.postpone(true);
@@ -187,7 +195,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   private async restore(backlog: RepairBacklog, emptied: ReadonlySet<number>, signal: AbortSignal): Promise<boolean> {
     const { progress } = this;
     if (backlog.items.length === 0) {
-      progress.end(undefined);
+      progress.settle();
       return true;
     }
     progress.begin(backlog);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { current, expectInPlace, places } from '../../../test/support/cluster-state.js';
 import { Cluster, NEVER } from '../../../test/support/cluster.js';
+import type { Stray } from '../write-ledger.js';
 import type { MovePolicy } from './move-plan.js';
 
 const SLICE = 100;
@@ -140,12 +141,38 @@ describe('the mover', () => {
     await expectInPlace(cluster, manifest);
   });
 
+  it('drops no copy for a lower R while one that stays cannot be written anew', async () => {
+    const manifest = await cluster.store(slices(5));
+    const [first] = await places(cluster, manifest);
+    const policy: MovePolicy = { m: 0, decide: ({ stripe, index }) => (stripe === 0 && index === 0 ? 'mend' : 'keep') };
+    const mend = cluster.faulty[first!.node - 1]!.inject({ on: 'put', effect: { fail: 'unavailable' } });
+    const report = await cluster.mover.move(manifest.versionId, policy, NEVER);
+    expect(report.unplaced).toBe(1);
+    expect((await current(cluster, manifest)).m).toBe(1);
+    expect(await places(cluster, manifest)).toHaveLength(10);
+    mend();
+    await cluster.mover.move(manifest.versionId, policy, NEVER);
+    expect((await current(cluster, manifest)).m).toBe(0);
+    await expectInPlace(cluster, manifest);
+  });
+
   it('goes round a node that fails', async () => {
     const manifest = await cluster.store(slices(30));
     cluster.faulty[4]!.inject({ on: 'put', effect: { fail: 'unavailable' }, nth: 2 });
     expect(await cluster.mover.move(manifest.versionId, leave(2), NEVER)).toMatchObject({ unplaced: 0 });
     await cluster.collector.deleteStrays(NEVER);
     await cluster.collector.sweep(NEVER);
+    await expectInPlace(cluster, manifest);
+  });
+
+  it('names what may lie where it failed, also if nothing could be moved', async () => {
+    const manifest = await cluster.store(slices(10));
+    for (const node of cluster.faulty) node.inject({ on: 'put', effect: { fail: 'unavailable' } });
+    const strays: Stray[] = [];
+    const mover = cluster.makeMover({ onStrays: (some) => strays.push(...some) });
+    const report = await mover.move(manifest.versionId, leave(1), NEVER);
+    expect(report).toMatchObject({ unplaced: 4, shards: 0 });
+    expect(strays.length).toBeGreaterThanOrEqual(4);
     await expectInPlace(cluster, manifest);
   });
 

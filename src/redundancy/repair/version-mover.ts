@@ -108,12 +108,14 @@ export class VersionMover {
         from = await this.copyStep(manifest, { policy, state, step, from, stepBytes }, signal);
         report.unplaced += step.unplaced;
         report.unread += step.unread;
-        if (isReshaped && !step.isWhole) {
+        // Before a copy is dropped all that stay have to be there, also those that are written anew.
+        if (isReshaped && (!step.isWhole || step.unplaced + step.unread > 0)) {
           this.parts.onStrays(step.undone());
           return;
         }
         const page = this.pageAfter(state, step, { k, m: policy.m ?? m });
-        if (page !== undefined) report.isCurrent = await this.commit(manifest, { policy, step, page }, signal);
+        if (page === undefined) this.parts.onStrays(step.undone());
+        else report.isCurrent = await this.commit(manifest, { policy, step, page }, signal);
       } catch (error) {
         this.parts.onStrays(step.undone());
         throw error;

@@ -5,6 +5,7 @@ import { Cluster, NEVER } from '../../../test/support/cluster.js';
 import type { Damage, Manifest } from '../../metadata/metadata-store.js';
 import { AwayNodes } from './away-nodes.js';
 import { findBacklog } from './repair-queue.js';
+import type { VersionMover } from './version-mover.js';
 import { VersionRepair } from './version-repair.js';
 
 const SLICE = 100;
@@ -26,11 +27,15 @@ function slices(count: number): Uint8Array[] {
 }
 
 /** Repairs all that is to be found, and returns in which order. */
-async function repairAll(emptied: ReadonlySet<number> = new Set()): Promise<{ done: number; order: string[] }> {
-  const { registry, metadata, mover } = cluster;
+async function repairAll(
+  emptied: ReadonlySet<number> = new Set(),
+  mover = cluster.mover,
+): Promise<{ done: number; order: string[] }> {
+  const { registry, metadata } = cluster;
   const repair = new VersionRepair({ registry, metadata, mover, away, reconcile: (id) => cluster.reconcile(id) });
   const isGone = (node: number): boolean => away.isAway(node) || emptied.has(node);
-  const { items } = await findBacklog(metadata, { isGone, looksAtAll: true }, NEVER);
+  const search = { isGone, looksAtAll: true, writable: registry.writable().length };
+  const { items } = await findBacklog(metadata, search, NEVER);
   let done = 0;
   for (const item of items) done += (await repair.repair(item, emptied, NEVER)).isDone ? 1 : 0;
   return { done, order: items.map(({ versionId }) => versionId) };
@@ -101,6 +106,36 @@ describe('a repair', () => {
     cluster.registry.setState(node, 'up', {});
     expect(await repairAll()).toMatchObject({ done: 1 });
     await expectInPlace(cluster, manifest);
+  });
+
+  it('does not forget what could not be mended because its node was away for a moment', async () => {
+    const manifest = await cluster.store(slices(6));
+    const damaged = await damage(manifest, 1);
+    const { node } = damaged[0]!;
+    away = new AwayNodes(cluster.registry, 60_000);
+    const blinking = {
+      move: async (...args: Parameters<VersionMover['move']>) => {
+        cluster.registry.setState(node, 'suspect', {});
+        const report = await cluster.mover.move(...args);
+        cluster.registry.setState(node, 'up', {});
+        return report;
+      },
+    } as VersionMover;
+    expect(await repairAll(new Set(), blinking)).toMatchObject({ done: 0 });
+    expect(await Array.fromAsync(cluster.metadata.damage(NEVER))).toEqual(damaged);
+    expect(await repairAll()).toMatchObject({ done: 1 });
+    await expectInPlace(cluster, manifest);
+  });
+
+  it('puts what is damaged on a full node on another one', async () => {
+    const body = slices(6);
+    const manifest = await cluster.store(body);
+    const [{ node }] = (await damage(manifest, 1)) as [Damage];
+    cluster.registry.setState(node, 'full', {});
+    cluster.faulty[node - 1]!.inject({ on: 'put', effect: { fail: 'full' } });
+    expect(await repairAll()).toMatchObject({ done: 1 });
+    await expectInPlace(cluster, manifest);
+    expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
   });
 
   it('does nothing for a file that was deleted, and forgets its damage', async () => {

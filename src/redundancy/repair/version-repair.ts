@@ -44,9 +44,13 @@ export class VersionRepair {
     const stored = await metadata.findByVersion(versionId, signal);
     const missing = stored === undefined ? [] : await this.missing(stored.manifest, emptied, signal);
     for (const one of missing) bad.add(keyOf(one));
-    const report = await mover.move(versionId, this.policy(bad), signal);
-    const mended = [...damage, ...missing];
-    const isDone = report.unplaced + report.unread === 0 && mended.every(({ node }) => !this.isOut(node));
+    let waiting = 0;
+    const report = await mover.move(
+      versionId,
+      this.policy(bad, () => (waiting += 1)),
+      signal,
+    );
+    const isDone = report.unplaced + report.unread + waiting === 0;
     if (!isDone) return { ...report, isDone };
     // A small body is in one entry with the record: what has taken the one may have taken the other.
     const isDoubtful = damage.length > 0 || stored?.manifest.recordNodes.some((node) => emptied.has(node)) === true;
@@ -55,21 +59,23 @@ export class VersionRepair {
     return { ...report, isDone };
   }
 
-  private policy(bad: ReadonlySet<string>): MovePolicy {
+  /** @param onWaiting told of each bad shard that has to stay for now: its node cannot be written to, and does not count as lost yet */
+  private policy(bad: ReadonlySet<string>, onWaiting: () => void): MovePolicy {
     const { registry, away } = this.parts;
     return {
-      decide: (place) => {
+      decide: (place, row) => {
         if (away.isAway(place.node)) return 'move';
-        return bad.has(keyOf({ node: place.node, shard: place })) && registry.reachable().includes(place.node) ? 'mend' : 'keep';
+        if (!bad.has(keyOf({ node: place.node, shard: place }))) return 'keep';
+        const writable = registry.writable();
+        if (writable.includes(place.node)) return 'mend';
+        if (registry.reachable().includes(place.node))
+          // A node that is full may refuse it, and one that is to be emptied has no use for it.
+          return writable.some((node) => !row.includes(node)) ? 'move' : 'mend';
+        onWaiting();
+        return 'keep';
       },
       mayKeepRecord: (node) => !away.isAway(node),
     };
-  }
-
-  /** A node that cannot be written to now, and does not count as lost yet: what is damaged there has to wait. */
-  private isOut(node: number): boolean {
-    const { registry, away } = this.parts;
-    return !away.isAway(node) && !registry.reachable().includes(node);
   }
 
   /** What nodes that were emptied lack of a version; what was restored before a crash is there. */
