@@ -216,6 +216,21 @@ describe('Forwarder', () => {
     expect(response.status).toBe(413);
   });
 
+  it('asks again where a kept connection breaks, but not for what may have happened', async () => {
+    const seen: string[] = [];
+    answer = (asked, response) => {
+      seen.push(asked.method ?? '');
+      if (seen.length % 2 === 0) asked.socket.resetAndDestroy();
+      else response.end('ok');
+    };
+    const url = `${urls.peer}/files/1`;
+    await (await fetch(url)).text();
+    expect(await (await fetch(url)).text()).toBe('ok'); // the second one broke, and the third was good
+    const deleted = await fetch(url, { method: 'DELETE' });
+    expect([deleted.status, await code(deleted)]).toEqual([502, 'gateway-lost']);
+    expect(seen).toEqual(['GET', 'GET', 'GET', 'DELETE']);
+  });
+
   it('tells a request that cannot have happened from one of which that is not known', async () => {
     answer = (_asked, response: ServerResponse) => void response.destroy();
     const broken = await fetch(urls.peer, { method: 'PUT', body: 'x' });
