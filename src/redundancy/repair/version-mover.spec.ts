@@ -145,6 +145,7 @@ describe('the mover', () => {
     const manifest = await cluster.store(slices(5));
     const [first] = await places(cluster, manifest);
     const policy: MovePolicy = { m: 0, decide: ({ stripe, index }) => (stripe === 0 && index === 0 ? 'mend' : 'keep') };
+    cluster.memory[first!.node - 1]!.damage({ versionId: manifest.versionId, stripe: 0, index: 0 });
     const mend = cluster.faulty[first!.node - 1]!.inject({ on: 'put', effect: { fail: 'unavailable' } });
     const report = await cluster.mover.move(manifest.versionId, policy, NEVER);
     expect(report.unplaced).toBe(1);
