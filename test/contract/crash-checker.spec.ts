@@ -280,7 +280,7 @@ describe('the checker finds', () => {
     const { file, stored } = acknowledge({ ...NOW, name: 'x' });
     stored.survives = 0;
     const findings = new Findings();
-    await new Checker(new Client(url), journal, findings).checkCopies([file], 1);
+    await new Checker(new Client(url), journal, findings).checkCopies([file], 1, 0);
     expect(findings.violations).toMatchObject([{ kind: 'thin' }]);
   });
 

@@ -11,6 +11,8 @@ const WIDTH = 8;
 const GONE_SAMPLE = 50;
 /** Pause before a question is asked again. */
 const PAUSE_MS = 500;
+/** Time in which repair has looked at what was in doubt. */
+const COPIES_MS_MAX = 20_000;
 
 export interface CheckOptions {
   /** How often a question is asked that is answered with an error, or not at all. */
@@ -65,13 +67,23 @@ export class Checker {
     }
   }
 
-  /** Tells if files have as many copies as they should, all nodes being up. `info` costs a look at the layout, so only some are asked. */
-  async checkCopies(files: readonly JournalFile[], survives: number): Promise<void> {
+  /**
+   * Tells if files have as many copies as they should, all nodes being up: soon, since what a rebuild could not see does not count before repair
+   * has looked at it. `info` costs a look at the layout, so only some are asked.
+   */
+  async checkCopies(files: readonly JournalFile[], survives: number, msMax = COPIES_MS_MAX): Promise<void> {
+    const deadline = performance.now() + msMax;
     for (const { id } of files) {
       if (id === undefined) continue;
-      const info = (await (await fetch(`${this.client.url}/files/${id}/info`)).json()) as { readonly survives?: number };
-      if (info.survives !== survives) this.findings.report('thin', `${id} survives ${String(info.survives)}, not ${survives}`);
+      let found = await this.survivesOf(id);
+      for (; found !== survives && performance.now() < deadline; found = await this.survivesOf(id)) await sleep(PAUSE_MS);
+      if (found !== survives) this.findings.report('thin', `${id} survives ${String(found)}, not ${survives}`);
     }
+  }
+
+  private async survivesOf(id: string): Promise<number | undefined> {
+    const info = (await (await fetch(`${this.client.url}/files/${id}/info`)).json()) as { readonly survives?: number };
+    return info.survives;
   }
 
   /** Which record of the list is which file: by the id, or by the name where the answer with the id never came. */
