@@ -52,55 +52,35 @@ export function decodeBatch(body: Uint8Array): NodeBatch {
 }
 
 export function encodeShardParts(parts: readonly ShardPart[]): Uint8Array {
-  const writer = new ByteWriter().number(parts.length);
-  // A length is one more than it is, so that 0 is free for "to the end".
-  for (const part of parts) {
-    const { offset = 0, length } = part;
-    writeShardId(writer, part)
-      .number(offset)
-      .number(length === undefined ? 0 : length + 1);
-  }
-  return writer.finish();
+  return encodeMany(parts, writeShardPart);
 }
 
 export function decodeShardParts(body: Uint8Array): readonly ShardPart[] {
-  return decode(body, (reader) =>
-    many(reader, () => {
-      const id = readShardId(reader);
-      const [offset, length] = [reader.number(), reader.number()];
-      return { ...id, offset, ...(length === 0 ? {} : { length: length - 1 }) };
-    }),
-  );
+  return decodeMany(body, readShardPart);
 }
 
 export function encodeShardIds(ids: readonly ShardId[]): Uint8Array {
-  const writer = new ByteWriter().number(ids.length);
-  for (const id of ids) writeShardId(writer, id);
-  return writer.finish();
+  return encodeMany(ids, writeShardId);
 }
 
 export function decodeShardIds(body: Uint8Array): readonly ShardId[] {
-  return decode(body, (reader) => many(reader, () => readShardId(reader)));
+  return decodeMany(body, readShardId);
 }
 
 export function encodeRecordKeys(keys: readonly RecordKey[]): Uint8Array {
-  const writer = new ByteWriter().number(keys.length);
-  for (const key of keys) writeRecordKey(writer, key);
-  return writer.finish();
+  return encodeMany(keys, writeRecordKey);
 }
 
 export function decodeRecordKeys(body: Uint8Array): readonly RecordKey[] {
-  return decode(body, (reader) => many(reader, () => readRecordKey(reader)));
+  return decodeMany(body, readRecordKey);
 }
 
 export function encodeRecordHeads(heads: readonly RecordHead[]): Uint8Array {
-  const writer = new ByteWriter().number(heads.length);
-  for (const head of heads) writeRecordHead(writer, head);
-  return writer.finish();
+  return encodeMany(heads, writeRecordHead);
 }
 
 export function decodeRecordHeads(body: Uint8Array): readonly RecordHead[] {
-  return decode(body, (reader) => many(reader, () => readRecordHead(reader)));
+  return decodeMany(body, readRecordHead);
 }
 
 /** A record in one piece, as the answer to a reading has it. */
@@ -146,6 +126,16 @@ function decode<Result>(bytes: Uint8Array, read: (reader: ByteReader) => Result)
   }
 }
 
+function encodeMany<Item>(items: readonly Item[], write: (writer: ByteWriter, item: Item) => ByteWriter): Uint8Array {
+  const writer = new ByteWriter().number(items.length);
+  for (const item of items) write(writer, item);
+  return writer.finish();
+}
+
+function decodeMany<Item>(body: Uint8Array, read: (reader: ByteReader) => Item): readonly Item[] {
+  return decode(body, (reader) => many(reader, () => read(reader)));
+}
+
 /** A count is not believed: there is room for as many as were read, and each takes bytes that are there. */
 function many<Item>(reader: ByteReader, read: () => Item): Item[] {
   const count = reader.number();
@@ -163,6 +153,19 @@ function readShardId(reader: ByteReader): ShardId {
   const [stripe, index] = [reader.number(), reader.number()];
   if (index > 255) throw new Error('no index');
   return { versionId, stripe, index };
+}
+
+/** A length is one more than it is, so that 0 is free for "to the end". */
+function writeShardPart(writer: ByteWriter, { offset = 0, length, ...id }: ShardPart): ByteWriter {
+  return writeShardId(writer, id)
+    .number(offset)
+    .number(length === undefined ? 0 : length + 1);
+}
+
+function readShardPart(reader: ByteReader): ShardPart {
+  const id = readShardId(reader);
+  const [offset, length] = [reader.number(), reader.number()];
+  return { ...id, offset, ...(length === 0 ? {} : { length: length - 1 }) };
 }
 
 function readShard(reader: ByteReader): Omit<Shard, 'bytes'> & { readonly length: number } {
