@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { ClusterFile } from '../config/cluster-file.js';
 import { DeadlineStorageNode } from '../nodes/deadline.storage-node.js';
-import { NodeSource, type OpenedNode, type ReadableNodes, type ServingNodes } from '../nodes/node-source.js';
+import { NodeSource, openEach, type OpenedNode, type ReadableNodes, type ServingNodes } from '../nodes/node-source.js';
 import { PeerStorageNode } from '../nodes/peer/peer.storage-node.js';
 import { NodeError, type StorageNode } from '../nodes/storage-node.js';
 import type { ClusterMember } from './cluster-member.js';
@@ -18,40 +18,22 @@ export class PeerNodeSource extends NodeSource {
   /** Peers may come later, in any order; who makes and introduces them is the {@link MapKeeper}. */
   override async open(cluster: ClusterFile): Promise<ServingNodes> {
     const { number } = this.member;
-    const exists = cluster.node(number).ready || (await this.makeOwn(cluster));
-    return { nodes: this.all(cluster), existing: exists ? [number] : [] };
+    const error = await this.makeIfNew(number, cluster);
+    return { nodes: this.all(cluster), existing: error === undefined ? [number] : [] };
   }
 
   /** One that cannot be reached now is made by the {@link MapKeeper} when it can. */
   override async openOne(number: number, cluster: ClusterFile): Promise<OpenedNode> {
-    const node = this.nodeOf(number, cluster);
-    if (cluster.node(number).ready) return { node, exists: true, error: undefined };
-    try {
-      await this.make(number, cluster);
-      return { node, exists: true, error: undefined };
-    } catch (error) {
-      if (!(error instanceof NodeError)) throw error;
-      this.logger.error({ node: number, err: error }, 'a node cannot be made and counts as down');
-      return { node, exists: false, error };
-    }
+    const error = await this.makeIfNew(number, cluster);
+    return { node: this.nodeOf(number, cluster), exists: error === undefined, error };
   }
 
-  override async openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
-    const readable = new Map<number, StorageNode>();
-    const missing = new Map<number, string>();
-    for (const node of this.all(cluster)) {
-      try {
-        // Before anything is read: what an older gateway could still write here would be missing from what was read.
-        await this.member.clients.get(node.number)?.giveMap(cluster.map, signal);
-        await node.probe(signal);
-        readable.set(node.number, node);
-      } catch (error) {
-        await node.close();
-        if (!(error instanceof NodeError)) throw error;
-        missing.set(node.number, error.message);
-      }
-    }
-    return { readable, missing };
+  override openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
+    return openEach(this.all(cluster), async (node) => {
+      // Before anything is read: what an older gateway could still write here would be missing from what was read.
+      await this.member.clients.get(node.number)?.giveMap(cluster.map, signal);
+      await node.probe(signal);
+    });
   }
 
   private all(cluster: ClusterFile): readonly StorageNode[] {
@@ -72,15 +54,16 @@ export class PeerNodeSource extends NodeSource {
     return new DeadlineStorageNode(node, limits.node_call_ms_max);
   }
 
-  private async makeOwn(cluster: ClusterFile): Promise<boolean> {
-    const { number } = this.member;
+  /** Returns why a node that never was cannot be made. */
+  private async makeIfNew(number: number, cluster: ClusterFile): Promise<NodeError | undefined> {
+    if (cluster.node(number).ready) return undefined;
     try {
       await this.make(number, cluster);
-      return true;
+      return undefined;
     } catch (error) {
       if (!(error instanceof NodeError)) throw error;
-      this.logger.error({ node: number, err: error }, 'a node cannot be opened and counts as down');
-      return false;
+      this.logger.error({ node: number, err: error }, 'a node cannot be made and counts as down');
+      return error;
     }
   }
 

@@ -3,10 +3,10 @@ import type { ClusterFile } from '../config/cluster-file.js';
 import { DeadlineStorageNode } from '../nodes/deadline.storage-node.js';
 import { FolderStorageNode } from '../nodes/folder/folder.storage-node.js';
 import { folderOptions } from '../nodes/folder-options.js';
-import { NodeSource, type OpenedNode, type ReadableNodes, type ServingNodes } from '../nodes/node-source.js';
+import { NodeSource, openEach, type OpenedNode, type ReadableNodes, type ServingNodes } from '../nodes/node-source.js';
 import { PeerStorageNode } from '../nodes/peer/peer.storage-node.js';
 import type { PeerSecret } from '../nodes/peer/peer-secret.js';
-import { NodeError, type StorageNode } from '../nodes/storage-node.js';
+import type { StorageNode } from '../nodes/storage-node.js';
 
 /** The nodes of a cluster whose gateway does not run: its own is a folder, the others are served by their processes. */
 export class RestNodeSource extends NodeSource {
@@ -25,22 +25,9 @@ export class RestNodeSource extends NodeSource {
     throw new TypeError('a store at rest is only read');
   }
 
-  override async openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
-    const readable = new Map<number, StorageNode>();
-    const missing = new Map<number, string>();
-    for (const number of cluster.members) {
-      const node = this.nodeOf(number, cluster);
-      try {
-        if (node instanceof FolderStorageNode) await node.open(signal);
-        else await node.probe(signal);
-        readable.set(number, node);
-      } catch (error) {
-        await node.close();
-        if (!(error instanceof NodeError)) throw error;
-        missing.set(number, error.message);
-      }
-    }
-    return { readable, missing };
+  override openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
+    const nodes = cluster.members.values().map((number) => this.nodeOf(number, cluster));
+    return openEach<StorageNode>(nodes, (node) => (node instanceof FolderStorageNode ? node.open(signal) : node.probe(signal)));
   }
 
   private nodeOf(number: number, cluster: ClusterFile): StorageNode {

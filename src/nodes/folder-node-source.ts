@@ -5,7 +5,7 @@ import type { ClusterFile } from '../config/cluster-file.js';
 import { DeadlineStorageNode } from './deadline.storage-node.js';
 import { FolderStorageNode } from './folder/folder.storage-node.js';
 import { folderOptions } from './folder-options.js';
-import { NodeSource, type OpenedNode, type ReadableNodes, type ServingNodes } from './node-source.js';
+import { NodeSource, openEach, type OpenedNode, type ReadableNodes, type ServingNodes } from './node-source.js';
 import { NodeError, type StorageNode } from './storage-node.js';
 
 /** All nodes are folders of this process. */
@@ -44,20 +44,9 @@ export class FolderNodeSource extends NodeSource {
     }
   }
 
-  override async openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
-    const readable = new Map<number, StorageNode>();
-    const missing = new Map<number, string>();
-    for (const number of cluster.members) {
-      const node = new FolderStorageNode({ ...folderOptions(number, this.config, cluster), readOnly: true });
-      try {
-        await node.open(signal);
-        readable.set(number, node);
-      } catch (error) {
-        await node.close();
-        if (!(error instanceof NodeError)) throw error;
-        missing.set(number, error.message);
-      }
-    }
-    return { readable, missing };
+  override openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
+    const folderOf = (number: number): FolderStorageNode =>
+      new FolderStorageNode({ ...folderOptions(number, this.config, cluster), readOnly: true });
+    return openEach(cluster.members.values().map(folderOf), (folder) => folder.open(signal));
   }
 }

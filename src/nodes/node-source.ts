@@ -1,6 +1,6 @@
 import type { AppConfig } from '../config/app-config.js';
 import type { ClusterFile } from '../config/cluster-file.js';
-import type { NodeError, StorageNode } from './storage-node.js';
+import { NodeError, type StorageNode } from './storage-node.js';
 
 /** The nodes of a store at rest, or of one that is taken over. */
 export interface ReadableNodes {
@@ -42,6 +42,26 @@ export abstract class NodeSource {
 
   /** Opens all nodes that are there, so that nothing on them is changed. @throws DomainError `storage-locked` */
   abstract openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes>;
+}
+
+/** Opens nodes one by one; one that cannot be opened is closed and counts as missing. */
+export async function openEach<Node extends StorageNode>(
+  nodes: Iterable<Node>,
+  open: (node: Node) => Promise<unknown>,
+): Promise<ReadableNodes> {
+  const readable = new Map<number, StorageNode>();
+  const missing = new Map<number, string>();
+  for (const node of nodes) {
+    try {
+      await open(node);
+      readable.set(node.number, node);
+    } catch (error) {
+      await node.close();
+      if (!(error instanceof NodeError)) throw error;
+      missing.set(node.number, error.message);
+    }
+  }
+  return { readable, missing };
 }
 
 export async function closeNodes({ readable }: ReadableNodes): Promise<void> {
