@@ -1,4 +1,3 @@
-import { LIMITS } from '../config/limits.js';
 import { type CallClass, writeClass } from '../nodes/node-latencies.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
 import { type NodeBatch, NodeError } from '../nodes/storage-node.js';
@@ -20,7 +19,7 @@ export interface NodePut {
 export class NodeWriter {
   constructor(
     private readonly registry: NodeRegistry,
-    private readonly slowMsMin: number = LIMITS.write_slow_ms_min,
+    private readonly slowMsMin: number,
   ) {}
 
   /** Resolves with undefined when the batch is durable, and with the error if it has to go elsewhere: then it may still arrive. */

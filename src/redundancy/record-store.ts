@@ -3,7 +3,7 @@ import type { MetadataStore } from '../metadata/metadata-store.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
 import type { NodeBatch, NodeError, NodeRecord, Shard } from '../nodes/storage-node.js';
 import type { Placement } from '../placement/placement.js';
-import { NodeWriter } from './node-writer.js';
+import type { NodeWriter } from './node-writer.js';
 
 /** A record as it is to be kept, and what goes with it. */
 export interface RecordDraft {
@@ -31,8 +31,7 @@ export interface RecordStoreParts {
   readonly registry: NodeRegistry;
   readonly placement: Placement;
   readonly metadata: MetadataStore;
-  /** One with the limits of production if absent. */
-  readonly writer?: NodeWriter;
+  readonly writer: NodeWriter;
 }
 
 interface Round {
@@ -52,13 +51,10 @@ const PAGE_BATCH_BYTES = 1024 * 1024;
 export class RecordStore {
   /** Revisions of which a record may still reach a node, with how many changes and puts that is due to. */
   private readonly underWay = new Map<number, number>();
-  private readonly writer: NodeWriter;
   private newest = 0;
   private noted = 0;
 
-  constructor(readonly parts: RecordStoreParts) {
-    this.writer = parts.writer ?? new NodeWriter(parts.registry);
-  }
+  constructor(readonly parts: RecordStoreParts) {}
 
   /** Runs one change of a file, from its first record on a node to its commit in the index, or its failure. */
   async change<Result>(work: (put: PutRecord) => Promise<Result>): Promise<Result> {
@@ -122,7 +118,7 @@ export class RecordStore {
     const mayMove = (): boolean => this.candidates(draft, round.lost).filter(this.isWanted).length > failed.length;
     const onLeft = (settled: Promise<unknown>): void => this.holdUntil(settled, round.placed.revision);
     const putTo = async (number: number, batch: NodeBatch): Promise<NodeError | undefined> =>
-      this.writer.put({ number, batch, mayMove, onLeft }, round.signal);
+      this.parts.writer.put({ number, batch, mayMove, onLeft }, round.signal);
     const puts = nodes.map(async (number, position) => {
       const shards = riders === undefined ? [] : [riders[position] as Shard];
       let error = pages && (await putPages(pages(number, round.placed), (batch) => putTo(number, batch)));

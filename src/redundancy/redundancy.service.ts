@@ -8,7 +8,6 @@ import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
 import { Hedging } from './hedging.js';
 import { layoutPages } from './layout.js';
-import { NodeWriter } from './node-writer.js';
 import { batchesInFlight, type CodingPlan, codingPlan } from './scheme.js';
 import { StripeCodec, type StripeShape } from './stripe-codec.js';
 import { type DamageListener, type SliceRange, StripeReader } from './stripe-reader.js';
@@ -31,10 +30,10 @@ export class RedundancyService {
     private readonly codec: StripeCodec,
     private readonly collector: CollectorService,
   ) {
-    const { placement } = this;
+    const { placement, writer } = collector.records.parts;
     this.holds = collector.holds;
     this.writing = {
-      stripes: new StripeStore(registry, placement, new NodeWriter(registry, live.current.limits.write_slow_ms_min)),
+      stripes: new StripeStore(registry, placement, writer),
       placement,
       metadata: collector.metadata,
       onStrays: (strays) => this.collector.addStrays(strays),

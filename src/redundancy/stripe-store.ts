@@ -1,8 +1,8 @@
 import { DomainError } from '../common/errors.js';
-import { NodeRegistry } from '../nodes/node-registry.js';
+import type { NodeRegistry } from '../nodes/node-registry.js';
 import type { Shard } from '../nodes/storage-node.js';
-import { Placement } from '../placement/placement.js';
-import { NodeWriter } from './node-writer.js';
+import type { Placement } from '../placement/placement.js';
+import type { NodeWriter } from './node-writer.js';
 import type { Stripe } from './stripe-batches.js';
 import type { WriteLedger } from './write-ledger.js';
 
@@ -27,7 +27,7 @@ export class StripeStore {
   constructor(
     private readonly registry: NodeRegistry,
     private readonly placement: Placement,
-    private readonly writer = new NodeWriter(registry),
+    private readonly writer: NodeWriter,
   ) {}
 
   /** @throws DomainError `not-enough-nodes` if a stripe of this width cannot be stored now */

@@ -82,7 +82,7 @@ export class Cluster {
     this.faulty = this.memory.map((node) => new FaultyStorageNode(node, { seed: node.number }));
     this.registry = new NodeRegistry(this.faulty);
     for (const { number } of this.memory) this.registry.setState(number, 'up', {});
-    const writer = new NodeWriter(this.registry, shape.limits?.write_slow_ms_min);
+    const writer = new NodeWriter(this.registry, (shape.limits ?? LIMITS).write_slow_ms_min);
     this.stripes = new StripeStore(this.registry, this.placement, writer);
     this.records = new RecordStore({ registry: this.registry, placement: this.placement, metadata, writer });
     this.collector = new Collector({
