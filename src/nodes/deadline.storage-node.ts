@@ -1,3 +1,4 @@
+import { leavable } from '../common/leavable.js';
 import {
   NodeError,
   StorageNode,
@@ -92,27 +93,15 @@ export class DeadlineStorageNode extends StorageNode {
   private async limited<Result>(
     call: (limit: AbortSignal) => Promise<Result>,
     signal: AbortSignal,
-    controller = new AbortController(),
+    controller?: AbortController,
   ): Promise<Result> {
-    signal.throwIfAborted();
-    const { promise: refused, reject } = Promise.withResolvers<never>();
-    const stop = (reason: unknown): void => {
-      reject(reason); // first, so that the reason wins over whatever the aborted call makes of it
-      controller.abort(reason);
-    };
-    // Only passed on and not raced: what the call has under way must have ended when the caller cleans up after it.
-    const onAbort = (): void => controller.abort(signal.reason);
-    const timer = setTimeout(
-      () => stop(new NodeError('unavailable', `did not answer within ${this.callMsMax} ms`)),
-      this.callMsMax,
-    );
-    signal.addEventListener('abort', onAbort, { once: true });
+    const { result, leave } = leavable(call, signal, controller);
+    const onLimit = (): void => leave(new NodeError('unavailable', `did not answer within ${this.callMsMax} ms`));
+    const timer = setTimeout(onLimit, this.callMsMax);
     try {
-      // The race listens to the loser too, so what comes back too late is no unhandled rejection.
-      return await Promise.race([refused, call(controller.signal)]);
+      return await result;
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
     }
   }
 }

@@ -1,6 +1,7 @@
+import { leavable } from '../common/leavable.js';
 import { type CallClass, writeClass } from '../nodes/node-latencies.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
-import { type NodeBatch, NodeError } from '../nodes/storage-node.js';
+import { type NodeBatch, NodeError, type StorageNode } from '../nodes/storage-node.js';
 
 /** A write that takes so many times what it usually takes is late. */
 const SLOW_FACTOR = 4;
@@ -23,60 +24,54 @@ export class NodeWriter {
   ) {}
 
   /** Resolves with undefined when the batch is durable, and with the error if it has to go elsewhere: then it may still arrive. */
-  async put({ number, batch, mayMove, onLeft }: NodePut, signal: AbortSignal): Promise<NodeError | undefined> {
-    const kind = writeClass([...batch.shards, ...batch.records].reduce((sum, { bytes }) => sum + bytes.length, 0));
-    const giveUp = new AbortController();
-    const started = this.registry.now();
-    let left: Promise<unknown> = Promise.resolve();
-    const call = this.registry.call(
-      number,
-      (node, limit) => {
-        const put = node.put(batch, limit);
-        left = put.catch(() => undefined);
-        return put;
-      },
-      { signal: AbortSignal.any([signal, giveUp.signal]), latency: kind },
-    );
-    const patience = this.patience(number, kind, mayMove);
+  async put(nodePut: NodePut, signal: AbortSignal): Promise<NodeError | undefined> {
+    const { number, batch } = nodePut;
+    const latency = writeClass(bytesOf(batch.shards) + bytesOf(batch.records));
+    let put: Promise<void> | undefined;
+    const run = (node: StorageNode, limit: AbortSignal): Promise<void> => (put = node.put(batch, limit));
+    let endPatience = (): void => undefined;
     try {
-      const late = await Promise.race([call.then(() => undefined), patience.over]);
-      if (late === undefined) return undefined;
-      this.registry.late(number, kind, this.registry.now() - started);
-      giveUp.abort(late);
-      onLeft?.(left);
-      return late;
+      const { result, leave } = leavable((limit) => this.registry.call(number, run, { signal: limit, latency }), signal);
+      endPatience = this.beginPatience(nodePut, latency, leave);
+      await result;
+      return undefined;
     } catch (error) {
       if (!(error instanceof NodeError)) throw error;
-      onLeft?.(left);
+      nodePut.onLeft?.(Promise.resolve(put).catch(() => undefined));
       return error;
     } finally {
-      patience.end();
+      endPatience();
     }
   }
 
-  /** Runs out when a call is late and may move; begins anew as long as it may not. */
-  private patience(
-    number: number,
-    kind: CallClass,
-    mayMove: () => boolean,
-  ): { readonly over: Promise<NodeError>; readonly end: () => void } {
-    const { promise: over, resolve } = Promise.withResolvers<NodeError>();
-    const ms = this.patienceMs(number, kind);
-    let timer: NodeJS.Timeout | undefined;
+  /**
+   * Leaves a put when it is late and may move; begins anew as long as it may not. Returns what ends that.
+   * Nearly all puts are done before any of them could be late, so how long it may take is only found out after that time.
+   */
+  private beginPatience({ number, mayMove }: NodePut, kind: CallClass, leave: (late: NodeError) => void): () => void {
+    const { registry, slowMsMin } = this;
+    const started = registry.now();
+    let patienceMs: number | undefined;
     let hasEnded = false;
     const onTime = (): void => {
       if (hasEnded) return;
-      if (mayMove()) resolve(new NodeError('unavailable', `a write was not done after ${Math.round(ms)} ms`));
-      else begin();
+      const waitedMs = Math.max(slowMsMin, registry.now() - started); // a timer may be early by a fraction
+      patienceMs ??= this.patienceMs(number, kind);
+      if (waitedMs < patienceMs) wait(patienceMs - waitedMs);
+      else if (!mayMove()) wait(patienceMs);
+      else {
+        registry.late(number, kind, waitedMs);
+        leave(new NodeError('unavailable', `a write was not done after ${Math.round(patienceMs)} ms`));
+      }
     };
+    let timer: NodeJS.Timeout | undefined;
     // An answer that came while this process was busy with other things is taken before the second step.
-    const begin = (): void => void (timer = setTimeout(() => setImmediate(onTime), ms));
-    begin();
-    const end = (): void => {
+    const wait = (ms: number): void => void (timer = setTimeout(() => setImmediate(onTime), ms));
+    wait(slowMsMin);
+    return () => {
       hasEnded = true;
       clearTimeout(timer);
     };
-    return { over, end };
   }
 
   /**
@@ -95,4 +90,8 @@ export class NodeWriter {
     const usual = others[Math.floor((others.length - 1) / 2)] ?? 0;
     return Math.max(this.slowMsMin, SLOW_FACTOR * Math.max(own, usual));
   }
+}
+
+function bytesOf(items: readonly { readonly bytes: Uint8Array }[]): number {
+  return items.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }
