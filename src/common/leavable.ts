@@ -37,7 +37,7 @@ export function leavable<Result>(
     },
   );
   const leave = (reason: Error): void => {
-    reject(reason); // first, so that the reason wins over whatever the aborted call makes of it
+    reject(reason);
     controller.abort(reason);
     forget();
   };
