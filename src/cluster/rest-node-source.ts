@@ -25,6 +25,10 @@ export class RestNodeSource extends NodeSource {
     throw new TypeError('a store at rest is only read');
   }
 
+  override tell(): Promise<readonly number[]> {
+    throw new TypeError('a store at rest is only read');
+  }
+
   override async openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
     const readable = new Map<number, StorageNode>();
     const missing = new Map<number, string>();

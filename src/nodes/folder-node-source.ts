@@ -44,6 +44,11 @@ export class FolderNodeSource extends NodeSource {
     }
   }
 
+  /** Nobody else can take them over. */
+  override tell(cluster: ClusterFile): Promise<readonly number[]> {
+    return Promise.resolve(cluster.members);
+  }
+
   override async openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
     const readable = new Map<number, StorageNode>();
     const missing = new Map<number, string>();
