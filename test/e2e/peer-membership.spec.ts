@@ -77,7 +77,8 @@ describe('peers that come and go', () => {
   }, 120_000);
 
   it('counts a new node only when no takeover can miss it, by a reload and by a restart', async () => {
-    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1 });
+    const config = { limits: { probe_interval_ms: 400, probe_ms_max: 1200 } };
+    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config });
     const added = await cluster.grow();
     for (const cutOff of [2, 3, 4]) cluster.freeze(cutOff);
     await cluster.restart(added);
