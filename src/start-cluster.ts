@@ -17,6 +17,7 @@ import { addressError, type RunningApp } from './create-app.js';
 import { createGuardedServer, endConnections } from './http/guarded-server.js';
 import { spoken } from './cluster/spoken.js';
 import { PeerSecret } from './nodes/peer/peer-secret.js';
+import { newRun } from './nodes/peer/peer-hello.js';
 import { PeerServer } from './nodes/peer/peer-server.js';
 import { openGateway } from './open-gateway.js';
 import { openPeer } from './open-peer.js';
@@ -37,7 +38,9 @@ export async function startCluster(config: AppConfig): Promise<RunningProcess> {
   const secret = openSecret(config);
   const signal = AbortSignal.timeout(config.limits.node_call_ms_max);
   const member = await ClusterMember.open(config, PeerSecret.of(secret), signal);
-  const running = new ClusterProcess(member, new ForwardProof(secret, config.limits.peer_clock_ms_max), lock);
+  const run = newRun();
+  const proof = new ForwardProof(secret, run, config.limits.peer_clock_ms_max);
+  const running = new ClusterProcess(member, { proof, run }, lock);
   try {
     await running.start();
     return running;
@@ -49,6 +52,7 @@ export async function startCluster(config: AppConfig): Promise<RunningProcess> {
 
 class ClusterProcess implements RunningProcess {
   private readonly logger = new Logger('Cluster');
+  private readonly proof: ForwardProof;
   private readonly server: Server;
   private readonly peers: PeerServer;
   private readonly stopping = new AbortController();
@@ -60,15 +64,17 @@ class ClusterProcess implements RunningProcess {
 
   constructor(
     private readonly member: ClusterMember,
-    private readonly proof: ForwardProof,
+    { proof, run }: { readonly proof: ForwardProof; readonly run: string },
     private readonly lock: ProcessLock,
   ) {
+    this.proof = proof;
     const { config, secret, local } = member;
     this.server = createGuardedServer(config.limits, (request, response) => this.answer(request, response));
     this.peers = new PeerServer({
       secret,
       local,
       limits: config.limits,
+      run,
       about: () => ({
         nodeCount: member.config.node_count,
         redundancyCount: member.config.redundancy_count,
@@ -191,7 +197,7 @@ class ClusterProcess implements RunningProcess {
 
   private async takeOver(isForced: boolean, say: (line: string) => void, signal: AbortSignal): Promise<void> {
     // One that is just becoming the gateway is no peer any more: the term that it would begin would fence itself.
-    await this.changing.catch(() => undefined);
+    for (let before: unknown; before !== this.changing;) await (before = this.changing).catch(() => undefined);
     if (this.role() === 'gateway') {
       say(`node ${this.member.number} is the gateway already`);
       return;
