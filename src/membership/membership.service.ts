@@ -101,11 +101,13 @@ export class MembershipService {
    */
   replace(number: number): Promise<void> {
     return this.inTurn(async () => {
-      const { registry, cluster } = this.membership;
+      const { registry, cluster, live } = this.membership;
       const before = this.entry(number);
       if (before.state !== 'active') refuse('replace-refused', `node ${number} is to be emptied: cancel that first`);
       const { state } = registry.status(number);
       if (state !== 'down') refuse('replace-refused', `node ${number} is ${state}: only a node that is down can be replaced`);
+      // Nobody has read anything of the new one; and the old one, should it stay after all, is only proven once more.
+      await this.collector.metadata.noteProven(number, undefined, AbortSignal.timeout(live.current.limits.node_call_ms_max));
       await registry.retire(number)?.close();
       // In this order a crash in between is harmless: a node that is not ready is made at the next start.
       const fresh = { nodeId: newId<NodeId>(), ready: false, lostBefore: Date.now() };

@@ -4,7 +4,7 @@ import type { CollectorService } from '../redundancy/collector.service.js';
 import { layoutPages, LayoutView, STRIPES_PER_PAGE } from '../redundancy/layout.js';
 import type { MovePolicy, ShardPlace } from '../redundancy/repair/move-plan.js';
 import type { VersionMover } from '../redundancy/repair/version-mover.js';
-import { type Amiss, isTombstoneAmiss, type Target } from './amiss.js';
+import { type Amiss, isNarrow, isTombstoneAmiss, type Target } from './amiss.js';
 
 /** Shards that one call looks at. */
 const CHECK_BATCH = 1000;
@@ -50,7 +50,8 @@ export class VersionAligner {
     }
     for (const node of amiss.restores)
       if (await this.hasLostRecord(node, stored, signal)) await this.collector.reconcileFile(file.id);
-    return amiss.isReshaped && !canReshape ? 'misshapen' : 'done';
+    if (amiss.isReshaped && !canReshape) return 'misshapen';
+    return isNarrow(manifest) && (await this.isStillNarrow(manifest, signal)) ? 'misshapen' : 'done';
   }
 
   /** Puts a tombstone anew, if it is on nodes that leave or a copy of it was lost; `well` if it is as it is to be. */
@@ -64,6 +65,12 @@ export class VersionAligner {
     // Where the others cannot be reached it is put on nodes that leave all the same, and has to wait for them.
     const after = await this.metadata.findTombstone(fileId, signal);
     return after !== undefined && isTombstoneAmiss(after, target) ? 'failed' : 'done';
+  }
+
+  /** Of an index that has lost a page of its layout, it stays so. */
+  private async isStillNarrow({ versionId }: Manifest, signal: AbortSignal): Promise<boolean> {
+    const stored = await this.metadata.findByVersion(versionId, signal);
+    return stored !== undefined && isNarrow(stored.manifest);
   }
 
   private policy({ isLeaving }: Target, { lost, m, isFewer }: Wanted): MovePolicy {

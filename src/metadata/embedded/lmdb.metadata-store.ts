@@ -241,8 +241,11 @@ export class LmdbMetadataStore extends MetadataStore {
     return this.change(signal, (tables) => clearDamage(tables, damage));
   }
 
-  override noteProven(node: number, at: number, signal: AbortSignal): Promise<void> {
-    return this.change(signal, ({ proven }) => raiseRevision(proven, nodeKey(node), at));
+  override noteProven(node: number, at: number | undefined, signal: AbortSignal): Promise<void> {
+    return this.change(signal, ({ proven }) => {
+      if (at === undefined) proven.removeSync(nodeKey(node));
+      else raiseRevision(proven, nodeKey(node), at);
+    });
   }
 
   override provenAt(node: number, signal: AbortSignal): Promise<number | undefined> {
