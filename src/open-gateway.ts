@@ -30,7 +30,9 @@ export async function openGateway(member: ClusterMember, file: ClusterFile): Pro
   } catch (error) {
     await keeper.stop();
     // What could not be begun is what matters; that it did not end in good order either, the log says.
-    await app?.close().catch((cause: unknown) => new Logger('Cluster').error({ err: cause }, 'the gateway did not end in good order'));
+    await app
+      ?.close()
+      .catch((cause: unknown) => new Logger('Cluster').error({ err: cause }, 'the gateway did not end in good order'));
     throw error;
   }
 }

@@ -68,5 +68,9 @@ async function passOn(
   // One that is the gateway since a moment ago was not asked yet.
   const target = problem === undefined ? (watch.target() ?? (await watch.relearn())) : undefined;
   if (target !== undefined) forwarder.forward(target, exchange);
-  else answerProblem(new DomainError('gateway-unavailable', problem ?? 'the process that holds the index does not answer'), exchange);
+  else
+    answerProblem(
+      new DomainError('gateway-unavailable', problem ?? 'the process that holds the index does not answer'),
+      exchange,
+    );
 }

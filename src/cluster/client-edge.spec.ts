@@ -26,7 +26,9 @@ function ask(
   return { status: admitClient(proof, request, response) ? 200 : response.statusCode, from: forwarderOf(request) };
 }
 
-beforeAll(() => Logger.overrideLogger(false));
+beforeAll(() => {
+  Logger.overrideLogger(false);
+});
 
 describe('admitClient', () => {
   it('lets in who is on this machine, by whatever address', () => {

@@ -25,7 +25,10 @@ describe('ForwardProof', () => {
 
   it('takes no proof for another request, another peer, of another secret, of another time, or what is none', () => {
     let now = 1_000_000;
-    const [sender, receiver] = ['secret', 'secret'].map((secret) => new ForwardProof(secret, RUN, 60_000, () => now)) as [ForwardProof, ForwardProof];
+    const [sender, receiver] = ['secret', 'secret'].map((secret) => new ForwardProof(secret, RUN, 60_000, () => now)) as [
+      ForwardProof,
+      ForwardProof,
+    ];
     const value = sender.sign(3, RUN, ASKED);
     const wrong = [
       carrying(value, { method: 'GET' }),

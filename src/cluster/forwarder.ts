@@ -118,7 +118,13 @@ export class Forwarder {
   private begin({ origin, run }: ForwardTarget, request: IncomingMessage): ClientRequest {
     const { number, proof, silenceMsMax } = this.options;
     const { hostname, port, protocol, host } = new URL(origin);
-    const headers = [...endToEnd(request), 'X-Request-Id', requestIdOf(request), FORWARD_HEADER, proof.sign(number, run, request)];
+    const headers = [
+      ...endToEnd(request),
+      'X-Request-Id',
+      requestIdOf(request),
+      FORWARD_HEADER,
+      proof.sign(number, run, request),
+    ];
     if (request.headers.host === undefined) headers.push('Host', host);
     if (request.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
     return beginRequest({

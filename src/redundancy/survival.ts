@@ -35,7 +35,9 @@ export function readableShards(
   { createdAt }: Manifest,
   damage: readonly Damage[],
 ): ReportOptions['isReadable'] {
-  const bad = new Set(damage.flatMap(({ node, shard }) => (shard === undefined ? [] : [`${shard.stripe}/${shard.index}/${node}`])));
+  const bad = new Set(
+    damage.flatMap(({ node, shard }) => (shard === undefined ? [] : [`${shard.stripe}/${shard.index}/${node}`])),
+  );
   return ({ node, stripe, index }) => registry.isReadable(node, createdAt) && !bad.has(`${stripe}/${index}/${node}`);
 }
 

@@ -242,10 +242,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override noteProven(node: number, at: number | undefined, signal: AbortSignal): Promise<void> {
-    return this.change(signal, ({ proven }) => {
-      if (at === undefined) proven.removeSync(nodeKey(node));
-      else raiseRevision(proven, nodeKey(node), at);
-    });
+    return this.change(signal, ({ proven }) => raiseRevision(proven, nodeKey(node), at));
   }
 
   override provenAt(node: number, signal: AbortSignal): Promise<number | undefined> {
