@@ -1,9 +1,10 @@
+import { Logger } from '@nestjs/common';
 import type { ClusterMember } from './cluster/cluster-member.js';
 import type { ClusterRole } from './cluster/cluster-role.js';
 import { MapKeeper } from './cluster/map-keeper.js';
 import { PeerNodeSource } from './cluster/peer-node-source.js';
 import type { ClusterFile } from './config/cluster-file.js';
-import { openApp } from './create-app.js';
+import { openApp, type OpenApp } from './create-app.js';
 import { ClusterView } from './nodes/cluster-view.js';
 
 /** Opens the role of the gateway: index, keys, files. @throws DomainError with one of the codes of a start that fails */
@@ -12,20 +13,26 @@ export async function openGateway(member: ClusterMember, file: ClusterFile): Pro
   const keeper = new MapKeeper({ member, file, view });
   // Before the nodes are probed for the first time, so that those of a new cluster are there by then.
   await keeper.round();
+  let app: OpenApp | undefined;
   try {
-    const app = await openApp(member.config, { file, live: member.live, source: new PeerNodeSource(member), view });
+    app = await openApp(member.config, { file, live: member.live, source: new PeerNodeSource(member), view });
+    const opened = app;
     keeper.start();
     return {
       name: 'gateway',
-      answer: app.answer,
-      reload: app.reload,
+      answer: opened.answer,
+      reload: opened.reload,
       close: async () => {
         await keeper.stop();
-        await app.close();
+        await opened.close();
       },
     };
   } catch (error) {
     await keeper.stop();
+    // What could not be begun is what matters; that it did not end in good order either, the log says.
+    await app
+      ?.close()
+      .catch((cause: unknown) => new Logger('Cluster').error({ err: cause }, 'the gateway did not end in good order'));
     throw error;
   }
 }

@@ -29,12 +29,17 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
   app.useLogger(app.get(Logger));
   app.flushLogs();
   serveDocument(app, document);
-  const forwarder = new Forwarder({ number, proof, silenceMsMax: SILENCE_SHARE * config.limits.idle_ms_max });
+  const forwarder = new Forwarder({
+    number,
+    proof,
+    silenceMsMax: SILENCE_SHARE * config.limits.idle_ms_max,
+    relearn: () => watch.relearn(),
+  });
   const log = app.get(RequestLog);
   const adapter = adapterOf(app);
   adapter.serveDirectly((request, response) => {
     if (OWN.test(request.url ?? '')) return false;
-    log.follow(request, response, () => passOn({ request, response }, watch, forwarder));
+    log.follow(request, response, () => void passOn({ request, response }, watch, forwarder));
     return true;
   });
   await app.init();
@@ -51,16 +56,21 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
   };
 }
 
-function passOn(
+async function passOn(
   exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
   watch: GatewayWatch,
   forwarder: Forwarder,
-): void {
-  const origin = watch.origin();
+): Promise<void> {
   const problem =
     forwarderOf(exchange.request) === undefined
       ? watch.problem()
       : 'a peer passed this on to a process that does not hold the index';
-  if (origin !== undefined && problem === undefined) forwarder.forward(origin, exchange);
-  else answerProblem(new DomainError('gateway-unavailable', problem ?? 'it is not known where the index is'), exchange);
+  // One that is the gateway since a moment ago was not asked yet.
+  const target = problem === undefined ? (watch.target() ?? (await watch.relearn())) : undefined;
+  if (target !== undefined) forwarder.forward(target, exchange);
+  else
+    answerProblem(
+      new DomainError('gateway-unavailable', problem ?? 'the process that holds the index does not answer'),
+      exchange,
+    );
 }

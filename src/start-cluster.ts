@@ -6,6 +6,7 @@ import { admitClient } from './cluster/client-edge.js';
 import { ClusterMember } from './cluster/cluster-member.js';
 import type { ClusterRole } from './cluster/cluster-role.js';
 import { openSecret } from './cluster/cluster-secret.js';
+import { openOwnMap } from './cluster/own-map.js';
 import { lockOf } from './cluster/process-lock-of.js';
 import { ForwardProof } from './cluster/forward-proof.js';
 import { DomainError } from './common/errors.js';
@@ -16,6 +17,7 @@ import { addressError, type RunningApp } from './create-app.js';
 import { createGuardedServer, endConnections } from './http/guarded-server.js';
 import { spoken } from './cluster/spoken.js';
 import { PeerSecret } from './nodes/peer/peer-secret.js';
+import { newRun } from './nodes/peer/peer-hello.js';
 import { PeerServer } from './nodes/peer/peer-server.js';
 import { openGateway } from './open-gateway.js';
 import { openPeer } from './open-peer.js';
@@ -36,7 +38,9 @@ export async function startCluster(config: AppConfig): Promise<RunningProcess> {
   const secret = openSecret(config);
   const signal = AbortSignal.timeout(config.limits.node_call_ms_max);
   const member = await ClusterMember.open(config, PeerSecret.of(secret), signal);
-  const running = new ClusterProcess(member, new ForwardProof(secret, config.limits.peer_clock_ms_max), lock);
+  const run = newRun();
+  const proof = new ForwardProof(secret, run, config.limits.peer_clock_ms_max);
+  const running = new ClusterProcess(member, { proof, run }, lock);
   try {
     await running.start();
     return running;
@@ -48,6 +52,7 @@ export async function startCluster(config: AppConfig): Promise<RunningProcess> {
 
 class ClusterProcess implements RunningProcess {
   private readonly logger = new Logger('Cluster');
+  private readonly proof: ForwardProof;
   private readonly server: Server;
   private readonly peers: PeerServer;
   private readonly stopping = new AbortController();
@@ -55,18 +60,21 @@ class ClusterProcess implements RunningProcess {
   /** Changes of the role, one after the other. */
   private changing: Promise<void> = Promise.resolve();
   private takingOver = false;
+  private readonly waits = Promise.withResolvers<undefined>();
 
   constructor(
     private readonly member: ClusterMember,
-    private readonly proof: ForwardProof,
+    { proof, run }: { readonly proof: ForwardProof; readonly run: string },
     private readonly lock: ProcessLock,
   ) {
+    this.proof = proof;
     const { config, secret, local } = member;
     this.server = createGuardedServer(config.limits, (request, response) => this.answer(request, response));
     this.peers = new PeerServer({
       secret,
       local,
       limits: config.limits,
+      run,
       about: () => ({
         nodeCount: member.config.node_count,
         redundancyCount: member.config.redundancy_count,
@@ -91,7 +99,8 @@ class ClusterProcess implements RunningProcess {
     await this.member.hearAll(this.stopping.signal);
     if (this.member.map === undefined && this.member.number === 1) await this.beginCluster();
     this.member.onMap(() => this.reconsider());
-    await this.settle();
+    // A gateway that has to wait for others is served as far as it is there.
+    await Promise.race([this.settle(), this.waits.promise]);
   }
 
   async reload(): Promise<void> {
@@ -137,25 +146,34 @@ class ClusterProcess implements RunningProcess {
       .catch(() => undefined)
       .then(async () => {
         if (this.stopping.signal.aborted || this.takingOver) return;
-        const file = this.entitlement();
-        if (this.role() !== (file === undefined ? 'peer' : 'gateway')) await this.change(file);
+        const isEntitled = this.isEntitled();
+        if (this.role() === (isEntitled ? 'gateway' : 'peer')) return;
+        if (!isEntitled) await this.becomePeer();
+        else await this.becomeGateway(await openOwnMap(this.member, () => this.onWait(), this.stopping.signal));
       });
     return this.changing;
   }
 
-  private async change(file: ClusterFile | undefined): Promise<void> {
+  /** Whoever started this process does not hear of it any more if it fails after that. */
+  private onWait(): void {
+    this.waits.resolve(undefined);
+    this.changing.catch((error: unknown) => this.logger.error({ err: error }, 'the role could not be changed'));
+  }
+
+  /** @param file undefined if this process is not the one by now */
+  private async becomeGateway(file: ClusterFile | undefined): Promise<void> {
+    if (file === undefined || this.stopping.signal.aborted) return;
+    const before = this.current;
+    this.logger.log({ node: this.member.number, term: file.map.term }, 'becomes the gateway');
+    this.current = await openGateway(this.member, file);
+    await before?.close();
+  }
+
+  /** First the requests go elsewhere, then what they went to is closed; a gateway that is fenced may well fail to end in good order. */
+  private async becomePeer(): Promise<void> {
     const before = this.current;
     const { number, map } = this.member;
-    this.logger.log(
-      { node: number, term: map?.term, gateway: map?.gateway },
-      file === undefined ? 'becomes a peer' : 'becomes the gateway',
-    );
-    if (file !== undefined) {
-      this.current = await openGateway(this.member, file);
-      await before?.close();
-      return;
-    }
-    // First the requests go elsewhere, then what they went to is closed; a gateway that is fenced may well fail to end in good order.
+    this.logger.log({ node: number, term: map?.term, gateway: map?.gateway }, 'becomes a peer');
     this.current = await openPeer(this.member, this.proof);
     try {
       await before?.close();
@@ -164,24 +182,22 @@ class ClusterProcess implements RunningProcess {
     }
   }
 
-  /** The file of the cluster if this process is its gateway, and the index beside the file is of the term that the nodes obey. */
-  private entitlement(): ClusterFile | undefined {
+  /** Whether this process is the gateway, and the index in its storage is of the term that the nodes obey. */
+  private isEntitled(): boolean {
     const { map, number, config } = this.member;
-    if (map?.gateway !== number) return undefined;
+    if (map?.gateway !== number) return false;
     const there = ClusterFile.peek(config.storage_directory);
-    if (there?.clusterId === map.clusterId && there.term === map.term) {
-      // An older copy of the file was put back: the nodes know better.
-      if (map.revision > there.revision) ClusterFile.restore(config.storage_directory, map);
-      return ClusterFile.open(config.storage_directory, config.node_count);
-    }
+    if (there?.clusterId === map.clusterId && there.term === map.term) return true;
     this.logger.error(
       { term: map.term, ours: there?.term },
       'the nodes take this process for the gateway, and it has no index of that term: run dcloud takeover',
     );
-    return undefined;
+    return false;
   }
 
   private async takeOver(isForced: boolean, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+    // One that is just becoming the gateway is no peer any more: the term that it would begin would fence itself.
+    for (let before: unknown; before !== this.changing;) await (before = this.changing).catch(() => undefined);
     if (this.role() === 'gateway') {
       say(`node ${this.member.number} is the gateway already`);
       return;

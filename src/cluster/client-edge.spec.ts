@@ -1,26 +1,34 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { forwarderOf } from '../http/forwarded.js';
 import { admitClient } from './client-edge.js';
+import { newRun } from '../nodes/peer/peer-hello.js';
 import { FORWARD_HEADER, ForwardProof } from './forward-proof.js';
 
-const proof = new ForwardProof('secret', 60_000);
+const RUN = newRun();
+const proof = new ForwardProof('secret', RUN, 60_000);
 
 function ask(
   remoteAddress: string | undefined,
   localAddress: string | undefined,
-  isPassedOn = false,
+  passedOnTo?: string,
 ): { readonly status: number; readonly from: number | undefined } {
   const socket = Object.defineProperties(new Socket(), {
     remoteAddress: { value: remoteAddress },
     localAddress: { value: localAddress },
   });
   const request = Object.assign(new IncomingMessage(socket), { method: 'GET', url: '/files/list' });
-  if (isPassedOn) request.headers[FORWARD_HEADER] = new ForwardProof('secret', 60_000).sign(3, request);
+  if (passedOnTo !== undefined)
+    request.headers[FORWARD_HEADER] = new ForwardProof('secret', newRun(), 60_000).sign(3, passedOnTo, request);
   const response = new ServerResponse(request);
   return { status: admitClient(proof, request, response) ? 200 : response.statusCode, from: forwarderOf(request) };
 }
+
+beforeAll(() => {
+  Logger.overrideLogger(false);
+});
 
 describe('admitClient', () => {
   it('lets in who is on this machine, by whatever address', () => {
@@ -43,8 +51,12 @@ describe('admitClient', () => {
       ['127.evil', '10.0.0.1'],
     ] as const) {
       expect(ask(remote, local)).toEqual({ status: 403, from: undefined });
-      expect(ask(remote, local, true)).toEqual({ status: 200, from: 3 });
+      expect(ask(remote, local, RUN)).toEqual({ status: 200, from: 3 });
     }
+  });
+
+  it('takes what was passed on to an earlier run neither for passed on nor for a client of this machine', () => {
+    expect(ask('127.0.0.1', '127.0.0.1', newRun())).toEqual({ status: 503, from: undefined });
   });
 
   it('refuses what came over a connection that was reset: the system does not know any more from where', () => {

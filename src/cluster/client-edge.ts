@@ -3,7 +3,7 @@ import { isIPv4 } from 'node:net';
 import { DomainError } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
 import { noteForwarder } from '../http/forwarded.js';
-import type { ForwardProof } from './forward-proof.js';
+import { OTHER_RUN_HEADER, type ForwardProof } from './forward-proof.js';
 
 /**
  * Lets requests of clients in: those of this machine, and those that a peer passed on, which has looked at them itself. Clients on other
@@ -12,6 +12,12 @@ import type { ForwardProof } from './forward-proof.js';
  */
 export function admitClient(proof: ForwardProof, request: IncomingMessage, response: ServerResponse): boolean {
   const forwarder = proof.verify(request);
+  if (forwarder === 'other-run') {
+    response.setHeader(OTHER_RUN_HEADER, '1');
+    const restarted = 'the process that holds the index is not the run of it that the peer knew: ask again';
+    answerProblem(new DomainError('gateway-unavailable', restarted), { request, response });
+    return false;
+  }
   if (forwarder !== undefined) {
     noteForwarder(request, forwarder);
     return true;

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
+import { newRun } from '../nodes/peer/peer-hello.js';
 import { FORWARD_HEADER, ForwardProof } from './forward-proof.js';
 
+const [RUN, OTHER] = [newRun(), newRun()];
 const ASKED = { method: 'PUT', url: '/files?name=x' } as IncomingMessage;
 
 function carrying(value: string, { method, url }: { readonly method?: string; readonly url?: string } = {}): IncomingMessage {
@@ -14,22 +16,25 @@ function carrying(value: string, { method, url }: { readonly method?: string; re
 
 describe('ForwardProof', () => {
   it('tells which peer passed a request on, once', () => {
-    const [sender, receiver] = [new ForwardProof('secret', 60_000), new ForwardProof('secret', 60_000)];
-    const value = sender.sign(3, ASKED);
+    const [sender, receiver] = [new ForwardProof('secret', OTHER, 60_000), new ForwardProof('secret', RUN, 60_000)];
+    const value = sender.sign(3, RUN, ASKED);
     expect(receiver.verify(carrying(value))).toBe(3);
     expect(receiver.verify(carrying(value))).toBeUndefined();
-    expect(receiver.verify(carrying(sender.sign(4, ASKED)))).toBe(4);
+    expect(receiver.verify(carrying(sender.sign(4, RUN, ASKED)))).toBe(4);
   });
 
   it('takes no proof for another request, another peer, of another secret, of another time, or what is none', () => {
     let now = 1_000_000;
-    const [sender, receiver] = [new ForwardProof('secret', 60_000, () => now), new ForwardProof('secret', 60_000, () => now)];
-    const value = sender.sign(3, ASKED);
+    const [sender, receiver] = ['secret', 'secret'].map((secret) => new ForwardProof(secret, RUN, 60_000, () => now)) as [
+      ForwardProof,
+      ForwardProof,
+    ];
+    const value = sender.sign(3, RUN, ASKED);
     const wrong = [
       carrying(value, { method: 'GET' }),
       carrying(value, { url: '/files?name=y' }),
       carrying(value.replace(/^3/, '2')),
-      carrying(new ForwardProof('other', 60_000, () => now).sign(3, ASKED)),
+      carrying(new ForwardProof('other', RUN, 60_000, () => now).sign(3, RUN, ASKED)),
       carrying('3'),
       carrying(''),
     ];
@@ -38,5 +43,14 @@ describe('ForwardProof', () => {
     expect(receiver.verify(carrying(value))).toBeUndefined();
     now -= 60_001;
     expect(receiver.verify(carrying(value))).toBe(3);
+  });
+
+  it('is for one run of the gateway: a later one has forgotten which it took', () => {
+    const sender = new ForwardProof('secret', newRun(), 60_000);
+    const value = sender.sign(3, RUN, ASKED);
+    const [receiver, restarted] = [new ForwardProof('secret', RUN, 60_000), new ForwardProof('secret', OTHER, 60_000)];
+    expect(receiver.verify(carrying(value))).toBe(3);
+    expect(restarted.verify(carrying(value))).toBe('other-run');
+    expect(restarted.verify(carrying(value.replace(RUN, OTHER)))).toBeUndefined();
   });
 });

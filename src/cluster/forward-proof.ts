@@ -4,16 +4,19 @@ import { ReplayWindow } from '../nodes/peer/replay-window.js';
 
 /** The header by which a peer says that a request of a client came through it. */
 export const FORWARD_HEADER = 'x-dcloud-forwarded';
+/** The header of an answer to a request that was passed on to another run than the one that got it. */
+export const OTHER_RUN_HEADER = 'x-dcloud-other-run';
 
 const KEY_BYTES = 32;
 const SENDER_BYTES = 8;
 const COUNT_DIGITS = 16;
-const FORM = /^(\d{1,4})\.(\d{1,15})\.([0-9a-f]{32})\.([\w-]{43})$/;
+const FORM = /^(\d{1,4})\.(\d{1,15})\.([0-9a-f]{32})\.([0-9a-f]{32})\.([\w-]{43})$/;
 
 /**
  * The proof that a request was passed on by a peer: it makes the gateway trust where the request came from, and stops a request from going
- * round. It covers method, path, the peer's number, time and a nonce that is taken once; the body is the client's affair, as it is without
- * a peer between.
+ * round. It covers method, path, the peer's number, time, a nonce that is taken once, and the run of the process that it is for, which is what
+ * remembers the nonces: nothing can be played to a later run, or to another process. The body is the client's affair, as it is without a peer
+ * between.
  */
 export class ForwardProof {
   private readonly key: Buffer;
@@ -23,31 +26,37 @@ export class ForwardProof {
 
   constructor(
     secret: string,
+    /** The name of this run of the process, as others hear it. */
+    private readonly run: string,
     /** How far the clocks of two peers may lie apart, and so how long a proof holds. */
     private readonly clockMsMax: number,
     private readonly now: () => number = Date.now,
   ) {
     this.replays = new ReplayWindow(2 * clockMsMax);
-    this.key = Buffer.from(hkdfSync('sha256', secret, '', 'distributedcloud forwarded request 1', KEY_BYTES));
+    this.key = Buffer.from(hkdfSync('sha256', secret, '', 'distributedcloud forwarded request 2', KEY_BYTES));
   }
 
-  /** The header's value for a request that node `number` passes on. */
-  sign(number: number, { method, url }: IncomingMessage): string {
+  /** The header's value for a request that node `number` passes on to a run of a process. */
+  sign(number: number, run: string, { method, url }: IncomingMessage): string {
     const count = (this.count += 1).toString(16).padStart(COUNT_DIGITS, '0');
-    const said = `${number}.${this.now()}.${this.sender}${count}`;
+    const said = `${number}.${this.now()}.${this.sender}${count}.${run}`;
     return `${said}.${this.mac(said, method, url)}`;
   }
 
-  /** The number of the peer that passed a request on; undefined if none did, or none that can prove it. */
-  verify({ headers, method, url }: IncomingMessage): number | undefined {
+  /**
+   * The number of the peer that passed a request on; undefined if none did, or none that can prove it. `other-run`: a peer did, or whoever heard
+   * it, and not for this run.
+   */
+  verify({ headers, method, url }: IncomingMessage): number | 'other-run' | undefined {
     const given = headers[FORWARD_HEADER];
     const match = typeof given === 'string' ? FORM.exec(given) : null;
     if (match === null) return undefined;
-    const [text, number, time, nonce, mac] = match as unknown as [string, string, string, string, string];
+    const [text, number, time, nonce, run, mac] = match as unknown as [string, string, string, string, string, string];
     if (Math.abs(Number(time) - this.now()) > this.clockMsMax) return undefined;
     const expected = this.mac(text.slice(0, -mac.length - 1), method, url);
-    if (!timingSafeEqual(Buffer.from(expected), Buffer.from(mac)) || !this.replays.admit(nonce, this.now())) return undefined;
-    return Number(number);
+    if (!timingSafeEqual(Buffer.from(expected), Buffer.from(mac))) return undefined;
+    if (run !== this.run) return 'other-run';
+    return this.replays.admit(nonce, this.now()) ? Number(number) : undefined;
   }
 
   private mac(said: string, method: string | undefined, url: string | undefined): string {

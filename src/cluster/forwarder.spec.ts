@@ -12,7 +12,8 @@ import { connect, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { FORWARD_HEADER, ForwardProof } from './forward-proof.js';
+import { newRun } from '../nodes/peer/peer-hello.js';
+import { FORWARD_HEADER, ForwardProof, OTHER_RUN_HEADER } from './forward-proof.js';
 import { Forwarder } from './forwarder.js';
 
 const MiB = 1024 * 1024;
@@ -23,7 +24,9 @@ let peer: Server;
 let forwarder: Forwarder;
 let answer: RequestListener;
 let urls: { readonly gateway: string; readonly peer: string };
-const proof = new ForwardProof('a secret', 60_000);
+const RUN = newRun();
+const proof = new ForwardProof('a secret', RUN, 60_000);
+let relearned: string | undefined;
 
 async function listen(listener: RequestListener): Promise<Server> {
   const server = createServer(listener).listen(0, '127.0.0.1');
@@ -39,8 +42,10 @@ function urlOf(server: Server): string {
 beforeEach(async () => {
   Logger.overrideLogger(false);
   gateway = await listen((asked, response) => answer(asked, response));
-  forwarder = new Forwarder({ number: 2, proof, silenceMsMax: SILENCE_MS });
-  peer = await listen((asked, response) => forwarder.forward(urls.gateway, { request: asked, response }));
+  relearned = undefined;
+  const relearn = () => Promise.resolve(relearned === undefined ? undefined : { origin: urls.gateway, run: relearned });
+  forwarder = new Forwarder({ number: 2, proof, silenceMsMax: SILENCE_MS, relearn });
+  peer = await listen((asked, response) => forwarder.forward({ origin: urls.gateway, run: RUN }, { request: asked, response }));
   urls = { gateway: urlOf(gateway), peer: urlOf(peer) };
 });
 
@@ -229,6 +234,24 @@ describe('Forwarder', () => {
     const deleted = await fetch(url, { method: 'DELETE' });
     expect([deleted.status, await code(deleted)]).toEqual([502, 'gateway-lost']);
     expect(seen).toEqual(['GET', 'GET', 'GET', 'DELETE']);
+  });
+
+  it('asks who the gateway is when that was restarted, and sends again what has no body', async () => {
+    const later = newRun();
+    const restarted = new ForwardProof('a secret', later, 60_000);
+    answer = (asked, response) => {
+      const from = restarted.verify(asked);
+      if (from === 'other-run') response.writeHead(503, { [OTHER_RUN_HEADER]: '1' }).end();
+      else response.end(String(from));
+    };
+    relearned = later;
+    for (const method of ['GET', 'DELETE']) expect(await (await fetch(urls.peer, { method })).text()).toBe('2');
+    const stored = await fetch(urls.peer, { method: 'PUT', body: 'x' });
+    expect([stored.status, stored.headers.get(OTHER_RUN_HEADER)]).toEqual([503, null]);
+    relearned = RUN; // once and not for ever
+    expect((await fetch(urls.peer)).status).toBe(503);
+    relearned = undefined;
+    expect(await code(await fetch(urls.peer))).toBe('gateway-unavailable');
   });
 
   it('tells a request that cannot have happened from one of which that is not known', async () => {

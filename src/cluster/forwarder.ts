@@ -3,7 +3,7 @@ import { finished, pipeline } from 'node:stream';
 import { DomainError, errorCode } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
 import { requestIdOf } from '../http/request-log.js';
-import { FORWARD_HEADER, type ForwardProof } from './forward-proof.js';
+import { FORWARD_HEADER, OTHER_RUN_HEADER, type ForwardProof } from './forward-proof.js';
 
 export interface ForwarderOptions {
   /** The number of this node. */
@@ -11,6 +11,16 @@ export interface ForwarderOptions {
   readonly proof: ForwardProof;
   /** Time for which the gateway may stay silent. */
   readonly silenceMsMax: number;
+  /** Asks anew who holds the index; undefined if nobody does who can be asked. */
+  readonly relearn: () => Promise<ForwardTarget | undefined>;
+}
+
+/** The process that holds the index. */
+export interface ForwardTarget {
+  /** Where it is. */
+  readonly origin: string;
+  /** The name of its run. */
+  readonly run: string;
 }
 
 /** A request of a client and its answer. */
@@ -36,6 +46,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
  * behind ours, and the answers to them given to others.
  */
 const FRAME: ReadonlySet<string> = new Set(['content-length', 'host']);
+const OURS: ReadonlySet<string> = new Set([FORWARD_HEADER, OTHER_RUN_HEADER]);
 /** The gateway could not be asked: nothing has happened. */
 const NOT_REACHED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -55,18 +66,17 @@ export class Forwarder {
 
   constructor(private readonly options: ForwarderOptions) {}
 
-  /** @param origin where the gateway is */
-  forward(origin: string, exchange: Exchanged): void {
-    this.send(origin, exchange, 0);
+  forward(target: ForwardTarget, exchange: Exchanged): void {
+    this.send(target, exchange, 0);
   }
 
   close(): void {
     this.agent.destroy();
   }
 
-  private send(origin: string, exchange: Exchanged, attempt: number): void {
+  private send(target: ForwardTarget, exchange: Exchanged, attempt: number): void {
     const { request, response } = exchange;
-    const upstream = this.begin(origin, request);
+    const upstream = this.begin(target, request);
     let answered = false;
     upstream.on('continue', () => {
       if (request.httpVersion === '1.1') response.writeContinue(); // an older one knows no 100
@@ -76,11 +86,19 @@ export class Forwarder {
       if (answered || response.destroyed) return;
       // A connection that was kept and that the gateway closed in this moment. Only what changes nothing is asked again: a deletion may have happened.
       const isStale = upstream.reusedSocket && errorCode(error) === 'ECONNRESET';
-      if (isStale && attempt === 0 && isSafe(request)) this.send(origin, exchange, attempt + 1);
+      if (isStale && attempt === 0 && isSafe(request)) this.send(target, exchange, attempt + 1);
       else giveUp(error, exchange);
     });
     upstream.on('response', (answer) => {
       answered = true;
+      // Nothing was done with it. A body is on its way already, and its client has to send it again.
+      const isForOther = answer.statusCode === 503 && answer.headers[OTHER_RUN_HEADER] !== undefined;
+      if (isForOther && attempt === 0 && !hasBodyOf(request)) {
+        answer.resume();
+        void this.sendAnew(exchange);
+        return;
+      }
+      if (isForOther) void this.options.relearn();
       relay(answer, upstream, exchange);
     });
     // A client that leaves takes its request with it.
@@ -90,10 +108,23 @@ export class Forwarder {
     sendBody(request, upstream);
   }
 
-  private begin(origin: string, request: IncomingMessage): ClientRequest {
+  private async sendAnew(exchange: Exchanged): Promise<void> {
+    const target = await this.options.relearn();
+    if (exchange.response.destroyed) return;
+    if (target === undefined) giveUp(Object.assign(new Error('nobody holds the index'), { code: 'ECONNREFUSED' }), exchange);
+    else this.send(target, exchange, 1);
+  }
+
+  private begin({ origin, run }: ForwardTarget, request: IncomingMessage): ClientRequest {
     const { number, proof, silenceMsMax } = this.options;
     const { hostname, port, protocol, host } = new URL(origin);
-    const headers = [...endToEnd(request), 'X-Request-Id', requestIdOf(request), FORWARD_HEADER, proof.sign(number, request)];
+    const headers = [
+      ...endToEnd(request),
+      'X-Request-Id',
+      requestIdOf(request),
+      FORWARD_HEADER,
+      proof.sign(number, run, request),
+    ];
     if (request.headers.host === undefined) headers.push('Host', host);
     if (request.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
     return beginRequest({
@@ -170,7 +201,7 @@ function endToEnd({ rawHeaders, headers }: IncomingMessage): string[] {
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] as string).toLowerCase();
     const isOfConnection = HOP_BY_HOP.has(name) || (named.has(name) && !FRAME.has(name));
-    if (isOfConnection || name === FORWARD_HEADER || (name === 'x-request-id' && isRequest(headers))) continue;
+    if (isOfConnection || OURS.has(name) || (name === 'x-request-id' && isRequest(headers))) continue;
     kept.push(rawHeaders[at] as string, rawHeaders[at + 1] as string);
   }
   return kept;

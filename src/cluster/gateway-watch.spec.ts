@@ -26,4 +26,24 @@ describe('GatewayWatch', () => {
     expect(watch.problem()).toContain('does not answer');
     await watch.stop();
   });
+
+  it('learns with each look which run the gateway is of, and at once when asked', async () => {
+    let run = 'first';
+    const member = {
+      number: 2,
+      map: { gateway: 1 },
+      config: { limits: { probe_interval_ms: 60_000 }, peers: ['http://one', 'http://two'] },
+      hear: () => Promise.resolve({ run }),
+    };
+    const watch = new GatewayWatch(member as unknown as ClusterMember);
+    watch.start();
+    expect(watch.target()).toBeUndefined();
+    expect(await watch.relearn()).toEqual({ origin: 'http://one', run: 'first' });
+    run = 'second';
+    expect(watch.target()?.run).toBe('first');
+    expect((await watch.relearn())?.run).toBe('second');
+    member.map = { gateway: 3 }; // what the other one said does not hold for this one
+    expect(watch.target()).toBeUndefined();
+    await watch.stop();
+  });
 });

@@ -3,6 +3,7 @@ import type { ClusterMap } from '../config/cluster-map.js';
 import type { PeerHello } from '../nodes/peer/peer-hello.js';
 import { NodeError } from '../nodes/storage-node.js';
 import type { ClusterMember } from './cluster-member.js';
+import type { ForwardTarget } from './forwarder.js';
 
 /**
  * What a peer knows of the gateway. It is asked on a schedule: a request that would only wait for a frozen process is refused at once, and
@@ -15,6 +16,8 @@ export class GatewayWatch {
   private running: Promise<void> | undefined;
   /** Failures in a row; the second one counts. */
   private failures = 0;
+  /** Which run the gateway is of, by what it said last. */
+  private known: { readonly gateway: number; readonly run: string } | undefined;
 
   constructor(private readonly member: ClusterMember) {}
 
@@ -39,13 +42,24 @@ export class GatewayWatch {
       : undefined;
   }
 
-  /** Where the gateway is. */
-  origin(): string | undefined {
+  /** Where requests go; undefined if that cannot be told now. */
+  target(): ForwardTarget | undefined {
     const { map, number, config } = this.member;
-    return map === undefined || map.gateway === number ? undefined : config.peers[map.gateway - 1];
+    if (map === undefined || map.gateway === number || this.known?.gateway !== map.gateway) return undefined;
+    const origin = config.peers[map.gateway - 1];
+    return origin === undefined ? undefined : { origin, run: this.known.run };
+  }
+
+  /** Asks the gateway now. It does not reject: what went wrong is the {@link problem}. */
+  async relearn(): Promise<ForwardTarget | undefined> {
+    await this.running; // it may have asked before what was heard since
+    this.look();
+    await this.running;
+    return this.target();
   }
 
   private look(): void {
+    if (this.stopping.signal.aborted) return;
     this.running ??= this.ask().finally(() => (this.running = undefined));
   }
 
@@ -53,8 +67,12 @@ export class GatewayWatch {
     const { map, number } = this.member;
     const { signal } = this.stopping;
     try {
-      if (map === undefined || map.gateway === number) await this.member.hearAll(signal);
-      else requireSame(map, await this.member.hear(map.gateway, signal));
+      if (map === undefined || map.gateway === number) await this.hearAll(signal);
+      else {
+        const hello = await this.member.hear(map.gateway, signal);
+        requireSame(map, hello);
+        this.known = { gateway: map.gateway, run: hello.run };
+      }
       if (this.failures > 1) this.logger.log('the gateway answers again');
       this.failures = 0;
     } catch (error) {
@@ -63,8 +81,15 @@ export class GatewayWatch {
       if (this.failures !== 2) return;
       this.logger.warn({ err: error }, 'the gateway does not answer');
       // Another one may have taken over while this peer could not be reached. It fails only when it is stopped, and who stops waits for it.
-      await this.member.hearAll(signal).catch(() => undefined);
+      await this.hearAll(signal).catch(() => undefined);
     }
+  }
+
+  private async hearAll(signal: AbortSignal): Promise<void> {
+    const answers = await this.member.hearAll(signal);
+    const gateway = this.member.map?.gateway;
+    const hello = gateway === undefined ? undefined : answers.get(gateway);
+    if (gateway !== undefined && hello !== undefined) this.known = { gateway, run: hello.run };
   }
 }
 

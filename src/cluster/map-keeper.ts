@@ -62,9 +62,9 @@ export class MapKeeper {
   private async giveOwn(): Promise<void> {
     const { member, file } = this.parts;
     const known = member.local.map;
-    if (known !== undefined && compareMaps(known, file.map) === 0) return;
+    if (known !== undefined && compareMaps(known, file.told) === 0) return;
     try {
-      await member.local.takeMap(file.map, this.stopping.signal);
+      await member.local.takeMap(file.told, this.stopping.signal);
     } catch (error) {
       if (!this.stopping.signal.aborted) this.disagree(member.number, String(error));
     }
@@ -100,8 +100,8 @@ export class MapKeeper {
     const exists = hello.nodeId !== undefined;
     if (client === undefined || (!exists && (ready || state === 'removed'))) return;
     if (!exists) await client.create({ clusterId: file.clusterId, nodeId, number }, signal);
-    const { map } = file;
-    if (hello.map === undefined || compareMaps(hello.map, map) !== 0) await client.giveMap(map, signal);
+    const { told } = file;
+    if (hello.map === undefined || compareMaps(hello.map, told) !== 0) await client.giveMap(told, signal);
     if (ready) return;
     this.made.add(nodeId);
     this.noteMade();

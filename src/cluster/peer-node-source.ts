@@ -28,6 +28,26 @@ export class PeerNodeSource extends NodeSource {
     return { node: this.nodeOf(number, cluster), exists: error === undefined, error };
   }
 
+  override async tell(cluster: ClusterFile): Promise<readonly number[]> {
+    const { told, members } = cluster;
+    const signal = AbortSignal.timeout(this.member.config.limits.node_call_ms_max);
+    const keeping: number[] = [];
+    const results = await Promise.allSettled(
+      members.map(async (number) => {
+        const { local, clients } = this.member;
+        const client = clients.get(number);
+        const ids = client === undefined ? local.ids : await this.member.hear(number, signal);
+        // Without its folder a process only knows a map, and forgets it when it ends.
+        if (ids?.nodeId !== cluster.node(number).nodeId) return;
+        await (client === undefined ? local.takeMap(told, signal) : client.giveMap(told, signal));
+        keeping.push(number);
+      }),
+    );
+    for (const result of results)
+      if (result.status === 'rejected') this.logger.warn({ err: result.reason as unknown }, 'a node did not take the map');
+    return keeping;
+  }
+
   override openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
     return openEach(this.all(cluster), async (node) => {
       // Before anything is read: what an older gateway could still write here would be missing from what was read.
@@ -77,6 +97,6 @@ export class PeerNodeSource extends NodeSource {
       return;
     }
     await client.create({ ...ids, number }, signal);
-    await client.giveMap(cluster.map, signal);
+    await client.giveMap(cluster.told, signal);
   }
 }

@@ -25,6 +25,10 @@ export class RestNodeSource extends NodeSource {
     throw new TypeError('a store at rest is only read');
   }
 
+  override tell(): Promise<readonly number[]> {
+    throw new TypeError('a store at rest is only read');
+  }
+
   override openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
     const nodes = cluster.members.values().map((number) => this.nodeOf(number, cluster));
     return openEach<StorageNode>(nodes, (node) => (node instanceof FolderStorageNode ? node.open(signal) : node.probe(signal)));

@@ -18,7 +18,8 @@ describe('Takeover', () => {
         map,
         number: 2,
         config: { peers: nodes.map(() => ''), redundancy_count: 1, limits: LIMITS, storage_directory: '/nowhere' },
-        hearAll: () => Promise.resolve(new Map(answering.map((number) => [number, { number, clusterId }]))),
+        hearAll: () =>
+          Promise.resolve(new Map(answering.map((number) => [number, { number, clusterId, nodeId: nodes[number - 1]?.nodeId }]))),
         local: { takeMap: take(2) },
         clients: new Map(answering.map((number) => [number, { giveMap: take(number) }])),
         learn: () => undefined,

@@ -18,6 +18,7 @@ function takeOver(
   map: ClusterMap,
   config: { readonly peers: number; readonly redundancy: number },
   others: readonly number[],
+  disks: readonly (NodeId | undefined)[] = map.nodes.map(({ nodeId }) => nodeId),
 ): Promise<void> {
   const member: Partial<ClusterMember> = {
     map,
@@ -27,7 +28,7 @@ function takeOver(
       node_count: config.peers,
       redundancy_count: config.redundancy,
     } as unknown as AppConfig,
-    hearAll: () => Promise.resolve(new Map(others.map((node) => [node, { clusterId }])) as never),
+    hearAll: () => Promise.resolve(new Map(others.map((node) => [node, { clusterId, nodeId: disks[node - 1] }])) as never),
   };
   const requireKeys = (): never => {
     throw new Error('enough obey');
@@ -47,6 +48,14 @@ describe('a takeover, of a cluster that has changed since this process read its 
     const map = mapOf(1, 'active', 'active', 'active', 'active', 'active');
     await expect(takeOver(map, { peers: 5, redundancy: 2 }, [3, 4])).rejects.toMatchObject({ code: 'not-enough-nodes' });
     await expect(takeOver(map, { peers: 5, redundancy: 2 }, [3, 4, 5])).rejects.toThrow('enough obey');
+  });
+
+  it('does not count a disk that is new since the map that it knows: what its node had is not there', async () => {
+    const map = mapOf(1, 'active', 'active', 'active', 'active');
+    const disks = map.nodes.map(({ nodeId }, at) => (at === 3 ? newId<NodeId>() : nodeId));
+    const attempt = takeOver(map, { peers: 4, redundancy: 1 }, [3, 4], disks);
+    await expect(attempt).rejects.toMatchObject({ code: 'not-enough-nodes' });
+    await expect(takeOver(map, { peers: 4, redundancy: 1 }, [1, 3, 4], disks)).rejects.toThrow('enough obey');
   });
 
   it('is refused to a node that was removed', async () => {

@@ -69,7 +69,10 @@ export class Takeover {
       );
     }
     const isWhole = (node: number): boolean => map.nodes[node - 1]?.lostBefore === undefined;
-    const isThere = (node: number): boolean => node === number || answers.get(node)?.clusterId === map.clusterId;
+    // A disk that is new since this map is another node: the index could not be made from it.
+    const isThere = (node: number): boolean =>
+      node === number ||
+      (answers.get(node)?.clusterId === map.clusterId && answers.get(node)?.nodeId === map.nodes[node - 1]?.nodeId);
     const reachable = members.filter(isThere).length;
     const needed = neededOf(map, config);
     if (reachable < needed) throw notEnough(reachable, needed);

@@ -54,6 +54,27 @@ describe('ClusterFile', () => {
     expect(() => ClusterFile.open(directory, 2)).toThrow(refused('storage-mismatch', /node_count is 2 and .* knows 3 nodes/));
   });
 
+  it('tells others of a proposal under revisions of its own, and keeps it out of the map until it is accepted', () => {
+    const file = ClusterFile.open(directory, 2);
+    file.noteRedundancy(1);
+    const { revision } = file.map;
+    file.propose({ nodeCount: 3, redundancy: 0 });
+    // What is changed meanwhile does not make others forget the proposal.
+    file.markReady([1]);
+    expect([file.map.nodes.length, file.map.redundancy]).toEqual([2, 1]);
+    expect(ClusterFile.peek(directory)).toEqual(file.map);
+    expect(file.told).toMatchObject({ revision: revision + 2, redundancy: 0, nodes: [{ ready: true }, {}, {}] });
+    const [, , third] = file.told.nodes;
+    expect(file.settle(false)).toEqual([]);
+    expect(file.told).toEqual(file.map);
+    expect(file.map).toMatchObject({ revision: revision + 3, redundancy: 1 });
+    file.propose({ nodeCount: 3 });
+    expect(file.settle(true)).toEqual([3]);
+    expect(file.map).toMatchObject({ revision: revision + 5, redundancy: 1 });
+    expect(file.node(3).nodeId).not.toBe(third?.nodeId);
+    expect(ClusterFile.peek(directory)).toEqual(file.map);
+  });
+
   it('keeps the places of nodes that were removed, whatever node_count says, and gives new numbers behind them', () => {
     const made = ClusterFile.open(directory, 4);
     made.markReady([1, 2, 3, 4]);
@@ -65,8 +86,9 @@ describe('ClusterFile', () => {
       expect(again.members).toEqual([1, 2, 3]);
     }
     expect(() => ClusterFile.open(directory, 2)).toThrow(refused('storage-mismatch', /none may just be left out/));
-    expect(made.grow(4)).toEqual([]);
-    expect(made.grow(6)).toEqual([5, 6]);
+    expect(made.propose({ nodeCount: 4 })).toBe(false);
+    expect(made.propose({ nodeCount: 6 })).toBe(true);
+    expect(made.settle(true)).toEqual([5, 6]);
     expect(ClusterFile.open(directory, 6).members).toEqual([1, 2, 3, 5, 6]);
   });
 

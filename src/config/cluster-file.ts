@@ -7,6 +7,19 @@ import { membersOf, parseClusterMap, type ClusterMap, type ClusterMapNode } from
 
 const NAME = 'cluster.json';
 
+/** What makes it harder to take over without a node that has something: more nodes, or fewer of them that each file lies on. */
+export interface MapChange {
+  /** Nodes there are to be, in all. */
+  readonly nodeCount: number;
+  /** What {@link ClusterMap.redundancy} becomes; absent: what it is. */
+  readonly redundancy?: number;
+}
+
+interface Proposal {
+  readonly added: readonly ClusterMapNode[];
+  readonly redundancy: number | undefined;
+}
+
 /** Told of each change of the map, after it is durable. */
 export type ClusterFileListener = (map: ClusterMap) => void;
 
@@ -17,6 +30,7 @@ export type ClusterFileListener = (map: ClusterMap) => void;
  */
 export class ClusterFile {
   private listener: ClusterFileListener = () => undefined;
+  private proposal: Proposal | undefined;
 
   private constructor(
     private readonly path: string,
@@ -84,12 +98,35 @@ export class ClusterFile {
     return entry;
   }
 
-  /** Gives ids to the nodes behind those that there are, up to `nodeCount`, durably. Returns their numbers. */
-  grow(nodeCount: number): readonly number[] {
+  /** The map that others are to have: what is proposed is a part of it, also of what is changed meanwhile. */
+  get told(): ClusterMap {
+    const { contents, proposal } = this;
+    if (proposal === undefined) return contents;
+    const { added, redundancy = contents.redundancy } = proposal;
+    return { ...contents, ...(redundancy === undefined ? {} : { redundancy }), nodes: [...contents.nodes, ...added] };
+  }
+
+  /**
+   * Begins a change that others have to know before it takes effect here: it is {@link told} under the next revision, and nothing of it is in the
+   * map or in the file before {@link settle}. A crash meanwhile leaves a map that some nodes know, and the next revision goes on without it.
+   * @returns whether there is anything to change
+   */
+  propose({ nodeCount, redundancy }: MapChange): boolean {
+    const added = Array.from({ length: Math.max(0, nodeCount - this.contents.nodes.length) }, newNode);
+    if (added.length === 0 && redundancy === undefined) return false;
+    this.write({ ...this.contents, revision: this.contents.revision + 1 });
+    this.proposal = { added, redundancy };
+    return true;
+  }
+
+  /** Lets what was proposed take effect, durably, or takes it back. Returns the numbers of the nodes that came. */
+  settle(isAccepted: boolean): readonly number[] {
     const before = this.contents.nodes.length;
-    const added = Array.from({ length: Math.max(0, nodeCount - before) }, newNode);
-    if (added.length > 0) this.change((nodes) => [...nodes, ...added]);
-    return added.map((_, at) => before + at + 1);
+    const map = isAccepted ? this.told : this.contents;
+    this.proposal = undefined;
+    this.write({ ...map, revision: map.revision + 1 });
+    this.listener(this.contents);
+    return this.contents.nodes.slice(before).map((_, at) => before + at + 1);
   }
 
   /** Changes the entry of node `number`, durably. */

@@ -20,12 +20,22 @@ export interface Amiss {
 }
 
 /** What is amiss with a version, as far as its manifest tells; undefined: nothing. */
-export function amissOf({ m, usage, recordNodes }: Manifest, target: Target): Amiss | undefined {
+export function amissOf(manifest: Manifest, target: Target): Amiss | undefined {
+  const { m, usage, recordNodes } = manifest;
   const nodes = [...new Set([...usage.map(({ node }) => node), ...recordNodes])];
-  const isReshaped = m !== target.redundancy;
+  const isReshaped = m !== target.redundancy || isNarrow(manifest);
   const leaves = nodes.some(target.isLeaving);
   const restores = nodes.filter((node) => !target.isLeaving(node) && target.isRestoring(node));
   return isReshaped || leaves || restores.length > 0 ? { isReshaped, leaves, restores } : undefined;
+}
+
+/**
+ * Whether some stripes of a version have fewer shards than its m says: m comes last when copies are dropped, and a crash, or another wish, may
+ * come before.
+ */
+export function isNarrow({ k, m, sealedSize, sliceBytes, usage }: Manifest): boolean {
+  const stripes = Math.ceil(Math.ceil(sealedSize / sliceBytes) / k);
+  return usage.reduce((sum, { shards }) => sum + shards, 0) < stripes * (k + m);
 }
 
 /** Whether a tombstone has to be put anew. One that lies on more nodes than it must does no harm, and goes by itself. */

@@ -98,9 +98,9 @@ export function DescribeReload(): MethodDecorator {
       operationId: 'reloadConfig',
       summary: 'Read the configuration anew',
       description:
-        'Takes over more nodes (`node_count`, `peers`) and another `redundancy_count`; anything else needs a restart, and is refused. SIGHUP does the same.',
+        'Takes over more nodes (`node_count`, `peers`) and another `redundancy_count`; anything else needs a restart, and is refused. So many nodes must know of the change that no takeover could miss it, before it counts. SIGHUP does the same.',
     }),
     ApiResponse({ status: 200, type: ReloadDto, description: 'It was taken over' }),
-    ApiProblems('reload-refused'),
+    ApiProblems('reload-refused', 'not-enough-nodes'),
   );
 }

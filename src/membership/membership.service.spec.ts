@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { NEVER } from '../../test/support/cluster.js';
 import { eventually, Members } from '../../test/support/members.js';
+import { DomainError } from '../common/errors.js';
 import type { NodeSource } from '../nodes/node-source.js';
 import { AlignmentService } from './alignment.service.js';
 import { MembershipService } from './membership.service.js';
@@ -46,5 +47,43 @@ describe('a node that drains', () => {
       ),
     );
     expect(membership.cluster.node(3).state).toBe('removed');
+  });
+});
+
+describe('a node with a new disk', () => {
+  it('is not taken for one of which everything was read, also if the disk cannot be used', async () => {
+    const { cluster } = members;
+    const { metadata } = cluster;
+    for (const node of [2, 3]) await metadata.noteProven(node, 1_700_000_000_000, NEVER);
+    cluster.registry.setState(3, 'down', {});
+    const openOne = () => Promise.reject(new DomainError('storage-locked', 'another process has it'));
+    const source: Partial<NodeSource> = { openOne };
+    const replacing = new MembershipService(members.membership, alignment, members.collector, source as NodeSource);
+    await expect(replacing.replace(3)).rejects.toMatchObject({ code: 'replace-refused' });
+    expect([await metadata.provenAt(2, NEVER), await metadata.provenAt(3, NEVER)]).toEqual([1_700_000_000_000, undefined]);
+  });
+});
+
+describe('a change of the map that a takeover must not miss', () => {
+  it('takes effect when so many nodes have it that one of them is always asked', async () => {
+    const { membership, collector } = members;
+    const { cluster } = membership;
+    cluster.noteRedundancy(1);
+    let keeping: readonly number[] = [1];
+    const told: number[] = [];
+    const source: Partial<NodeSource> = {
+      tell: (file) => {
+        told.push(file.told.nodes.length);
+        return Promise.resolve(keeping);
+      },
+    };
+    const agreeing = new MembershipService(membership, alignment, collector, source as NodeSource);
+    await expect(agreeing.agree({ nodeCount: 4, redundancy: 0 })).rejects.toMatchObject({ code: 'not-enough-nodes' });
+    expect([cluster.map.redundancy, cluster.members, cluster.told]).toEqual([1, [1, 2, 3], cluster.map]);
+    keeping = [1, 3];
+    expect(await agreeing.agree({ nodeCount: 4, redundancy: 0 })).toEqual([4]);
+    expect([cluster.map.redundancy, cluster.members]).toEqual([0, [1, 2, 3, 4]]);
+    expect(await agreeing.agree({ nodeCount: 4 })).toEqual([]);
+    expect(told).toEqual([4, 4]);
   });
 });

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError, type ErrorCode } from '../common/errors.js';
 import { newId, type NodeId } from '../common/ids.js';
+import type { MapChange } from '../config/cluster-file.js';
 import type { ClusterMapNode } from '../config/cluster-map.js';
 import { NodeSource } from '../nodes/node-source.js';
 import { NodeError } from '../nodes/storage-node.js';
@@ -26,6 +27,31 @@ export class MembershipService {
     const turn = this.last.then(work);
     this.last = turn.catch(() => undefined);
     return turn;
+  }
+
+  /**
+   * Changes the map in a way that whoever takes over must not miss: it would look for files on too few nodes. So it takes effect when so many
+   * nodes have it durably that a takeover, which asks all but as many as may be lost, asks one of them.
+   * @returns the numbers of nodes that came
+   * @throws DomainError `not-enough-nodes`; then nothing was changed
+   */
+  async agree(change: MapChange): Promise<readonly number[]> {
+    const { cluster, live } = this.membership;
+    const needed = (cluster.map.redundancy ?? live.redundancy) + 1;
+    if (!cluster.propose(change)) return [];
+    let keeping: readonly number[] = [];
+    try {
+      keeping = await this.source.tell(cluster);
+    } catch (error) {
+      cluster.settle(false);
+      throw error;
+    }
+    const added = cluster.settle(keeping.length >= needed);
+    if (keeping.length >= needed) return added;
+    refuse(
+      'not-enough-nodes',
+      `${needed} nodes must know of the change before it counts, or a takeover could miss files, and ${keeping.length} can be told now`,
+    );
   }
 
   /** Begins to empty a node. @throws DomainError `node-not-found`, `drain-refused` */
@@ -75,11 +101,13 @@ export class MembershipService {
    */
   replace(number: number): Promise<void> {
     return this.inTurn(async () => {
-      const { registry, cluster } = this.membership;
+      const { registry, cluster, live } = this.membership;
       const before = this.entry(number);
       if (before.state !== 'active') refuse('replace-refused', `node ${number} is to be emptied: cancel that first`);
       const { state } = registry.status(number);
       if (state !== 'down') refuse('replace-refused', `node ${number} is ${state}: only a node that is down can be replaced`);
+      // Nobody has read anything of the new one; and the old one, should it stay after all, is only proven once more.
+      await this.collector.metadata.noteProven(number, undefined, AbortSignal.timeout(live.current.limits.node_call_ms_max));
       await registry.retire(number)?.close();
       // In this order a crash in between is harmless: a node that is not ready is made at the next start.
       const fresh = { nodeId: newId<NodeId>(), ready: false, lostBefore: Date.now() };

@@ -24,7 +24,7 @@ export class ReloadService {
     private readonly alignment: AlignmentService,
   ) {}
 
-  /** Reads the configuration anew, from where it came from. @throws DomainError `reload-refused`; then nothing was changed */
+  /** Reads the configuration anew, from where it came from. @throws DomainError `reload-refused`, `not-enough-nodes`; then nothing was changed */
   async reload(): Promise<ReloadReport> {
     try {
       return await this.service.inTurn(() => this.takeOver());
@@ -39,9 +39,9 @@ export class ReloadService {
     const before = live.current;
     const after = this.read(before);
     const { nodeCount, redundancy } = planReload(before, after, cluster.map.nodes);
-    const added = cluster.grow(nodeCount);
     // Before a file is stored with fewer copies, nobody relies on more.
-    if ((cluster.map.redundancy ?? 0) > redundancy) cluster.noteRedundancy(redundancy);
+    const isLower = redundancy < (cluster.map.redundancy ?? before.redundancy_count);
+    const added = await this.service.agree({ nodeCount, ...(isLower ? { redundancy } : {}) });
     live.replace(after);
     for (const number of cluster.members) {
       // One that could not be made the last time is tried again.

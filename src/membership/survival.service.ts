@@ -1,17 +1,18 @@
 import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import type { VersionId } from '../common/ids.js';
-import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import { type FileId, parseId, type VersionId } from '../common/ids.js';
+import type { Damage, Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import { inBackground } from '../nodes/background-work.js';
 import type { StoreSurvival } from '../nodes/store-view.js';
 import { CollectorService } from '../redundancy/collector.service.js';
-import { reportLayout } from '../redundancy/survival.js';
+import { damageByVersion } from '../redundancy/repair/repair-queue.js';
+import { readableShards, reportLayout } from '../redundancy/survival.js';
+import { isNarrow } from './amiss.js';
 import { Membership } from './membership.js';
 
-/** While a node is away or files are moved, the answer changes without one that comes or goes. */
+/** While something is not as it should be, the answer changes without a node that comes or goes. */
 const LOOK_AGAIN_MS = 30_000;
 
-/** Damaged shards of versions: stripe and index, as one word. */
-type Damages = ReadonlyMap<VersionId, ReadonlySet<string>>;
+type Damages = ReadonlyMap<VersionId, readonly Damage[]>;
 
 /** Keeps up to date how many more nodes the worst file of the store survives. */
 @Injectable()
@@ -67,10 +68,24 @@ export class SurvivalService implements OnApplicationBootstrap, OnApplicationShu
     return `${readable.join()} ${live.redundancy} ${view.alignment === undefined}`;
   }
 
-  /** One walk over all files. The layout of one is looked at only where it could be worse than the worst so far. */
+  /** What the last look found, where it needs no walk to know that it is still so: nothing is amiss, and so each file survives what it was stored to. */
+  private async stillFull(damages: Damages, signal: AbortSignal): Promise<StoreSurvival | undefined> {
+    const { registry, view, live } = this.membership;
+    const { survival } = view;
+    const isFull = survival?.survives === live.redundancy && this.key() === this.lookedAt;
+    const isWell = damages.size === 0 && registry.losses.size === 0 && registry.reachable().length === registry.nodes.length;
+    const fileId = parseId<FileId>(survival?.fileId ?? '');
+    if (!isFull || !isWell || view.alignment !== undefined || fileId === undefined) return undefined;
+    const named = await this.metadata.find(fileId, signal);
+    return named === undefined ? undefined : { ...survival, at: Date.now() };
+  }
+
+  /** One walk over all files at the most. The layout of one is looked at only where it could be worse than the worst so far. */
   private async measure(signal: AbortSignal): Promise<StoreSurvival> {
     const at = Date.now();
-    const damages = await this.damages(signal);
+    const damages = await damageByVersion(this.metadata, signal);
+    const known = await this.stillFull(damages, signal);
+    if (known !== undefined) return known;
     let [survives, fileId]: [number, string | undefined] = [this.membership.live.redundancy, undefined];
     for await (const { file, manifest } of this.metadata.files(signal)) {
       if (fileId !== undefined && this.atLeast(manifest, damages) >= survives) continue;
@@ -82,29 +97,20 @@ export class SurvivalService implements OnApplicationBootstrap, OnApplicationShu
     return { survives, fileId, at };
   }
 
-  /** A bound that costs nothing: as if one stripe had lost a shard on each node that cannot be read, and all that are damaged. */
-  private atLeast({ m, usage, createdAt, versionId }: Manifest, damages: Damages): number {
+  /**
+   * A bound that costs nothing: as if one stripe had lost a shard on each node that cannot be read, and all that are damaged. None for a version
+   * whose stripes have not all the shards that its m says.
+   */
+  private atLeast(manifest: Manifest, damages: Damages): number {
+    const { m, usage, createdAt, versionId } = manifest;
+    if (isNarrow(manifest)) return -Infinity;
     const { registry } = this.membership;
     const gone = usage.filter(({ node }) => !registry.isReadable(node, createdAt)).length;
-    return m - gone - (damages.get(versionId)?.size ?? 0);
+    return m - gone - (damages.get(versionId)?.length ?? 0);
   }
 
   private async survivalOf(manifest: Manifest, damages: Damages, signal: AbortSignal): Promise<number> {
-    const { registry } = this.membership;
-    const { createdAt, versionId } = manifest;
-    const bad = damages.get(versionId);
-    const isReadable = ({ node, stripe, index }: { readonly node: number; readonly stripe: number; readonly index: number }) =>
-      registry.isReadable(node, createdAt) && bad?.has(`${stripe}/${index}`) !== true;
+    const isReadable = readableShards(this.membership.registry, manifest, damages.get(manifest.versionId) ?? []);
     return (await reportLayout(this.metadata, manifest, { isReadable, placesMax: 0 }, signal)).survives;
-  }
-
-  private async damages(signal: AbortSignal): Promise<Damages> {
-    const found = new Map<VersionId, Set<string>>();
-    for await (const { shard } of this.metadata.damage(signal)) {
-      if (shard === undefined) continue;
-      const bad = found.get(shard.versionId) ?? new Set();
-      found.set(shard.versionId, bad.add(`${shard.stripe}/${shard.index}`));
-    }
-    return found;
   }
 }

@@ -4,7 +4,7 @@ import type { CollectorService } from '../redundancy/collector.service.js';
 import { layoutPages, LayoutView, STRIPES_PER_PAGE } from '../redundancy/layout.js';
 import type { MovePolicy, ShardPlace } from '../redundancy/repair/move-plan.js';
 import type { VersionMover } from '../redundancy/repair/version-mover.js';
-import { type Amiss, isTombstoneAmiss, type Target } from './amiss.js';
+import { type Amiss, isNarrow, isTombstoneAmiss, type Target } from './amiss.js';
 
 /** Shards that one call looks at. */
 const CHECK_BATCH = 1000;
@@ -35,10 +35,8 @@ export class VersionAligner {
    * @throws DomainError, NodeError where something of it failed
    */
   async align(stored: StoredFile, amiss: Amiss, target: Target, signal: AbortSignal): Promise<Alignment> {
-    const { file, manifest } = stored;
-    const { registry } = this.collector.records.parts;
-    // Without as many nodes as it takes, copies would be made only to be taken back.
-    const canReshape = registry.writable().length >= manifest.k + target.redundancy;
+    const { manifest } = stored;
+    const canReshape = this.hasRoom(manifest, target);
     const isReshaped = amiss.isReshaped && canReshape;
     const isFewer = isReshaped && target.redundancy < manifest.m;
     const lost = await this.lost(manifest, { restores: amiss.restores, isFewer }, signal);
@@ -48,9 +46,19 @@ export class VersionAligner {
       const report = await this.mover.move(manifest.versionId, policy, signal);
       if (report.unplaced + report.unread > 0) return 'failed';
     }
-    for (const node of amiss.restores)
-      if (await this.hasLostRecord(node, stored, signal)) await this.collector.reconcileFile(file.id);
-    return amiss.isReshaped && !canReshape ? 'misshapen' : 'done';
+    await this.restoreRecord(stored, amiss, signal);
+    const isMisshapen = amiss.isReshaped && (!canReshape || (await this.isStillNarrow(manifest, signal)));
+    return isMisshapen ? 'misshapen' : 'done';
+  }
+
+  private async restoreRecord(stored: StoredFile, { restores }: Amiss, signal: AbortSignal): Promise<void> {
+    for (const node of restores)
+      if (await this.hasLostRecord(node, stored, signal)) await this.collector.reconcileFile(stored.file.id);
+  }
+
+  /** Without as many nodes as it takes, copies would be made only to be taken back. */
+  private hasRoom({ k }: Manifest, { redundancy }: Target): boolean {
+    return this.collector.records.parts.registry.writable().length >= k + redundancy;
   }
 
   /** Puts a tombstone anew, if it is on nodes that leave or a copy of it was lost; `well` if it is as it is to be. */
@@ -64,6 +72,12 @@ export class VersionAligner {
     // Where the others cannot be reached it is put on nodes that leave all the same, and has to wait for them.
     const after = await this.metadata.findTombstone(fileId, signal);
     return after !== undefined && isTombstoneAmiss(after, target) ? 'failed' : 'done';
+  }
+
+  /** Of an index that has lost a page of its layout, it stays so. */
+  private async isStillNarrow({ versionId }: Manifest, signal: AbortSignal): Promise<boolean> {
+    const stored = await this.metadata.findByVersion(versionId, signal);
+    return stored !== undefined && isNarrow(stored.manifest);
   }
 
   private policy({ isLeaving }: Target, { lost, m, isFewer }: Wanted): MovePolicy {

@@ -321,8 +321,8 @@ export abstract class MetadataStore {
 
   abstract clearDamage(damage: readonly Damage[], signal: AbortSignal): Promise<void>;
 
-  /** Notes that all shards on a node were proven, or found bad and noted, since this time. */
-  abstract noteProven(node: number, at: number, signal: AbortSignal): Promise<void>;
+  /** Notes that all shards on a node were proven, or found bad and noted, since this time; undefined: that nothing on it was, ever. */
+  abstract noteProven(node: number, at: number | undefined, signal: AbortSignal): Promise<void>;
 
   /** What was noted by {@link noteProven}; undefined if nothing was. */
   abstract provenAt(node: number, signal: AbortSignal): Promise<number | undefined>;

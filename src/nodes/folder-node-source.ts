@@ -44,6 +44,11 @@ export class FolderNodeSource extends NodeSource {
     }
   }
 
+  /** Nobody else can take them over. */
+  override tell(cluster: ClusterFile): Promise<readonly number[]> {
+    return Promise.resolve(cluster.members);
+  }
+
   override openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes> {
     const folderOf = (number: number): FolderStorageNode =>
       new FolderStorageNode({ ...folderOptions(number, this.config, cluster), readOnly: true });

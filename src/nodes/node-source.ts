@@ -40,6 +40,12 @@ export abstract class NodeSource {
    */
   abstract openOne(number: number, cluster: ClusterFile, config: AppConfig): Promise<OpenedNode>;
 
+  /**
+   * Gives the map that is to be told to the nodes that there are. Returns the numbers of those that have it durably: a takeover that asks one of
+   * them goes by it.
+   */
+  abstract tell(cluster: ClusterFile): Promise<readonly number[]>;
+
   /** Opens all nodes that are there, so that nothing on them is changed. @throws DomainError `storage-locked` */
   abstract openForReading(cluster: ClusterFile, signal: AbortSignal): Promise<ReadableNodes>;
 }

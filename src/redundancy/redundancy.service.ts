@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FileId, VersionId } from '../common/ids.js';
 import { LiveConfig } from '../config/live-config.js';
-import type { ShardPlace } from './repair/move-plan.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
@@ -12,7 +11,7 @@ import { batchesInFlight, type CodingPlan, codingPlan } from './scheme.js';
 import { StripeCodec, type StripeShape } from './stripe-codec.js';
 import { type DamageListener, type SliceRange, StripeReader } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
-import { type LayoutReport, reportLayout } from './survival.js';
+import { type LayoutReport, readableShards, reportLayout } from './survival.js';
 import { VersionHolds } from './version-holds.js';
 import { VersionWriter, type WriterParts } from './version-writer.js';
 
@@ -116,11 +115,7 @@ export class RedundancyService {
   /** Where the shards of a version lie and how many more nodes it survives at this moment. */
   async report(manifest: Manifest, signal: AbortSignal): Promise<LayoutReport> {
     const { metadata } = this.collector;
-    const damaged = new Set<string>();
-    for (const { node, shard } of await metadata.damageOf(manifest.versionId, signal))
-      if (shard !== undefined) damaged.add(`${shard.stripe}/${shard.index}/${node}`);
-    const isReadable = ({ node, stripe, index }: ShardPlace): boolean =>
-      this.registry.isReadable(node, manifest.createdAt) && !damaged.has(`${stripe}/${index}/${node}`);
+    const isReadable = readableShards(this.registry, manifest, await metadata.damageOf(manifest.versionId, signal));
     const options = { isReadable, placesMax: this.live.current.limits.info_stripes_max };
     return reportLayout(metadata, manifest, options, signal);
   }

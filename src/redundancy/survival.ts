@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import type { Damage, Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import type { NodeRegistry } from '../nodes/node-registry.js';
 import { LayoutReader } from './layout-reader.js';
 import { survivableLosses } from './matching.js';
 import type { ShardPlace } from './repair/move-plan.js';
@@ -26,6 +27,18 @@ export interface ReportOptions {
   readonly isReadable: (place: ShardPlace) => boolean;
   /** Stripes to spell out. */
   readonly placesMax: number;
+}
+
+/** Tells of a shard of a version whether it can be read now: its node can, and it is not known to be bad there. */
+export function readableShards(
+  registry: NodeRegistry,
+  { createdAt }: Manifest,
+  damage: readonly Damage[],
+): ReportOptions['isReadable'] {
+  const bad = new Set(
+    damage.flatMap(({ node, shard }) => (shard === undefined ? [] : [`${shard.stripe}/${shard.index}/${node}`])),
+  );
+  return ({ node, stripe, index }) => registry.isReadable(node, createdAt) && !bad.has(`${stripe}/${index}/${node}`);
 }
 
 /**

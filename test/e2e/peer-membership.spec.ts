@@ -75,4 +75,30 @@ describe('peers that come and go', () => {
     await cluster.untilNode(3, 'down');
     await expectAll(files, added);
   }, 120_000);
+
+  it('counts a new node only when no takeover can miss it, by a reload and by a restart', async () => {
+    const config = { limits: { probe_interval_ms: 400, probe_ms_max: 1200 } };
+    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config });
+    const added = await cluster.grow();
+    for (const cutOff of [2, 3, 4]) cluster.freeze(cutOff);
+    await cluster.restart(added);
+    const refused = await call('/reload', 'POST');
+    expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('not-enough-nodes')]);
+    expect((await cluster.nodes()).map(({ node }) => node)).toEqual([1, 2, 3, 4]);
+    // With the same configuration a restart is as a reload.
+    await cluster.kill(1);
+    await cluster.restart(1);
+    expect((await new Client(cluster.url(1)).tryPut('early', 'x')).status).toBe(503);
+    expect(cluster.logs(1)).toContain('it waits for them');
+    cluster.thaw(2);
+    await cluster.untilNode(added, 'up');
+    const { id } = await new Client(cluster.url(1)).put('kept', 'x');
+    await cluster.kill(1);
+    for (const cutOff of [3, 4]) cluster.thaw(cutOff);
+    cluster.reload(3);
+    await until('known', async () => Promise.resolve(cluster.logs(3).includes('the configuration was read anew')));
+    await cluster.takeOver(3);
+    await cluster.untilReady(3);
+    expect((await new Client(cluster.url(3)).bytes(id)).toString()).toBe('x');
+  }, 120_000);
 });

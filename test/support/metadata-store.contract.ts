@@ -590,6 +590,9 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         await store.noteProven(3, 5, NEVER);
         expect(await store.provenAt(3, NEVER)).toBe(1_700_000_000_000);
         expect(await store.provenAt(4, NEVER)).toBeUndefined();
+        await store.noteProven(4, 7, NEVER);
+        await store.noteProven(3, undefined, NEVER); // what was proven is gone
+        expect([await store.provenAt(3, NEVER), await store.provenAt(4, NEVER)]).toEqual([undefined, 7]);
       });
     });
 

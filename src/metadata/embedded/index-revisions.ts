@@ -12,8 +12,9 @@ export function readRevision(table: Table, key: Key): number {
 }
 
 /** Writes a revision under a key, if it is higher than the one that stands there. */
-export function raiseRevision(table: Table, key: Key, revision: number): void {
-  if (revision > readRevision(table, key)) table.putSync(key, encodeRevision(revision));
+export function raiseRevision(table: Table, key: Key, revision: number | undefined): void {
+  if (revision === undefined) table.removeSync(key);
+  else if (revision > readRevision(table, key)) table.putSync(key, encodeRevision(revision));
 }
 
 /** The ceiling of all revisions, in the table of what the index says of itself. */

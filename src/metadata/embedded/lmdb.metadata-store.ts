@@ -241,7 +241,7 @@ export class LmdbMetadataStore extends MetadataStore {
     return this.change(signal, (tables) => clearDamage(tables, damage));
   }
 
-  override noteProven(node: number, at: number, signal: AbortSignal): Promise<void> {
+  override noteProven(node: number, at: number | undefined, signal: AbortSignal): Promise<void> {
     return this.change(signal, ({ proven }) => raiseRevision(proven, nodeKey(node), at));
   }
 

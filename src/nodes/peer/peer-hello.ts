@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { parseId, type ClusterId, type NodeId } from '../../common/ids.js';
 import { readClusterMap, type ClusterMap } from '../../config/cluster-map.js';
 import { NodeError } from '../storage-node.js';
@@ -9,6 +10,11 @@ const VERSION_CHARACTERS_MAX = 64;
 
 /** The body of the call by which a process is made the gateway although the present one answers. */
 export const FORCE = 'force';
+
+/** Names a run of a process: what was sent to an earlier one cannot be played to it. */
+export function newRun(): string {
+  return randomBytes(16).toString('hex');
+}
 
 /** How a process presents itself to one that proved to be of its cluster. */
 export interface PeerHello {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
@@ -9,7 +8,7 @@ import { NodeError } from '../storage-node.js';
 import { CallLimit } from './call-limit.js';
 import { PeerAnswer } from './peer-answer.js';
 import { NoProofError, PeerGuard } from './peer-guard.js';
-import { FORCE, PROTOCOL, type PeerHello } from './peer-hello.js';
+import { FORCE, newRun, PROTOCOL, type PeerHello } from './peer-hello.js';
 import { workOf, type Operation, type ServedNode } from './peer-operations.js';
 import type { PeerClaim } from './peer-proof.js';
 import type { PeerSecret } from './peer-secret.js';
@@ -20,6 +19,8 @@ export interface PeerServerParts {
   /** What this process would be told by its configuration. */
   readonly about: () => { readonly nodeCount: number; readonly redundancyCount: number; readonly version?: string };
   readonly limits: Limits;
+  /** A {@link newRun}, if others have to know it too. */
+  readonly run?: string;
   /** Makes this process the gateway, if it is to be also from one that answers; yields what it does, line by line. */
   readonly onTakeOver?: (signal: AbortSignal, isForced: boolean) => AsyncIterable<string>;
 }
@@ -35,12 +36,12 @@ export class PeerServer {
   private readonly logger = new Logger(PeerServer.name);
   private readonly guard: PeerGuard;
   private readonly budget: ByteBudget;
-  /** Names this run: what was sent to an earlier one cannot be played to it. */
-  private readonly run = randomBytes(16).toString('hex');
+  private readonly run: string;
   private calls = 0;
 
   constructor(private readonly parts: PeerServerParts) {
-    const { secret, limits } = parts;
+    const { secret, limits, run = newRun() } = parts;
+    this.run = run;
     this.guard = new PeerGuard(secret, limits);
     this.budget = new ByteBudget(limits.peer_bytes_in_flight, limits.node_call_ms_max);
   }

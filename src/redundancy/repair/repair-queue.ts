@@ -97,7 +97,8 @@ export async function findBacklog(metadata: MetadataStore, search: BacklogSearch
   return buckets.backlog();
 }
 
-async function damageByVersion(metadata: MetadataStore, signal: AbortSignal): Promise<Map<VersionId, Damage[]>> {
+/** Shards that are known to be bad. */
+export async function damageByVersion(metadata: MetadataStore, signal: AbortSignal): Promise<Map<VersionId, Damage[]>> {
   const damaged = new Map<VersionId, Damage[]>();
   for await (const damage of metadata.damage(signal)) {
     if (damage.shard === undefined) continue;

@@ -131,7 +131,9 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
 
   private async finish(pass: ScrubPass, began: number, signal: AbortSignal): Promise<void> {
     const { registry } = this.collector.records.parts;
-    const proven = registry.reachable().filter((node) => !pass.unproven.has(node));
+    // Of a disk that came meanwhile the pass has looked at a part.
+    const isNew = (node: number): boolean => (registry.losses.get(node) ?? 0) >= began;
+    const proven = registry.reachable().filter((node) => !pass.unproven.has(node) && !isNew(node));
     for (const node of proven) await this.metadata.noteProven(node, began, signal);
     await this.metadata.noteScrub(undefined, signal);
     this.logger.log({ ...pass.counts, proven, ms: Date.now() - began }, 'scrub ended');
