@@ -101,7 +101,6 @@ export class SurvivalService implements OnApplicationBootstrap, OnApplicationShu
   private async damages(signal: AbortSignal): Promise<Damages> {
     const found = new Map<VersionId, Set<string>>();
     for await (const { shard } of this.metadata.damage(signal)) {
-      if (shard === undefined) continue;
       const bad = found.get(shard.versionId) ?? new Set();
       found.set(shard.versionId, bad.add(`${shard.stripe}/${shard.index}`));
     }

@@ -119,7 +119,7 @@ export class RedundancyService {
     const { metadata } = this.collector;
     const damaged = new Set<string>();
     for (const { node, shard } of await metadata.damageOf(manifest.versionId, signal))
-      if (shard !== undefined) damaged.add(`${shard.stripe}/${shard.index}/${node}`);
+      damaged.add(`${shard.stripe}/${shard.index}/${node}`);
     const isReadable = ({ node, stripe, index }: ShardPlace): boolean =>
       this.registry.isReadable(node, manifest.createdAt) && !damaged.has(`${stripe}/${index}/${node}`);
     const options = { isReadable, placesMax: this.live.current.limits.info_stripes_max };

@@ -100,7 +100,6 @@ export async function findBacklog(metadata: MetadataStore, search: BacklogSearch
 async function damageByVersion(metadata: MetadataStore, signal: AbortSignal): Promise<Map<VersionId, Damage[]>> {
   const damaged = new Map<VersionId, Damage[]>();
   for await (const damage of metadata.damage(signal)) {
-    if (damage.shard === undefined) continue;
     const known = damaged.get(damage.shard.versionId);
     if (known === undefined) damaged.set(damage.shard.versionId, [damage]);
     else known.push(damage);
@@ -119,7 +118,7 @@ export function itemOf(
   const gone = usage.filter(({ node }) => isGone(node));
   const moves = gone.length > 0 || recordNodes.some(isGone);
   if (!moves && damage.length === 0) return undefined;
-  const inStripes = Map.groupBy(damage, ({ shard }) => shard?.stripe);
+  const inStripes = Map.groupBy(damage, ({ shard }) => shard.stripe);
   const worst = Math.max(0, ...[...inStripes.values()].map(({ length }) => length));
   const bytes = gone.reduce((sum, part) => sum + part.bytes, damage.length * shardBytes);
   const stripeBytes = (k + m) * shardBytes;

@@ -57,7 +57,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     private readonly config: AppConfig,
     private readonly collector: CollectorService,
     movers: MoverService,
-    private readonly damages: DamageLog,
+    damages: DamageLog,
   ) {
     const { registry } = this;
     this.away = new AwayNodes(registry, config.repair_after * 1000);
@@ -97,11 +97,6 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     this.lag.disable();
     this.stopping.abort();
     await this.running;
-  }
-
-  /** Everything that the layouts name on a node is lost, though the node is up: an empty disk took the place of another one. */
-  async emptied(node: number, signal: AbortSignal): Promise<void> {
-    await this.damages.note([{ node }], signal);
   }
 
   status(): RepairStatus {
@@ -163,11 +158,10 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     this.hasDamage = false;
     this.triedIn = this.situation();
     const key = this.goneKey();
-    const emptied = await this.emptiedNodes(signal);
-    const isGone = (node: number): boolean => this.away.isAway(node) || emptied.has(node);
+    const isGone = (node: number): boolean => this.away.isAway(node);
     const looksAtAll = key !== '' && key !== this.settledFor;
     const backlog = await findBacklog(this.metadata, { isGone, looksAtAll, writable: this.registry.writable().length }, signal);
-    const isWhole = await this.restore(backlog, emptied, signal);
+    const isWhole = await this.restore(backlog, signal);
     const areBuried = await this.restoreTombstones(signal);
     if (!isWhole || !areBuried || backlog.isPartial) {
       this.hasDamage = true;
@@ -177,10 +171,6 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
       return;
     }
     this.postpone(true);
-    await this.metadata.clearDamage(
-      [...emptied].map((node) => ({ node })),
-      signal,
-    );
     this.settledFor = key;
     this.lookAgainAt = Date.now() + LOOK_AGAIN_MS;
   }
@@ -192,7 +182,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   /** False if something is left to do. */
-  private async restore(backlog: RepairBacklog, emptied: ReadonlySet<number>, signal: AbortSignal): Promise<boolean> {
+  private async restore(backlog: RepairBacklog, signal: AbortSignal): Promise<boolean> {
     const { progress } = this;
     if (backlog.items.length === 0) {
       progress.settle();
@@ -200,10 +190,10 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     }
     progress.begin(backlog);
     const { versions, bytes } = backlog;
-    this.logger.log({ versions, bytes, nodes: [...this.away.all(), ...emptied] }, 'repair begins');
+    this.logger.log({ versions, bytes, nodes: this.away.all() }, 'repair begins');
     let [unplaced, unread, failed] = [0, 0, 0];
     const repairs = mapOrdered(backlog.items, WIDTH, async (item) => {
-      const report = await this.repairOne(item, emptied, signal);
+      const report = await this.repairOne(item, signal);
       unplaced += report?.unplaced ?? 0;
       unread += report?.unread ?? 0;
       if (report?.isDone !== true) failed += 1;
@@ -216,16 +206,12 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     return failed === 0;
   }
 
-  private async repairOne(
-    item: RepairItem,
-    emptied: ReadonlySet<number>,
-    signal: AbortSignal,
-  ): Promise<RepairReport | undefined> {
+  private async repairOne(item: RepairItem, signal: AbortSignal): Promise<RepairReport | undefined> {
     signal.throwIfAborted();
     // Two batches of each version are on their way at once.
     const giveBack = await this.budget.take(2 * Math.max(this.config.limits.batch_bytes, item.stripeBytes), signal);
     try {
-      const report = await this.versions.repair(item, emptied, signal);
+      const report = await this.versions.repair(item, signal);
       this.progress.took(item, report);
       return report;
     } catch (error) {
@@ -251,15 +237,6 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
       }
     }
     return isWhole;
-  }
-
-  private async emptiedNodes(signal: AbortSignal): Promise<ReadonlySet<number>> {
-    const emptied = new Set<number>();
-    for await (const { node, shard } of this.metadata.damage(signal)) {
-      if (shard !== undefined) break; // whole nodes come first
-      emptied.add(node);
-    }
-    return emptied;
   }
 
   private loopLagMs(): number {
