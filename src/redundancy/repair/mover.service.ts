@@ -7,16 +7,22 @@ import { type ChangeFile, MoveCommitter } from './move-committer.js';
 import { ShardCopier } from './shard-copier.js';
 import { VersionMover } from './version-mover.js';
 
+/** Larger than those in which requests travel: nobody waits for the first byte, and each call costs a sync of its own. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+
 /** The one {@link VersionMover} of the process, for all who move shards: repair, drain, rebalance, a change of R. */
 @Injectable()
 export class MoverService {
   readonly mover: VersionMover;
+  /** About how many bytes of data are copied at once. */
+  readonly batchBytes: number;
   private changeFile: ChangeFile = () => Promise.reject(new Error('nobody can seal records yet'));
   private throttle: (bytes: number, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   private onDamage: DamageListener = () => undefined;
 
   constructor(config: AppConfig, collector: CollectorService, codec: StripeCodec) {
     const { records, holds } = collector;
+    this.batchBytes = Math.max(BATCH_BYTES, config.limits.batch_bytes);
     const { registry, placement } = records.parts;
     const onDamage: DamageListener = (node, shard, error) => this.onDamage(node, shard, error);
     this.mover = new VersionMover({
@@ -26,7 +32,7 @@ export class MoverService {
       committer: new MoveCommitter(records, (id, work) => this.changeFile(id, work)),
       onStrays: (strays) => collector.addStrays(strays),
       throttle: (bytes, signal) => this.throttle(bytes, signal),
-      batchBytes: config.limits.batch_bytes,
+      batchBytes: this.batchBytes,
       stepBytes: config.limits.move_step_bytes,
     });
   }

@@ -10,6 +10,8 @@ export interface RepairItem {
   readonly bytes: number;
   /** Bytes of all shards of one stripe. */
   readonly stripeBytes: number;
+  /** Bytes that are in memory at the most while it is restored, however much of it is copied at once. */
+  readonly bytesHeld: number;
   /** Copies of its record that are wanted. */
   readonly copies: number;
   /** True if shards or its record have to go to other nodes. */
@@ -123,5 +125,8 @@ export function itemOf(
   const bytes = gone.reduce((sum, part) => sum + part.bytes, damage.length * shardBytes);
   const stripeBytes = (k + m) * shardBytes;
   const isPlaceable = gone.length === 0 || writable >= k + m;
-  return { versionId, survives: m - gone.length - worst, bytes, stripeBytes, copies: m + 1, moves, isPlaceable, damage };
+  // For each shard that is written, k of its stripe are read.
+  const bytesHeld = k * bytes;
+  const survives = m - gone.length - worst;
+  return { versionId, survives, bytes, stripeBytes, bytesHeld, copies: m + 1, moves, isPlaceable, damage };
 }

@@ -16,8 +16,11 @@ import { findBacklog, type RepairBacklog, type RepairItem } from './repair-queue
 import { type RepairReport, VersionRepair } from './version-repair.js';
 
 /** Memory for what is on its way between nodes. */
-const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
-const WIDTH = 16;
+const BYTES_IN_FLIGHT = 64 * 1024 * 1024;
+/** Versions under way at once, if they are small: most of their time they wait for syncs, which they share. */
+const WIDTH = 64;
+/** What a version costs besides its shards. */
+const VERSION_BYTES = 64 * 1024;
 /** Nobody is told that it takes long, so it may. */
 const BUDGET_MS_MAX = 2 ** 31 - 1;
 /** Pauses before what could not be done is tried again while nothing else has changed: the first is twice as long, the others grow. */
@@ -56,7 +59,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   constructor(
     private readonly config: AppConfig,
     private readonly collector: CollectorService,
-    movers: MoverService,
+    private readonly movers: MoverService,
     damages: DamageLog,
   ) {
     const { registry } = this;
@@ -209,7 +212,8 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   private async repairOne(item: RepairItem, signal: AbortSignal): Promise<RepairReport | undefined> {
     signal.throwIfAborted();
     // Two batches of each version are on their way at once.
-    const giveBack = await this.budget.take(2 * Math.max(this.config.limits.batch_bytes, item.stripeBytes), signal);
+    const batches = 2 * Math.max(this.movers.batchBytes, item.stripeBytes);
+    const giveBack = await this.budget.take(VERSION_BYTES + Math.min(batches, item.bytesHeld), signal);
     try {
       const report = await this.versions.repair(item, signal);
       this.progress.took(item, report);
