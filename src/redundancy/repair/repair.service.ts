@@ -8,9 +8,10 @@ import { inBackground } from '../../nodes/background-work.js';
 import type { NodeRegistry } from '../../nodes/node-registry.js';
 import { CollectorService } from '../collector.service.js';
 import { AwayNodes } from './away-nodes.js';
+import { CLOCK } from './byte-rate.js';
 import { DamageLog } from './damage-log.js';
 import { MoverService } from './mover.service.js';
-import { Pace, pauseFor } from './pace.js';
+import { Pace } from './pace.js';
 import { RepairProgress, type RepairStatus } from './repair-progress.js';
 import { findBacklog, type RepairBacklog, type RepairItem } from './repair-queue.js';
 import { type RepairReport, VersionRepair } from './version-repair.js';
@@ -75,10 +76,9 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
       bytesPerSecond: () => config.limits.repair_bytes_per_second,
       foregroundMs: () => registry.foreground.latencyMs(performance.now(), OF_LATE_MS),
       loopLagMs: () => this.loopLagMs(),
-      now: () => performance.now(),
-      pause: pauseFor,
+      clock: CLOCK,
     });
-    movers.throttleBy((bytes, signal) => this.pace.take(bytes, signal));
+    movers.paceBy((bytes, signal) => this.pace.enter(bytes, signal));
     damages.tell(() => this.wake());
   }
 
