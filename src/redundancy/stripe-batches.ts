@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { VersionId } from '../common/ids.js';
-import { checksumOf } from '../nodes/proven-bytes.js';
+import { checksumOf } from '../nodes/read-bytes.js';
 import type { Shard } from '../nodes/storage-node.js';
 import type { StripeCodec, StripeShape } from './stripe-codec.js';
 
