@@ -94,7 +94,9 @@ async function main(): Promise<void> {
     await rename(lost, `${lost}-away`);
     const during: number[] = [];
     for (let hasBegun = false; ;) {
-      if (!values.idle) during.push(...(await runLoad(subject.port, { clients: 4, operations: 200 }, read)).latencies);
+      const { latencies } = values.idle ? { latencies: [] } : await runLoad(subject.port, { clients: 4, operations: 100 }, read);
+      // What requests feel of the loss of the node itself, until it is known to be down, is not what they feel of the repair.
+      if (hasBegun) during.push(...latencies);
       const { state } = await repairOf(subject);
       hasBegun ||= state === 'running';
       if (hasBegun && state !== 'running') break;

@@ -1,13 +1,11 @@
 import type { Manifest, MetadataStore, StoredFile, Tombstone } from '../metadata/metadata-store.js';
-import { NodeError, type RecordKey, type ShardId } from '../nodes/storage-node.js';
+import { NodeError, type RecordKey } from '../nodes/storage-node.js';
+import { badShards } from '../redundancy/bad-shards.js';
 import type { CollectorService } from '../redundancy/collector.service.js';
-import { layoutPages, LayoutView, STRIPES_PER_PAGE } from '../redundancy/layout.js';
+import { layoutPages, STRIPES_PER_PAGE } from '../redundancy/layout.js';
 import type { MovePolicy, ShardPlace } from '../redundancy/repair/move-plan.js';
 import type { VersionMover } from '../redundancy/repair/version-mover.js';
 import { type Amiss, isNarrow, isTombstoneAmiss, type Target } from './amiss.js';
-
-/** Shards that one call looks at. */
-const CHECK_BATCH = 1000;
 
 /** By node, and by stripe: 1 where the node's shard of the stripe is lost. A stripe has one shard on a node at the most. */
 type LostShards = ReadonlyMap<number, Uint8Array>;
@@ -94,17 +92,10 @@ export class VersionAligner {
     return this.collector.metadata;
   }
 
-  private async lostOn(number: number, manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
+  private async lostOn(node: number, manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
     const lost = new Uint8Array(layoutPages(manifest) * STRIPES_PER_PAGE);
-    for (let page = 0; page < layoutPages(manifest); page += 1) {
-      const bytes = await this.metadata.readLayout(manifest.versionId, page, signal);
-      if (bytes === undefined) continue;
-      const ids = shardsOn(number, new LayoutView(bytes), { versionId: manifest.versionId, page });
-      for (let at = 0; at < ids.length; at += CHECK_BATCH) {
-        const missing = await this.missing(number, ids.slice(at, at + CHECK_BATCH), signal);
-        for (const { stripe } of missing) lost[stripe] = 1;
-      }
-    }
+    const { registry } = this.collector.records.parts;
+    for await (const { stripe } of badShards({ registry, metadata: this.metadata }, { node, manifest }, signal)) lost[stripe] = 1;
     return lost;
   }
 
@@ -118,17 +109,11 @@ export class VersionAligner {
     for (const node of restores) lost.set(node, await this.lostOn(node, manifest, signal));
     if (!isFewer) return lost;
     for (const { node, shard } of await this.metadata.damageOf(manifest.versionId, signal)) {
-      if (shard === undefined) continue;
       const stripes = lost.get(node) ?? new Uint8Array(layoutPages(manifest) * STRIPES_PER_PAGE);
       lost.set(node, stripes);
       stripes[shard.stripe] = 1;
     }
     return lost;
-  }
-
-  private async missing(number: number, ids: readonly ShardId[], signal: AbortSignal): Promise<readonly ShardId[]> {
-    const answers = await this.collector.records.parts.registry.call(number, (node) => node.check(ids, signal));
-    return ids.filter((_, at) => answers[at] !== undefined);
   }
 
   private async hasLostRecord(number: number, { file, manifest }: StoredFile, signal: AbortSignal): Promise<boolean> {
@@ -145,17 +130,4 @@ export class VersionAligner {
     const found = await this.collector.records.parts.registry.call(number, (node) => node.getRecords(keys, signal));
     return found.some((record) => record instanceof NodeError);
   }
-}
-
-function shardsOn(
-  node: number,
-  view: LayoutView,
-  { versionId, page }: { readonly versionId: Manifest['versionId']; readonly page: number },
-): readonly ShardId[] {
-  const ids: ShardId[] = [];
-  for (let inPage = 0; inPage < view.stripes; inPage += 1) {
-    const index = view.nodes(inPage).indexOf(node);
-    if (index >= 0) ids.push({ versionId, stripe: page * STRIPES_PER_PAGE + inPage, index });
-  }
-  return ids;
 }

@@ -72,10 +72,10 @@ export interface GarbageVersion {
   readonly pages: number;
 }
 
-/** A shard that is not on its node as it was put there; or, without one, a node on which nothing is any more that the layouts name. */
+/** A shard that is not on its node as it was put there. */
 export interface Damage {
   readonly node: number;
-  readonly shard?: { readonly versionId: VersionId; readonly stripe: number; readonly index: number };
+  readonly shard: { readonly versionId: VersionId; readonly stripe: number; readonly index: number };
 }
 
 /** How far a scrub has come that is not finished, so that it goes on after a restart. */

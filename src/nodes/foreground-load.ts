@@ -1,19 +1,25 @@
-/** Weight of the newest call in the moving mean. */
-const WEIGHT = 0.05;
+/** Calls that are kept: the tail of so many means something, and is soon over. */
+const SAMPLES = 128;
 
-/** How long calls to nodes take that somebody waits for: a moving mean over all nodes. */
+interface Call {
+  readonly spentMs: number;
+  readonly at: number;
+}
+
+/** How long calls to nodes take that somebody waits for, of late, over all nodes. */
 export class ForegroundLoad {
-  private mean: number | undefined;
-  private lastAt = -Infinity;
+  private readonly calls: Call[] = [];
+  private count = 0;
 
   /** @param now milliseconds of a clock that never goes back */
   note(spentMs: number, now: number): void {
-    this.mean = this.mean === undefined ? spentMs : this.mean + WEIGHT * (spentMs - this.mean);
-    this.lastAt = now;
+    this.calls[this.count % SAMPLES] = { spentMs, at: now };
+    this.count += 1;
   }
 
-  /** The mean, if there was a call within the last `withinMs`. */
+  /** Within which time 95 of 100 of the last calls ended; undefined if there was none within the last `withinMs`. */
   latencyMs(now: number, withinMs: number): number | undefined {
-    return now - this.lastAt <= withinMs ? this.mean : undefined;
+    const spent = this.calls.filter(({ at }) => now - at <= withinMs).map(({ spentMs }) => spentMs);
+    return spent.sort((a, b) => a - b)[Math.ceil(0.95 * spent.length) - 1];
   }
 }

@@ -4,7 +4,7 @@ import { NodeError, type RecordHead, type ShardId, type StorageNode } from '../n
 import type { CollectorParts } from './collector-parts.js';
 import { isYoung } from './is-young.js';
 import { LayoutReader } from './layout-reader.js';
-import { type LayoutView, STRIPES_PER_PAGE } from './layout.js';
+import { shardsOn, STRIPES_PER_PAGE } from './layout.js';
 import { RecordSweep } from './record-sweep.js';
 import type { Stray } from './write-ledger.js';
 
@@ -242,18 +242,4 @@ function recordsOf({ versionId: id, pages }: GarbageVersion): readonly RecordHea
   const revision = Number.MAX_SAFE_INTEGER;
   const layout = Array.from({ length: pages - 1 }, (_, at) => ({ kind: 'layout' as const, id, page: at + 1, revision }));
   return [{ kind: 'manifest', id, page: 0, revision }, ...layout];
-}
-
-/** The shards of one page of a layout that lie on a node: one of each stripe at the most. */
-function shardsOn(
-  number: number,
-  view: LayoutView,
-  { versionId, page }: { readonly versionId: VersionId; readonly page: number },
-): ShardId[] {
-  const ids: ShardId[] = [];
-  for (let stripe = 0; stripe < view.stripes; stripe += 1) {
-    const index = view.nodes(stripe).indexOf(number);
-    if (index >= 0) ids.push({ versionId, stripe: page * STRIPES_PER_PAGE + stripe, index });
-  }
-  return ids;
 }

@@ -1,4 +1,5 @@
 import type { LayoutPage, Manifest } from '../metadata/metadata-store.js';
+import type { ShardId } from '../nodes/storage-node.js';
 import type { StripeShape } from './stripe-codec.js';
 
 /** Stripes on one page of a layout; all pages but the last are full. */
@@ -64,6 +65,20 @@ export function encodeLayout(rows: readonly (readonly number[])[], { k, m }: Str
 /** How many pages the layout of a version has. */
 export function layoutPages({ sealedSize, sliceBytes, k }: Manifest): number {
   return Math.ceil(sealedSize / sliceBytes / k / STRIPES_PER_PAGE);
+}
+
+/** The shards of one page of a layout that lie on a node: one of each stripe at the most. */
+export function shardsOn(
+  node: number,
+  view: LayoutView,
+  { versionId, page }: Pick<ShardId, 'versionId'> & Pick<LayoutPage, 'page'>,
+): ShardId[] {
+  const ids: ShardId[] = [];
+  for (let inPage = 0; inPage < view.stripes; inPage += 1) {
+    const index = view.nodes(inPage).indexOf(node);
+    if (index >= 0) ids.push({ versionId, stripe: page * STRIPES_PER_PAGE + inPage, index });
+  }
+  return ids;
 }
 
 /** The layout of a version that is one stripe. */

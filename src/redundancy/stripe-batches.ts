@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { crc32 } from 'node:zlib';
 import type { VersionId } from '../common/ids.js';
+import { checksumOf } from '../nodes/read-bytes.js';
 import type { Shard } from '../nodes/storage-node.js';
 import type { StripeCodec, StripeShape } from './stripe-codec.js';
 
@@ -80,7 +80,7 @@ function shardsOf(
 ): readonly Shard[] {
   const checksums = new Map<Uint8Array, number>();
   return [...data, ...parity].map((bytes, index) => {
-    const checksum = checksums.get(bytes) ?? crc32(bytes);
+    const checksum = checksums.get(bytes) ?? checksumOf(bytes);
     checksums.set(bytes, checksum); // copies are the same bytes: they are summed once
     return { versionId, stripe, index, k, m, bytes, checksum };
   });

@@ -114,7 +114,7 @@ export class Cluster {
       copier: new ShardCopier({ registry, placement, codec, onDamage: (node) => this.damaged.push(node) }),
       committer: new MoveCommitter(records, changeFile ?? ((id, work) => this.changeFile(id, work))),
       onStrays: onStrays ?? ((strays) => this.collector.addStrays(strays)),
-      throttle: () => Promise.resolve(),
+      enter: () => Promise.resolve(() => undefined),
       batchBytes: 2 * this.shape.sliceBytes,
       stepBytes: stepBytes ?? 8 * this.shape.sliceBytes,
     });

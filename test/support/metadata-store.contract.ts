@@ -558,9 +558,9 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
 
     describe('damage', () => {
       it('is kept until it is cleared, each once, by version, and no more of it than was allowed', async () => {
-        const [first, second] = [newId<VersionId>(), newId<VersionId>()] as const;
+        const [zeroth, first, second] = [newId<VersionId>(), newId<VersionId>(), newId<VersionId>()] as const;
         const at = (versionId: VersionId, stripe: number, node: number) => ({ node, shard: { versionId, stripe, index: 1 } });
-        const all = [{ node: 7 }, at(first, 2, 3), at(first, 2 ** 40, 1), at(second, 0, 300)];
+        const all = [at(zeroth, 3, 7), at(first, 2, 3), at(first, 2 ** 40, 1), at(second, 0, 300)];
         await store.noteDamage(all.toReversed(), 10, NEVER);
         await store.noteDamage(all, 10, NEVER);
         await store.close();
@@ -798,10 +798,10 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           raiseRevision: () => store.raiseRevision(1, signal),
           noteSettled: () => store.noteSettled(1, signal),
           settledThrough: () => store.settledThrough(signal),
-          noteDamage: () => store.noteDamage([{ node: 1 }], 1, signal),
+          noteDamage: () => store.noteDamage([{ node: 1, shard: { versionId, stripe: 0, index: 0 } }], 1, signal),
           damage: () => collect(store.damage(signal)),
           damageOf: () => store.damageOf(versionId, signal),
-          clearDamage: () => store.clearDamage([{ node: 1 }], signal),
+          clearDamage: () => store.clearDamage([{ node: 1, shard: { versionId, stripe: 0, index: 0 } }], signal),
           noteProven: () => store.noteProven(1, 1, signal),
           noteScrub: () => store.noteScrub(undefined, signal),
           scrubNote: () => store.scrubNote(signal),

@@ -7,7 +7,7 @@ import { type IndexTables, rangeOptions } from './index-tables.js';
 
 const NOTHING = new Uint8Array(0);
 
-/** `version 16 | stripe 8 | index 1 | node 4`, big endian; of a whole node all is zero but its number, so that these come first. */
+/** `version 16 | stripe 8 | index 1 | node 4`, big endian. */
 const KEY = { stripeAt: 16, indexAt: 24, nodeAt: 25, bytes: 29 } as const;
 
 export function noteDamage(tables: IndexTables, damage: readonly Damage[], max: number): void {
@@ -30,11 +30,9 @@ export function damageOf(tables: IndexTables, versionId: VersionId): readonly Da
 
 function damageKey({ node, shard }: Damage): Key {
   const key = Buffer.alloc(KEY.bytes);
-  if (shard !== undefined) {
-    key.set(idToBytes(shard.versionId));
-    key.writeBigUInt64BE(BigInt(shard.stripe), KEY.stripeAt);
-    key.writeUInt8(shard.index, KEY.indexAt);
-  }
+  key.set(idToBytes(shard.versionId));
+  key.writeBigUInt64BE(BigInt(shard.stripe), KEY.stripeAt);
+  key.writeUInt8(shard.index, KEY.indexAt);
   key.writeUInt32BE(node, KEY.nodeAt);
   return key;
 }
@@ -42,7 +40,6 @@ function damageKey({ node, shard }: Damage): Key {
 export function decodeDamage(bytes: Key): Damage {
   const key = Buffer.from(bytes);
   const node = key.readUInt32BE(KEY.nodeAt);
-  if (key.subarray(0, KEY.stripeAt).every((byte) => byte === 0)) return { node };
   const stripe = Number(key.readBigUInt64BE(KEY.stripeAt));
   return { node, shard: { versionId: idFromBytes<VersionId>(key), stripe, index: key.readUInt8(KEY.indexAt) } };
 }

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { ClusterId } from '../../common/ids.js';
+import { noteRead } from '../read-bytes.js';
 import { NodeError, type Shard, type ShardId } from '../storage-node.js';
 import { readFrom, type ReadInto } from './durable-files.js';
 import { SHARD_HEADER_BYTES, brokenShard, decodeShardHeader, encodeShardHeader, type ShardHeader } from './shard-format.js';
@@ -63,6 +64,7 @@ export function provenPayload(file: ShardFile, clusterId: ClusterId, id: ShardId
       `the file is ${bytes.byteLength > SHARD_HEADER_BYTES + header.payloadBytes ? 'longer' : 'shorter'} than it was`,
     );
   if (crc32(payload) !== header.payloadChecksum) throw new NodeError('corrupt', 'the payload is not what was put');
+  noteRead(payload, header.payloadChecksum);
   return payload;
 }
 

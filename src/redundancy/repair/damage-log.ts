@@ -47,7 +47,6 @@ export class DamageLog implements OnApplicationShutdown {
       if (!(await this.isReal(one, signal))) continue;
       real.push(one);
       const { node, shard, kind } = one;
-      if (shard === undefined) continue;
       this.logger.warn({ node, versionId: shard.versionId, stripe: shard.stripe, kind }, 'a shard is not as it was put');
     }
     if (real.length === 0) return 0;
@@ -80,7 +79,6 @@ export class DamageLog implements OnApplicationShutdown {
   }
 
   private async isReal({ node, shard }: Damage, signal: AbortSignal): Promise<boolean> {
-    if (shard === undefined) return true;
     if (!(await this.metadata.isCommitted(shard.versionId, signal))) return false;
     const nodes = await new LayoutReader(this.metadata, shard.versionId).nodes(shard.stripe, signal);
     return nodes[shard.index] === node;

@@ -5,18 +5,24 @@ import { CollectorService } from '../collector.service.js';
 import { StripeCodec } from '../stripe-codec.js';
 import { type ChangeFile, MoveCommitter } from './move-committer.js';
 import { ShardCopier } from './shard-copier.js';
-import { VersionMover } from './version-mover.js';
+import { type EnterCopy, VersionMover } from './version-mover.js';
+
+/** Larger than those in which requests travel: nobody waits for the first byte, and each call costs a sync of its own. */
+const BATCH_BYTES = 4 * 1024 * 1024;
 
 /** The one {@link VersionMover} of the process, for all who move shards: repair, drain, rebalance, a change of R. */
 @Injectable()
 export class MoverService {
   readonly mover: VersionMover;
+  /** About how many bytes of data are copied at once. */
+  readonly batchBytes: number;
   private changeFile: ChangeFile = () => Promise.reject(new Error('nobody can seal records yet'));
-  private throttle: (bytes: number, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
+  private enter: EnterCopy = () => Promise.resolve(() => undefined);
   private onDamage: DamageListener = () => undefined;
 
   constructor(config: AppConfig, collector: CollectorService, codec: StripeCodec) {
     const { records, holds } = collector;
+    this.batchBytes = Math.max(BATCH_BYTES, config.limits.batch_bytes);
     const { registry, placement } = records.parts;
     const onDamage: DamageListener = (node, shard, error) => this.onDamage(node, shard, error);
     this.mover = new VersionMover({
@@ -25,8 +31,8 @@ export class MoverService {
       copier: new ShardCopier({ registry, placement, codec, onDamage }),
       committer: new MoveCommitter(records, (id, work) => this.changeFile(id, work)),
       onStrays: (strays) => collector.addStrays(strays),
-      throttle: (bytes, signal) => this.throttle(bytes, signal),
-      batchBytes: config.limits.batch_bytes,
+      enter: (bytes, signal) => this.enter(bytes, signal),
+      batchBytes: this.batchBytes,
       stepBytes: config.limits.move_step_bytes,
     });
   }
@@ -36,9 +42,9 @@ export class MoverService {
     this.changeFile = changeFile;
   }
 
-  /** @param throttle see `MoverParts.throttle` */
-  throttleBy(throttle: (bytes: number, signal: AbortSignal) => Promise<void>): void {
-    this.throttle = throttle;
+  /** @param enter see {@link EnterCopy} */
+  paceBy(enter: EnterCopy): void {
+    this.enter = enter;
   }
 
   /** @param onDamage told of shards that were found bad while others were copied */

@@ -4,57 +4,113 @@ import { Pace } from './pace.js';
 const NEVER = new AbortController().signal;
 const MiB = 1024 * 1024;
 
+interface World {
+  now: number;
+  foreground: number | undefined;
+  lag: number;
+}
+
 /** A clock that goes on by pauses and by the work that is said to be done. */
-function makePace(bytesPerSecond: number): { pace: Pace; clock: { now: number; foreground: number | undefined; lag: number } } {
-  const clock = { now: 1000, foreground: undefined as number | undefined, lag: 0 };
+function makePace(bytesPerSecond: number): { pace: Pace; world: World } {
+  const world: World = { now: 1000, foreground: undefined, lag: 0 };
   const pace = new Pace({
     bytesPerSecond: () => bytesPerSecond,
-    foregroundMs: () => clock.foreground,
-    loopLagMs: () => clock.lag,
-    now: () => clock.now,
-    pause: (ms) => {
-      clock.now += ms;
-      return Promise.resolve();
+    foregroundMs: () => world.foreground,
+    loopLagMs: () => world.lag,
+    clock: {
+      now: () => world.now,
+      pause: (ms) => {
+        world.now += ms;
+        return Promise.resolve();
+      },
     },
   });
-  return { pace, clock };
+  return { pace, world };
+}
+
+/** As many copies at once as the pace lets in, each time until all of them have arrived. Returns how many bytes went in a second. */
+async function copy(pace: Pace, world: World, rounds: number): Promise<number> {
+  const began = world.now;
+  let copied = 0;
+  for (let round = 0; round < rounds; round += 1) {
+    const leaves: (() => void)[] = [];
+    const rest = new AbortController();
+    const entries = Array.from({ length: 100 }, async () => {
+      leaves.push(await pace.enter(MiB, rest.signal));
+      copied += MiB;
+    });
+    const settled = Promise.allSettled(entries);
+    await new Promise(setImmediate);
+    rest.abort();
+    await settled;
+    world.now += 10; // the work itself
+    for (const leave of leaves) leave();
+  }
+  return (1000 * copied) / (world.now - began);
 }
 
 describe('the pace of a repair', () => {
   it('is no more than the bytes a second that it may copy', async () => {
-    const { pace, clock } = makePace(10 * MiB);
-    for (let at = 0; at < 100; at += 1) await pace.take(MiB, NEVER);
-    expect(clock.now - 1000).toBeCloseTo(9900, 0);
+    const { pace, world } = makePace(10 * MiB);
+    for (let at = 0; at < 100; at += 1) (await pace.enter(MiB, NEVER))();
+    expect(world.now - 1000).toBeCloseTo(9900, 0);
   });
 
   it('is not held back where there is no limit and nobody waits', async () => {
-    const { pace, clock } = makePace(0);
-    for (let at = 0; at < 100; at += 1) await pace.take(MiB, NEVER);
-    expect(clock.now).toBe(1000);
+    const { pace, world } = makePace(0);
+    for (let at = 0; at < 100; at += 1) (await pace.enter(MiB, NEVER))();
+    expect(world.now).toBe(1000);
+    expect(pace.heldBack).toBe(1);
+  });
+
+  it('lets more and more in while nobody waits, but not without a bound', async () => {
+    const { pace, world } = makePace(0);
+    const first = await copy(pace, world, 1);
+    await copy(pace, world, 20);
+    const last = await copy(pace, world, 1);
+    expect(last).toBeGreaterThan(4 * first);
+    expect(last).toBeLessThanOrEqual((64 * MiB) / 0.01);
   });
 
   it.each<[string, { foreground?: number; lag?: number }]>([
-    ['calls take more than twice as long as without it', { foreground: 11 }],
+    ['calls take longer than without it', { foreground: 8 }],
     ['the event loop is late', { lag: 150 }],
   ])('slows down while %s, and recovers', async (_, sign) => {
-    const { pace, clock } = makePace(0);
-    clock.foreground = 5;
+    const { pace, world } = makePace(0);
+    world.foreground = 5;
     pace.observeQuiet();
-    const spent = async (): Promise<number> => {
-      const began = clock.now;
-      for (let at = 0; at < 10; at += 1) {
-        await pace.take(MiB, NEVER);
-        clock.now += 10; // the work itself
-      }
-      return clock.now - began;
-    };
-    const free = await spent();
-    Object.assign(clock, sign);
-    const held = await spent();
-    expect(held).toBeGreaterThan(4 * free);
-    expect(pace.heldBack).toBe(8);
-    Object.assign(clock, { foreground: 9, lag: 0 });
-    await spent();
-    expect(await spent()).toBe(free);
+    await copy(pace, world, 30);
+    const free = await copy(pace, world, 1);
+    Object.assign(world, sign);
+    await copy(pace, world, 10);
+    const held = await copy(pace, world, 10);
+    expect(held).toBeLessThan(free / 8);
+    expect(pace.heldBack).toBe(16);
+    Object.assign(world, { foreground: 7, lag: 0 });
+    await copy(pace, world, 30);
+    expect(await copy(pace, world, 1)).toBeGreaterThan(0.9 * free);
+    expect(pace.heldBack).toBe(1);
+  });
+
+  it('begins with little while somebody waits', async () => {
+    const { pace, world } = makePace(0);
+    const idle = await copy(pace, world, 1);
+    world.foreground = 5;
+    pace.observeQuiet();
+    expect(await copy(pace, world, 1)).toBeLessThan(idle / 4);
+  });
+
+  it('lets others in when one that waits gives up', async () => {
+    const { pace, world } = makePace(0);
+    world.foreground = 5;
+    pace.observeQuiet();
+    const leave = await pace.enter(MiB, NEVER);
+    const impatient = new AbortController();
+    const refused = pace.enter(MiB, impatient.signal);
+    const next = pace.enter(MiB, NEVER);
+    impatient.abort(new Error('enough'));
+    await expect(refused).rejects.toThrow('enough');
+    leave();
+    (await next)();
   });
 });

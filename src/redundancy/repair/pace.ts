@@ -1,75 +1,150 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { ByteRate, type Clock } from './byte-rate.js';
 
 /** What the pace looks at. */
 export interface PaceParts {
   /** Bytes that may be copied in a second; 0: as many as go. */
   readonly bytesPerSecond: () => number;
-  /** Mean time of a call that somebody waits for, of late; undefined: nobody does. */
+  /** Within which time nearly all calls end that somebody waits for, of late; undefined: nobody waits. */
   readonly foregroundMs: () => number | undefined;
   /** Mean time by which timers of the event loop were late, of late. */
   readonly loopLagMs: () => number;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now: () => number;
-  readonly pause: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  readonly clock: Clock;
 }
 
-/** Beyond this many times what it is without repair the foreground counts as disturbed. */
-const DISTURBED = 2;
+interface Waiter {
+  readonly weight: number;
+  readonly admit: () => void;
+}
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+/** Beyond this many times what it is without repair the foreground counts as disturbed: by the time it is seen, more is on its way. */
+const DISTURBED = 1.5;
 /** Shorter calls than this are no sign of anything. */
 const FOREGROUND_MS_LEAST = 2;
+/** As long as nobody has seen how long they take. */
+const FOREGROUND_MS_USUAL = 4;
 const LOOP_LAG_MS_MOST = 100;
-/** How much slower than it could be a repair becomes at the most. */
-const SLOWNESS_MOST = 8;
+/** What a copy costs besides its bytes, in bytes. */
+const COPY_BYTES = 256 * KiB;
+const WINDOW_LEAST = 512 * KiB;
+/** With so much on its way nothing waits for anything but the machine. */
+const WINDOW_FULL = 8 * MiB;
+const WINDOW_MOST = 64 * MiB;
+/** By so much more is on its way each time that all that was has arrived, and nobody was disturbed. */
+const WINDOW_STEP = 512 * KiB;
 /** Of the time that a copy took no more than this counts, so that no pause is longer than a few seconds. */
 const WORKED_MS_MOST = 250;
 /** Weight of the newest look in the moving mean of quiet times. */
 const WEIGHT = 0.2;
 
 /**
- * Holds back who copies in the background: to a number of bytes in a second, and, as long as those in front wait for nodes twice as long as they
- * do without it, by pauses that grow to a multiple of the time that the copying takes, and shrink again when they do not.
+ * Holds back who copies in the background: to a number of bytes in a second, and to a window of bytes that are on their way at once. As TCP does,
+ * it grows as long as nobody is disturbed, by a step at a time if somebody is there who could be, and halves when those in front wait for nodes
+ * longer than they do without it. When it is smaller than a single copy there are pauses between one and the next.
  */
 export class Pace {
-  private freeAt = -Infinity;
-  private lastAt: number | undefined;
-  private slowness = 1;
+  private readonly rate: ByteRate;
+  private readonly waiters: Waiter[] = [];
+  private window = WINDOW_FULL;
+  private underWay = 0;
+  /** What was on its way before this says nothing of the window as it is now. */
+  private cutAt = -Infinity;
+  private restUntil = -Infinity;
   private quietMs: number | undefined;
 
-  constructor(private readonly parts: PaceParts) {}
+  constructor(private readonly parts: PaceParts) {
+    this.rate = new ByteRate(parts.clock, parts.bytesPerSecond);
+  }
 
-  /** How many times slower than it could be. */
+  /** How many times slower than it could be, about. */
   get heldBack(): number {
-    return this.slowness;
+    return Math.max(1, WINDOW_FULL / this.window);
   }
 
   /** Takes a look while nothing is copied: how long calls take by themselves. */
   observeQuiet(): void {
     const spent = this.parts.foregroundMs();
-    this.lastAt = undefined;
-    this.slowness = 1;
+    this.window = spent === undefined ? WINDOW_FULL : WINDOW_LEAST;
     if (spent !== undefined) this.quietMs = this.quietMs === undefined ? spent : this.quietMs + WEIGHT * (spent - this.quietMs);
   }
 
-  /** Resolves when so many bytes may be copied. */
-  async take(bytes: number, signal: AbortSignal): Promise<void> {
-    const { now, pause } = this.parts;
-    const bytesPerSecond = this.parts.bytesPerSecond();
-    const began = now();
-    const worked = this.lastAt === undefined ? 0 : Math.max(0, began - this.lastAt);
-    this.slowness = this.isDisturbing() ? Math.min(SLOWNESS_MOST, this.slowness * 2) : Math.max(1, this.slowness / 2);
-    const due = Math.max(began, this.freeAt);
-    const rest = (this.slowness - 1) * Math.min(worked, WORKED_MS_MOST);
-    this.freeAt = due + rest + (bytesPerSecond === 0 ? 0 : (1000 * bytes) / bytesPerSecond);
-    if (due + rest > began) await pause(due + rest - began, signal);
-    this.lastAt = now();
+  /** Resolves when so many bytes may be copied; the result is to be called when that has ended, whatever came of it. */
+  async enter(bytes: number, signal: AbortSignal): Promise<() => void> {
+    const { clock } = this.parts;
+    const weight = bytes + COPY_BYTES;
+    await this.rate.take(bytes, signal);
+    await this.admission(weight, signal);
+    try {
+      const rest = this.restUntil - clock.now();
+      if (rest > 0) await clock.pause(rest, signal);
+    } catch (error) {
+      this.leave(weight);
+      throw error;
+    }
+    const began = clock.now();
+    return () => {
+      this.adapt(weight, began);
+      this.leave(weight);
+    };
   }
 
-  private isDisturbing(): boolean {
+  private async admission(weight: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.waiters.length === 0 && this.hasRoom(weight)) {
+      this.underWay += weight;
+      return;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const waiter = { weight, admit: () => resolve(undefined) };
+    const onAbort = (): void => {
+      const at = this.waiters.indexOf(waiter);
+      if (at < 0) return; // it is in, and leaves by itself
+      this.waiters.splice(at, 1);
+      reject(signal.reason);
+      this.admitWaiters();
+    };
+    this.waiters.push(waiter);
+    signal.addEventListener('abort', onAbort, { once: true });
+    await promise.finally(() => signal.removeEventListener('abort', onAbort));
+  }
+
+  private leave(weight: number): void {
+    this.underWay -= weight;
+    this.admitWaiters();
+  }
+
+  private admitWaiters(): void {
+    for (let next = this.waiters[0]; next !== undefined && this.hasRoom(next.weight); next = this.waiters[0]) {
+      this.waiters.shift();
+      this.underWay += next.weight;
+      next.admit();
+    }
+  }
+
+  private hasRoom(weight: number): boolean {
+    return this.underWay === 0 || this.underWay + weight <= this.window;
+  }
+
+  private adapt(weight: number, began: number): void {
+    const foreground = this.parts.foregroundMs();
+    const now = this.parts.clock.now();
+    if (!this.isDisturbing(foreground)) {
+      const step = foreground === undefined ? weight : WINDOW_STEP * Math.min(1, weight / this.window);
+      // What is not made use of tells nothing of what would be too much.
+      if (2 * this.underWay >= this.window) this.window = Math.min(WINDOW_MOST, this.window + step);
+    } else if (began >= this.cutAt) {
+      this.window = Math.max(WINDOW_LEAST, Math.min(this.window, this.underWay) / 2);
+      this.cutAt = now;
+    }
+    const rest = (weight / this.window - 1) * Math.min(now - began, WORKED_MS_MOST);
+    this.restUntil = Math.max(this.restUntil, now + rest);
+  }
+
+  private isDisturbing(foregroundMs: number | undefined): boolean {
     if (this.parts.loopLagMs() > LOOP_LAG_MS_MOST) return true;
-    const spent = this.parts.foregroundMs();
-    if (spent === undefined) return false;
-    return spent > DISTURBED * Math.max(FOREGROUND_MS_LEAST, this.quietMs ?? FOREGROUND_MS_LEAST * 2);
+    return (
+      foregroundMs !== undefined && foregroundMs > DISTURBED * Math.max(FOREGROUND_MS_LEAST, this.quietMs ?? FOREGROUND_MS_USUAL)
+    );
   }
 }
-
-export const pauseFor = (ms: number, signal: AbortSignal): Promise<unknown> => sleep(ms, undefined, { signal });

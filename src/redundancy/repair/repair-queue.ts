@@ -10,6 +10,8 @@ export interface RepairItem {
   readonly bytes: number;
   /** Bytes of all shards of one stripe. */
   readonly stripeBytes: number;
+  /** Bytes that are in memory at the most while it is restored, however much of it is copied at once. */
+  readonly bytesHeld: number;
   /** Copies of its record that are wanted. */
   readonly copies: number;
   /** True if shards or its record have to go to other nodes. */
@@ -101,7 +103,6 @@ export async function findBacklog(metadata: MetadataStore, search: BacklogSearch
 export async function damageByVersion(metadata: MetadataStore, signal: AbortSignal): Promise<Map<VersionId, Damage[]>> {
   const damaged = new Map<VersionId, Damage[]>();
   for await (const damage of metadata.damage(signal)) {
-    if (damage.shard === undefined) continue;
     const known = damaged.get(damage.shard.versionId);
     if (known === undefined) damaged.set(damage.shard.versionId, [damage]);
     else known.push(damage);
@@ -120,10 +121,13 @@ export function itemOf(
   const gone = usage.filter(({ node }) => isGone(node));
   const moves = gone.length > 0 || recordNodes.some(isGone);
   if (!moves && damage.length === 0) return undefined;
-  const inStripes = Map.groupBy(damage, ({ shard }) => shard?.stripe);
+  const inStripes = Map.groupBy(damage, ({ shard }) => shard.stripe);
   const worst = Math.max(0, ...[...inStripes.values()].map(({ length }) => length));
   const bytes = gone.reduce((sum, part) => sum + part.bytes, damage.length * shardBytes);
   const stripeBytes = (k + m) * shardBytes;
   const isPlaceable = gone.length === 0 || writable >= k + m;
-  return { versionId, survives: m - gone.length - worst, bytes, stripeBytes, copies: m + 1, moves, isPlaceable, damage };
+  // For each shard that is written, k of its stripe are read.
+  const bytesHeld = k * bytes;
+  const survives = m - gone.length - worst;
+  return { versionId, survives, bytes, stripeBytes, bytesHeld, copies: m + 1, moves, isPlaceable, damage };
 }

@@ -8,16 +8,20 @@ import { inBackground } from '../../nodes/background-work.js';
 import type { NodeRegistry } from '../../nodes/node-registry.js';
 import { CollectorService } from '../collector.service.js';
 import { AwayNodes } from './away-nodes.js';
+import { CLOCK } from './byte-rate.js';
 import { DamageLog } from './damage-log.js';
 import { MoverService } from './mover.service.js';
-import { Pace, pauseFor } from './pace.js';
+import { Pace } from './pace.js';
 import { RepairProgress, type RepairStatus } from './repair-progress.js';
 import { findBacklog, type RepairBacklog, type RepairItem } from './repair-queue.js';
 import { type RepairReport, VersionRepair } from './version-repair.js';
 
 /** Memory for what is on its way between nodes. */
-const BYTES_IN_FLIGHT = 32 * 1024 * 1024;
-const WIDTH = 16;
+const BYTES_IN_FLIGHT = 64 * 1024 * 1024;
+/** Versions under way at once, if they are small: most of their time they wait for syncs, which they share. */
+const WIDTH = 64;
+/** What a version costs besides its shards. */
+const VERSION_BYTES = 64 * 1024;
 /** Nobody is told that it takes long, so it may. */
 const BUDGET_MS_MAX = 2 ** 31 - 1;
 /** Pauses before what could not be done is tried again while nothing else has changed: the first is twice as long, the others grow. */
@@ -56,8 +60,8 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   constructor(
     private readonly config: AppConfig,
     private readonly collector: CollectorService,
-    movers: MoverService,
-    private readonly damages: DamageLog,
+    private readonly movers: MoverService,
+    damages: DamageLog,
   ) {
     const { registry } = this;
     this.away = new AwayNodes(registry, config.repair_after * 1000);
@@ -72,10 +76,9 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
       bytesPerSecond: () => config.limits.repair_bytes_per_second,
       foregroundMs: () => registry.foreground.latencyMs(performance.now(), OF_LATE_MS),
       loopLagMs: () => this.loopLagMs(),
-      now: () => performance.now(),
-      pause: pauseFor,
+      clock: CLOCK,
     });
-    movers.throttleBy((bytes, signal) => this.pace.take(bytes, signal));
+    movers.paceBy((bytes, signal) => this.pace.enter(bytes, signal));
     damages.tell(() => this.wake());
   }
 
@@ -97,11 +100,6 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     this.lag.disable();
     this.stopping.abort();
     await this.running;
-  }
-
-  /** Everything that the layouts name on a node is lost, though the node is up: an empty disk took the place of another one. */
-  async emptied(node: number, signal: AbortSignal): Promise<void> {
-    await this.damages.note([{ node }], signal);
   }
 
   status(): RepairStatus {
@@ -163,11 +161,10 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     this.hasDamage = false;
     this.triedIn = this.situation();
     const key = this.goneKey();
-    const emptied = await this.emptiedNodes(signal);
-    const isGone = (node: number): boolean => this.away.isAway(node) || emptied.has(node);
+    const isGone = (node: number): boolean => this.away.isAway(node);
     const looksAtAll = key !== '' && key !== this.settledFor;
     const backlog = await findBacklog(this.metadata, { isGone, looksAtAll, writable: this.registry.writable().length }, signal);
-    const isWhole = await this.restore(backlog, emptied, signal);
+    const isWhole = await this.restore(backlog, signal);
     const areBuried = await this.restoreTombstones(signal);
     if (!isWhole || !areBuried || backlog.isPartial) {
       this.hasDamage = true;
@@ -177,10 +174,6 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
       return;
     }
     this.postpone(true);
-    await this.metadata.clearDamage(
-      [...emptied].map((node) => ({ node })),
-      signal,
-    );
     this.settledFor = key;
     this.lookAgainAt = Date.now() + LOOK_AGAIN_MS;
   }
@@ -192,7 +185,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   /** False if something is left to do. */
-  private async restore(backlog: RepairBacklog, emptied: ReadonlySet<number>, signal: AbortSignal): Promise<boolean> {
+  private async restore(backlog: RepairBacklog, signal: AbortSignal): Promise<boolean> {
     const { progress } = this;
     if (backlog.items.length === 0) {
       progress.settle();
@@ -200,10 +193,10 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     }
     progress.begin(backlog);
     const { versions, bytes } = backlog;
-    this.logger.log({ versions, bytes, nodes: [...this.away.all(), ...emptied] }, 'repair begins');
+    this.logger.log({ versions, bytes, nodes: this.away.all() }, 'repair begins');
     let [unplaced, unread, failed] = [0, 0, 0];
     const repairs = mapOrdered(backlog.items, WIDTH, async (item) => {
-      const report = await this.repairOne(item, emptied, signal);
+      const report = await this.repairOne(item, signal);
       unplaced += report?.unplaced ?? 0;
       unread += report?.unread ?? 0;
       if (report?.isDone !== true) failed += 1;
@@ -216,16 +209,13 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     return failed === 0;
   }
 
-  private async repairOne(
-    item: RepairItem,
-    emptied: ReadonlySet<number>,
-    signal: AbortSignal,
-  ): Promise<RepairReport | undefined> {
+  private async repairOne(item: RepairItem, signal: AbortSignal): Promise<RepairReport | undefined> {
     signal.throwIfAborted();
     // Two batches of each version are on their way at once.
-    const giveBack = await this.budget.take(2 * Math.max(this.config.limits.batch_bytes, item.stripeBytes), signal);
+    const batches = 2 * Math.max(this.movers.batchBytes, item.stripeBytes);
+    const giveBack = await this.budget.take(VERSION_BYTES + Math.min(batches, item.bytesHeld), signal);
     try {
-      const report = await this.versions.repair(item, emptied, signal);
+      const report = await this.versions.repair(item, signal);
       this.progress.took(item, report);
       return report;
     } catch (error) {
@@ -251,15 +241,6 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
       }
     }
     return isWhole;
-  }
-
-  private async emptiedNodes(signal: AbortSignal): Promise<ReadonlySet<number>> {
-    const emptied = new Set<number>();
-    for await (const { node, shard } of this.metadata.damage(signal)) {
-      if (shard !== undefined) break; // whole nodes come first
-      emptied.add(node);
-    }
-    return emptied;
   }
 
   private loopLagMs(): number {

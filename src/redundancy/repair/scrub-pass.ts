@@ -2,8 +2,8 @@ import type { FileId } from '../../common/ids.js';
 import type { Damage, MetadataStore, StoredFile, Tombstone } from '../../metadata/metadata-store.js';
 import type { NodeRegistry } from '../../nodes/node-registry.js';
 import { NodeError, type RecordHead } from '../../nodes/storage-node.js';
+import { badShards } from '../bad-shards.js';
 import { layoutPages } from '../layout.js';
-import { missingOn } from './version-repair.js';
 
 export interface ScrubParts {
   readonly registry: NodeRegistry;
@@ -48,11 +48,14 @@ export class ScrubPass {
   /** All shards and records of one file. */
   async file(stored: StoredFile, signal: AbortSignal): Promise<void> {
     const { manifest } = stored;
-    const { versionId, sliceBytes, sealedSize } = manifest;
-    const shardBytes = Math.min(sliceBytes, sealedSize);
+    const shardBytes = Math.min(manifest.sliceBytes, manifest.sealedSize);
+    const beforeCheck = (count: number): Promise<void> => this.parts.throttle(count * shardBytes, signal);
     for (const { node, shards, bytes } of manifest.usage) {
       const bad = await this.onNode(node, () =>
-        missingOn(this.parts, { node, versionId }, signal, (count) => this.parts.throttle(count * shardBytes, signal)),
+        Array.fromAsync(badShards(this.parts, { node, manifest, isBad: isLost, beforeCheck }, signal), (shard) => ({
+          node,
+          shard,
+        })),
       );
       this.counts.shards += shards;
       this.counts.bytes += bytes;
@@ -117,7 +120,12 @@ export class ScrubPass {
   }
 }
 
+/** What a node says that is busy, or cannot read just now, proves nothing. */
+function isLost({ kind }: NodeError): boolean {
+  return kind === 'corrupt' || kind === 'not-found';
+}
+
 function isBad(record: RecordHead | NodeError, { revision }: RecordHead): boolean {
-  if (record instanceof NodeError) return record.kind === 'corrupt' || record.kind === 'not-found';
+  if (record instanceof NodeError) return isLost(record);
   return record.revision < revision;
 }

@@ -5,7 +5,7 @@ import type { Damage, MetadataStore, ScrubNote } from '../../metadata/metadata-s
 import { inBackground } from '../../nodes/background-work.js';
 import { CollectorService } from '../collector.service.js';
 import { DamageLog } from './damage-log.js';
-import { Pace, pauseFor } from './pace.js';
+import { ByteRate, CLOCK } from './byte-rate.js';
 import { nextScrubAt, scrubRate } from './scrub-schedule.js';
 import { ScrubPass, type ScrubCounts } from './scrub-pass.js';
 
@@ -142,19 +142,13 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
   private makePass(kind: NonNullable<ScrubStatus['kind']>, note: ScrubNote | undefined): ScrubPass {
     const { registry } = this.collector.records.parts;
     const { scrub_bytes_per_second: most } = this.config.limits;
-    const pace = new Pace({
-      bytesPerSecond: () => (kind === 'scheduled' ? this.scheduledRate : most),
-      foregroundMs: () => undefined,
-      loopLagMs: () => 0,
-      now: () => performance.now(),
-      pause: pauseFor,
-    });
+    const rate = new ByteRate(CLOCK, () => (kind === 'scheduled' ? this.scheduledRate : most));
     const parts = {
       registry,
       metadata: this.metadata,
       note: (damage: readonly Damage[], signal: AbortSignal) => this.damages.note(damage, signal),
       reconcile: (fileId: FileId) => this.collector.reconcileFile(fileId),
-      throttle: (bytes: number, signal: AbortSignal) => pace.take(bytes, signal),
+      throttle: (bytes: number, signal: AbortSignal) => rate.take(bytes, signal),
     };
     return new ScrubPass(parts, note?.unproven);
   }

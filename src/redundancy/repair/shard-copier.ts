@@ -1,6 +1,7 @@
 import { DomainError } from '../../common/errors.js';
 import type { Manifest } from '../../metadata/metadata-store.js';
 import type { NodeRegistry } from '../../nodes/node-registry.js';
+import { letGo } from '../../nodes/read-bytes.js';
 import { NodeError, type Shard, type ShardId } from '../../nodes/storage-node.js';
 import type { Placement } from '../../placement/placement.js';
 import { StripeAttempt } from '../stripe-attempt.js';
@@ -41,14 +42,18 @@ export class ShardCopier {
       const shards = encodeStripe(slices, move.stripe, source);
       for (const write of move.writes) pending.push({ write, shard: shards[write.index] as Shard });
     }
-    await this.putAll(pending, step, signal);
+    // A put that failed may be left behind, and go on.
+    const hasEnded = await this.putAll(pending, step, signal);
+    if (hasEnded) for (const slices of data.values()) slices.forEach(letGo);
   }
 
+  /** True if no put failed. */
   private async putAll(
     all: readonly { readonly write: ShardWrite; readonly shard: Shard }[],
     step: MoveStep,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
+    let hasFailed = false;
     for (let pending = all; pending.length > 0;) {
       const failed: typeof pending = (
         await Promise.all(
@@ -60,8 +65,10 @@ export class ShardCopier {
           }),
         )
       ).flat();
+      hasFailed ||= failed.length > 0;
       pending = failed.filter(({ write }) => step.retarget(write));
     }
+    return !hasFailed;
   }
 
   /** False if the node failed: then any of it may be there. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { current, expectInPlace, places } from '../../../test/support/cluster-state.js';
 import { Cluster, NEVER } from '../../../test/support/cluster.js';
+import { NodeError } from '../../nodes/storage-node.js';
 import type { Stray } from '../write-ledger.js';
 import type { MovePolicy } from './move-plan.js';
 
@@ -38,6 +39,25 @@ describe('the mover', () => {
     expect(report).toMatchObject({ isCurrent: true, unplaced: 0, unread: 0, shards: 20, bytes: 20 * SLICE });
     await expectInPlace(cluster, manifest);
     expect((await cluster.counts())[1]).toBe(0);
+    expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
+  });
+
+  it('gives back the memory of what has arrived, but not of what a put that was left behind may still use', async () => {
+    const body = slices(20);
+    const manifest = await cluster.store(body);
+    const [left, arrived]: [Uint8Array[], Uint8Array[]] = [[], []];
+    for (const node of cluster.faulty) {
+      const put = node.put.bind(node);
+      node.put = async (batch, signal) => {
+        const isFirst = left.length === 0 && batch.shards.length > 0;
+        (isFirst ? left : arrived).push(...batch.shards.map(({ bytes }) => bytes));
+        if (isFirst) throw new NodeError('unavailable', 'it did not answer');
+        await put(batch, signal);
+      };
+    }
+    expect(await cluster.mover.move(manifest.versionId, leave(2), NEVER)).toMatchObject({ unplaced: 0, unread: 0 });
+    expect(left.map(({ byteLength }) => byteLength)).toEqual(left.map(() => SLICE));
+    expect(arrived.some(({ byteLength }) => byteLength === 0)).toBe(true);
     expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
   });
 

@@ -12,6 +12,9 @@ import { MoveStep, type StripeMove } from './move-step.js';
 import { shardBytes } from './shard-bytes.js';
 import type { ShardCopier } from './shard-copier.js';
 
+/** Resolves when so many bytes may be copied; the result is to be called when that has ended. */
+export type EnterCopy = (bytes: number, signal: AbortSignal) => Promise<() => void>;
+
 export interface MoverParts {
   readonly records: RecordStore;
   readonly holds: VersionHolds;
@@ -19,8 +22,7 @@ export interface MoverParts {
   readonly committer: MoveCommitter;
   /** Told what may lie on nodes without belonging there. */
   readonly onStrays: (strays: readonly Stray[]) => void;
-  /** Resolves when so many bytes may be copied. */
-  readonly throttle: (bytes: number, signal: AbortSignal) => Promise<void>;
+  readonly enter: EnterCopy;
   /** About how many bytes of data are copied at once. */
   readonly batchBytes: number;
   /** About how many bytes are copied before the index is told: as much may have to be copied again after a crash. */
@@ -154,8 +156,13 @@ export class VersionMover {
         (sum, { stripe, writes }) => sum + writes.length * shardBytes(manifest, { stripe, index: 0 }),
         0,
       );
-      if (bytes > 0) await this.parts.throttle(bytes, signal);
-      await this.parts.copier.copy(manifest, { moves, step }, signal);
+      if (bytes === 0) return;
+      const leave = await this.parts.enter(bytes, signal);
+      try {
+        await this.parts.copier.copy(manifest, { moves, step }, signal);
+      } finally {
+        leave();
+      }
     });
     await Array.fromAsync(copies);
     return cursor.next;

@@ -27,17 +27,14 @@ function slices(count: number): Uint8Array[] {
 }
 
 /** Repairs all that is to be found, and returns in which order. */
-async function repairAll(
-  emptied: ReadonlySet<number> = new Set(),
-  mover = cluster.mover,
-): Promise<{ done: number; order: string[] }> {
+async function repairAll(mover = cluster.mover): Promise<{ done: number; order: string[] }> {
   const { registry, metadata } = cluster;
   const repair = new VersionRepair({ registry, metadata, mover, away, reconcile: (id) => cluster.reconcile(id) });
-  const isGone = (node: number): boolean => away.isAway(node) || emptied.has(node);
+  const isGone = (node: number): boolean => away.isAway(node);
   const search = { isGone, looksAtAll: true, writable: registry.writable().length };
   const { items } = await findBacklog(metadata, search, NEVER);
   let done = 0;
-  for (const item of items) done += (await repair.repair(item, emptied, NEVER)).isDone ? 1 : 0;
+  for (const item of items) done += (await repair.repair(item, NEVER)).isDone ? 1 : 0;
   return { done, order: items.map(({ versionId }) => versionId) };
 }
 
@@ -60,26 +57,10 @@ describe('a repair', () => {
     const before = await places(cluster, manifest);
     const damaged = await damage(manifest, 5);
     expect(await repairAll()).toMatchObject({ done: 1 });
-    for (const { node, shard } of damaged) expect(await cluster.memory[node - 1]!.check([shard!], NEVER)).toEqual([undefined]);
+    for (const { node, shard } of damaged) expect(await cluster.memory[node - 1]!.check([shard], NEVER)).toEqual([undefined]);
     expect(await places(cluster, manifest)).toEqual(before);
     expect(await Array.fromAsync(cluster.metadata.damage(NEVER))).toEqual([]);
     await expectInPlace(cluster, manifest);
-  });
-
-  it('fills an empty node with what the layouts name there, shards and records, and only that', async () => {
-    const manifest = await cluster.store(slices(12));
-    const writer = cluster.writer();
-    writer.ride(Uint8Array.of(1));
-    const small = await cluster.commit(writer, [Uint8Array.of(1)]);
-    const before = await cluster.counts();
-    cluster.memory[1]!.shards.clear();
-    cluster.memory[1]!.records.clear();
-    await repairAll(new Set([2]));
-    expect(await cluster.counts()).toEqual(before);
-    for (const one of [manifest, small]) {
-      const { recordNodes, versionId } = await current(cluster, one);
-      for (const node of recordNodes) expect(cluster.memory[node - 1]!.records.has(`manifest/${versionId}/0`)).toBe(true);
-    }
   });
 
   it('begins with what survives the least', async () => {
@@ -121,7 +102,7 @@ describe('a repair', () => {
         return report;
       },
     } as VersionMover;
-    expect(await repairAll(new Set(), blinking)).toMatchObject({ done: 0 });
+    expect(await repairAll(blinking)).toMatchObject({ done: 0 });
     expect(await Array.fromAsync(cluster.metadata.damage(NEVER))).toEqual(damaged);
     expect(await repairAll()).toMatchObject({ done: 1 });
     await expectInPlace(cluster, manifest);
