@@ -19,10 +19,7 @@ type Look = <Result>(read: (tables: IndexTables) => Result) => Promise<Result>;
 /**
  * All rows of a table, a few at a time and without a snapshot in between.
  */
-export async function* walkTable<Row>(
-  look: Look,
-  { table, decode }: TableWalk<Row>,
-): AsyncGenerator<Row, void, undefined> {
+export async function* walkTable<Row>(look: Look, { table, decode }: TableWalk<Row>): AsyncGenerator<Row, void, undefined> {
   for (let after: Key | undefined; ;) {
     const from = after;
     const rows = await look((tables) => {
