@@ -83,7 +83,6 @@ export function describeOwners(title: string, makeHarness: () => Promise<Metadat
 
     it('lets no prefix and no cursor reach into what others have', async () => {
       await fill();
-      const foreign = new Set((await listAll('system:a' as OwnerId, 'name', 100)).map(({ id }) => id));
       for (const prefix of ['\u0001', '\u0001system:a\0', '\u0001s', '\0', '\u001f'])
         expect(await listAll(STORE_OWNER, 'name', 100, prefix)).toEqual([]);
       const key = Buffer.concat([Buffer.from('\u0001system:a\0'), new Uint8Array(16)]);
@@ -91,8 +90,7 @@ export function describeOwners(title: string, makeHarness: () => Promise<Metadat
         for (const order of ['name', '-name'] as const) {
           const cursor = Buffer.concat([Buffer.of(ORDERS.indexOf(order)), key]);
           const [page] = await Promise.allSettled([store.list({ owner, order, prefix: '', limit: 100, cursor }, NEVER)]);
-          if (page.status === 'rejected') expect(errorCode(page.reason)).toBe('invalid-cursor');
-          else expect(page.value.files.filter(({ id }) => foreign.has(id))).toEqual([]);
+          expect(page.status === 'rejected' ? errorCode(page.reason) : page.value).toBe('invalid-cursor');
         }
       }
     });
