@@ -7,6 +7,8 @@ const MAY_IMPORT = {
   config: ['common'],
   http: ['common', 'config'],
   files: ['chunking', 'crypto', 'records', 'redundancy', 'metadata'],
+  // What the server keeps of its own, as files.
+  documents: ['files', 'metadata'],
   chunking: [],
   crypto: [],
   // What nodes keep of files, sealed: the one place where the words of the index meet the keys.

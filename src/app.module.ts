@@ -5,6 +5,7 @@ import type { AppConfig } from './config/app-config.js';
 import { ConfigModule } from './config/config.module.js';
 import type { ClusterParts } from './nodes/cluster-parts.js';
 import { NodeSourceModule } from './nodes/node-source.module.js';
+import { DocumentsModule } from './documents/documents.module.js';
 import { FilesModule } from './files/files.module.js';
 import { HealthModule } from './health/health.module.js';
 import { MembershipModule } from './membership/membership.module.js';
@@ -24,6 +25,7 @@ export class AppModule {
         LoggerModule.forRoot(loggingOptions(config.log_level)),
         HealthModule,
         FilesModule,
+        DocumentsModule,
         MembershipModule,
       ],
       providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],

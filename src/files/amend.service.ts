@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
-import type { FileId, VersionId } from '../common/ids.js';
+import type { FileId, OwnerId, VersionId } from '../common/ids.js';
 import { LiveConfig } from '../config/live-config.js';
 import {
   StaleBasisError,
@@ -22,6 +22,14 @@ import { KeyUse } from './key-use.js';
 
 /** What is to change; nothing: the record is only written anew. */
 export type FileEdit = Pick<Amendment, 'name' | 'contentType' | 'updatedAt' | 'wrapped'>;
+
+/** What a file must be for what is asked of it. */
+export interface Demand {
+  /** To all others it is as if it were not there. */
+  readonly owner: OwnerId;
+  /** The version that must be current (If-Match); undefined: any. */
+  readonly expected?: VersionId | undefined;
+}
 
 /** One change under way. */
 interface Change {
@@ -57,15 +65,18 @@ export class AmendService {
     return this.changes.records;
   }
 
-  /** @param edit what to change of the file as it is when its turn comes; undefined: nothing any more */
+  /**
+   * @param edit what to change of the file as it is when its turn comes; undefined: nothing any more
+   * @param demand undefined for the store's own work, which is done on the files of all owners
+   */
   async amend(
     id: FileId,
     edit: (stored: StoredFile) => FileEdit | undefined,
-    expected: VersionId | undefined,
+    demand: Demand | undefined,
     signal: AbortSignal,
   ): Promise<FileRecord> {
     return this.changes.change(id, async (put) => {
-      const stored = await this.find(id, expected, signal);
+      const stored = await this.find(id, demand, signal);
       const wanted = edit(stored);
       if (wanted === undefined) return stored.file;
       return this.orAsBefore(id, put, () => this.write(stored, wanted, { put, signal }));
@@ -73,16 +84,16 @@ export class AmendService {
   }
 
   /** Deletes a file: first a tombstone is durable on as many nodes as the file lay on, then the index forgets it. */
-  async remove(id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<StoredFile> {
+  async remove(id: FileId, demand: Demand, signal: AbortSignal): Promise<StoredFile> {
     const kekId = this.sealer.activeKekId;
     return this.keyUse.during(kekId, () =>
       this.changes.change(id, async (put) => {
-        const { file, manifest } = await this.find(id, expected, signal);
+        const { file, manifest } = await this.find(id, demand, signal);
         const nodes = this.changes.records.choose(this.copies(manifest), manifest.recordNodes);
         return this.orAsBefore(id, put, async () => {
           const placed = await this.bury(id, { kekId, nodes }, { put, signal });
           const tombstone = { fileId: id, kekId, ...placed };
-          return this.changes.metadata.remove({ tombstone, basis: file.revision }, expected, signal);
+          return this.changes.metadata.remove({ tombstone, basis: file.revision }, demand.expected, signal);
         });
       }),
     );
@@ -186,10 +197,12 @@ export class AmendService {
     return { page, bytes };
   }
 
-  /** A file as it is now. @throws DomainError `file-not-found`; `precondition-failed` if another version than `expected` is current */
-  async find(id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<StoredFile> {
+  /** A file as it is now. @throws DomainError `file-not-found`; `precondition-failed` if another version than the expected one is current */
+  async find(id: FileId, demand: Demand | undefined, signal: AbortSignal): Promise<StoredFile> {
     const stored = await this.changes.metadata.find(id, signal);
-    if (stored === undefined) throw new DomainError('file-not-found', 'no file has this id');
+    if (stored === undefined || (demand !== undefined && stored.file.owner !== demand.owner))
+      throw new DomainError('file-not-found', 'no file has this id');
+    const expected = demand?.expected;
     if (expected !== undefined && expected !== stored.file.versionId)
       throw new DomainError('precondition-failed', 'the file has another version by now');
     return stored;

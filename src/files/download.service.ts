@@ -2,12 +2,12 @@ import { Injectable, Logger } from '@nestjs/common';
 import { join, slicesCovering, type SliceSpan } from '../chunking/slices.js';
 import type { ByteRange } from '../common/byte-range.js';
 import { DomainError } from '../common/errors.js';
-import type { FileId } from '../common/ids.js';
 import { plainSegmentBytes, sealedRangeOf, segmentsOf } from '../crypto/floe-sizes.js';
 import { openSegments, tryOpen } from '../crypto/open-stream.js';
 import { VersionCrypto, type VersionOpening } from '../crypto/version-keys.js';
-import { type FileRecord, type Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import { type FileRecord, type Manifest, MetadataStore, type StoredFile } from '../metadata/metadata-store.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
+import type { FileTarget } from './owner-of.js';
 import { SmallFileCache } from './small-file-cache.js';
 
 /** Sealed bytes that are read as one piece, and are no more than one segment. */
@@ -35,10 +35,18 @@ export class DownloadService {
   ) {}
 
   /** Finds a file and holds its present version. @throws DomainError `file-not-found` */
-  async open(id: FileId, signal: AbortSignal): Promise<OpenFile> {
+  async open({ id, owner }: FileTarget, signal: AbortSignal): Promise<OpenFile> {
+    const open = await this.openFound(() => this.metadata.find(id, signal), signal);
+    if (open?.file.owner === owner) return open;
+    open?.release();
+    throw new DomainError('file-not-found', 'no file has this id');
+  }
+
+  /** Holds the present version of what is found, if anything is. @param find looks for it, again if it has changed by then */
+  async openFound(find: () => Promise<StoredFile | undefined>, signal: AbortSignal): Promise<OpenFile | undefined> {
     for (;;) {
-      const stored = await this.metadata.find(id, signal);
-      if (stored === undefined) throw new DomainError('file-not-found', 'no file has this id');
+      const stored = await find();
+      if (stored === undefined) return undefined;
       const { versionId } = stored.manifest;
       const release = this.redundancy.hold(versionId);
       // Replaced between the finding and the holding: its shards may be gone already.

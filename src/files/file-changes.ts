@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FileId } from '../common/ids.js';
+import { Turns } from '../common/turns.js';
 import { StaleBasisError, type MetadataStore } from '../metadata/metadata-store.js';
 import { type PutRecord, RecordStore } from '../redundancy/record-store.js';
 
@@ -12,7 +13,7 @@ const ATTEMPTS = 10;
  */
 @Injectable()
 export class FileChanges {
-  private readonly turns = new Map<FileId, Promise<unknown>>();
+  private readonly turns = new Turns<FileId>();
 
   constructor(readonly records: RecordStore) {}
 
@@ -22,19 +23,7 @@ export class FileChanges {
 
   /** Runs a change of a file when those before it have ended; again, if the file has changed under it. */
   async change<Result>(id: FileId, work: (put: PutRecord) => Promise<Result>): Promise<Result> {
-    const before = this.turns.get(id);
-    const turn = this.afterwards(before, () => this.attempt(work));
-    this.turns.set(id, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.turns.get(id) === turn) this.turns.delete(id);
-    }
-  }
-
-  private async afterwards<Result>(before: Promise<unknown> | undefined, work: () => Promise<Result>): Promise<Result> {
-    if (before !== undefined) await Promise.allSettled([before]);
-    return work();
+    return this.turns.take(id, () => this.attempt(work));
   }
 
   private async attempt<Result>(work: (put: PutRecord) => Promise<Result>): Promise<Result> {

@@ -6,6 +6,7 @@ import type { FileRecord } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
 import { FileDto } from './file.dto.js';
 import { announced, incomingFile } from './incoming-file.js';
+import { ownerOf } from './owner-of.js';
 import { RecordsService } from './records.service.js';
 import { UploadService } from './upload.service.js';
 
@@ -41,14 +42,16 @@ export class FileReceiver {
   /** What must fail is refused before a byte of the body is read. */
   private async store(exchange: Exchange, { name, replaces }: Destination): Promise<FileRecord> {
     const { request, signal } = exchange;
-    if (replaces !== undefined) await this.records.find(replaces, signal);
-    const expected = replaces === undefined ? undefined : await this.records.expectedVersion(replaces, request.headers, signal);
+    const owner = ownerOf(request);
+    const target = replaces === undefined ? undefined : { id: replaces, owner };
+    if (target !== undefined) await this.records.find(target, signal);
+    const expected = target === undefined ? undefined : await this.records.expectedVersion(target, request.headers, signal);
     const release = await this.admission.admit(announced(request.headers), signal);
     try {
       const upload = await incomingFile(exchange, name, this.config.limits);
       return await (replaces === undefined
-        ? this.uploads.create(upload, signal)
-        : this.uploads.replace(replaces, upload, expected, signal));
+        ? this.uploads.create(upload, owner, signal)
+        : this.uploads.replace(replaces, upload, { owner, expected }, signal));
     } finally {
       release();
     }

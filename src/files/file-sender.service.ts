@@ -9,6 +9,7 @@ import type { Exchange } from '../http/exchange.js';
 import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
 import { DownloadService, type OpenFile } from './download.service.js';
+import { targetOf } from './owner-of.js';
 
 /** Answers GET and HEAD of a file's bytes. */
 @Injectable()
@@ -19,7 +20,7 @@ export class FileSender {
   ) {}
 
   async send(id: FileId, exchange: Exchange): Promise<void> {
-    const open = await this.downloads.open(id, exchange.signal);
+    const open = await this.downloads.open(targetOf(id, exchange.request), exchange.signal);
     try {
       await this.answer(open, exchange);
     } catch (error) {

@@ -20,6 +20,7 @@ import {
 import { ListQueryDto, UpdateFileDto, UploadQueryDto } from './file-requests.dto.js';
 import { FileReceiver } from './file-receiver.service.js';
 import { FileSender } from './file-sender.service.js';
+import { ownerOf, targetOf } from './owner-of.js';
 import { RecordsService } from './records.service.js';
 
 /** `/files`: the API of the storage. Bodies stream; only PATCH has a parsed one. Most uploads and downloads take the way of {@link DirectFiles}. */
@@ -67,7 +68,8 @@ export class FilesController {
     if (prefix !== '' && !order.endsWith('name'))
       throw new DomainError('invalid-request', 'prefix goes with the orders name and -name only');
     const cursor = query.cursor === undefined ? {} : { cursor: Buffer.from(query.cursor, 'base64url') };
-    return new FilePageDto(await this.records.list({ order, limit, prefix, ...cursor }, requestSignal(request, response)));
+    const owner = ownerOf(request);
+    return new FilePageDto(await this.records.list({ owner, order, limit, prefix, ...cursor }, requestSignal(request, response)));
   }
 
   @Get(':id/info')
@@ -77,7 +79,7 @@ export class FilesController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<FileInfoDto> {
-    const { report, ...stored } = await this.records.info(id, requestSignal(request, response));
+    const { report, ...stored } = await this.records.info(targetOf(id, request), requestSignal(request, response));
     return new FileInfoDto(stored, report);
   }
 
@@ -102,7 +104,7 @@ export class FilesController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<FileDto> {
     const signal = requestSignal(request, response);
-    const file = new FileDto(await this.records.update(id, changes, request.headers, signal));
+    const file = new FileDto(await this.records.update(targetOf(id, request), changes, request.headers, signal));
     response.setHeader('ETag', file.etag);
     return file;
   }
@@ -115,6 +117,6 @@ export class FilesController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
-    await this.records.remove(id, request.headers, requestSignal(request, response));
+    await this.records.remove(targetOf(id, request), request.headers, requestSignal(request, response));
   }
 }

@@ -47,6 +47,7 @@ import { VersionCommitter } from './version-committer.js';
     UploadService,
     VersionCommitter,
   ],
+  exports: [AmendService, DownloadService, RetiredVersions, UploadService],
 })
 export class FilesModule implements NestModule {
   constructor(

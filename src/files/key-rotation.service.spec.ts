@@ -132,7 +132,7 @@ describe('KeyRotationService', () => {
     const versionId = await addVersion();
     await addVersion();
     const [kept, gone] = await Array.fromAsync(store.files(NEVER));
-    await amends.remove(gone!.file.id, undefined, NEVER);
+    await amends.remove(gone!.file.id, { owner: gone!.file.owner }, NEVER);
     service.onApplicationBootstrap();
     rotate();
     await until(() => idsOf() === 'k2');

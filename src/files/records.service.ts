@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { FileId, VersionId } from '../common/ids.js';
+import type { VersionId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
 import { checkChange, isConditional, type Preconditions, validatorsOf } from '../http/conditional.js';
 import type { FilePage, FileRecord, ListQuery, MetadataStore, StoredFile } from '../metadata/metadata-store.js';
@@ -7,6 +7,7 @@ import { RedundancyService } from '../redundancy/redundancy.service.js';
 import type { LayoutReport } from '../redundancy/survival.js';
 import { AmendService } from './amend.service.js';
 import { checkContentType, checkName } from './file-name.js';
+import type { FileTarget } from './owner-of.js';
 import { RetiredVersions } from './retired-versions.js';
 
 /** Everything about files that does not touch their bytes. */
@@ -27,17 +28,17 @@ export class RecordsService {
     return this.metadata.list(query, signal);
   }
 
-  async find(id: FileId, signal: AbortSignal): Promise<StoredFile> {
-    return this.amends.find(id, undefined, signal);
+  async find(target: FileTarget, signal: AbortSignal): Promise<StoredFile> {
+    return this.amends.find(target.id, target, signal);
   }
 
-  async info(id: FileId, signal: AbortSignal): Promise<StoredFile & { readonly report: LayoutReport }> {
-    const stored = await this.find(id, signal);
+  async info(target: FileTarget, signal: AbortSignal): Promise<StoredFile & { readonly report: LayoutReport }> {
+    const stored = await this.find(target, signal);
     return { ...stored, report: await this.redundancy.report(stored.manifest, signal) };
   }
 
   async update(
-    id: FileId,
+    target: FileTarget,
     changes: { readonly name?: string | undefined; readonly contentType?: string | undefined },
     preconditions: Preconditions,
     signal: AbortSignal,
@@ -49,13 +50,15 @@ export class RecordsService {
         ? {}
         : { contentType: checkContentType(changes.contentType, content_type_bytes_max) }),
     };
-    const expected = await this.expectedVersion(id, preconditions, signal);
-    return this.amends.amend(id, () => ({ ...checked, updatedAt: Date.now() }), expected, signal);
+    const { id, owner } = target;
+    const expected = await this.expectedVersion(target, preconditions, signal);
+    return this.amends.amend(id, () => ({ ...checked, updatedAt: Date.now() }), { owner, expected }, signal);
   }
 
-  async remove(id: FileId, preconditions: Preconditions, signal: AbortSignal): Promise<void> {
-    const expected = await this.expectedVersion(id, preconditions, signal);
-    const { manifest } = await this.amends.remove(id, expected, signal);
+  async remove(target: FileTarget, preconditions: Preconditions, signal: AbortSignal): Promise<void> {
+    const { id, owner } = target;
+    const expected = await this.expectedVersion(target, preconditions, signal);
+    const { manifest } = await this.amends.remove(id, { owner, expected }, signal);
     this.retired.drop(manifest);
   }
 
@@ -64,9 +67,9 @@ export class RecordsService {
    * same step as the change, so that nothing comes between the two.
    * @throws DomainError `file-not-found`, `precondition-failed`
    */
-  async expectedVersion(id: FileId, preconditions: Preconditions, signal: AbortSignal): Promise<VersionId | undefined> {
+  async expectedVersion(target: FileTarget, preconditions: Preconditions, signal: AbortSignal): Promise<VersionId | undefined> {
     if (!isConditional(preconditions)) return undefined;
-    const { file } = await this.find(id, signal);
+    const { file } = await this.find(target, signal);
     checkChange(preconditions, validatorsOf(file));
     return file.versionId;
   }

@@ -1,12 +1,13 @@
 import { createHash, hash, timingSafeEqual } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
-import { newId, type FileId, type VersionId } from '../common/ids.js';
+import { newId, type FileId, type OwnerId, type VersionId } from '../common/ids.js';
 import { sealStream } from '../crypto/open-stream.js';
 import { SEGMENT_OVERHEAD_BYTES } from '../crypto/floe-format.js';
 import { VersionCrypto, type VersionSealing } from '../crypto/version-keys.js';
 import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
 import type { VersionWriter } from '../redundancy/version-writer.js';
+import type { Demand } from './amend.service.js';
 import { BodyWriter, INLINE_BYTES_MAX } from './body-writer.js';
 import type { Upload } from './incoming-file.js';
 import { SmallFileCache, type SmallVersion } from './small-file-cache.js';
@@ -39,18 +40,18 @@ export class UploadService {
   ) {}
 
   /** Stores a new file. Resolves when it is durable on all its nodes and in the index; if it throws, nothing of it is left. */
-  async create(upload: Upload, signal: AbortSignal): Promise<FileRecord> {
-    return this.store(upload, { fileId: newId<FileId>(), replaces: false }, signal);
+  async create(upload: Upload, owner: OwnerId, signal: AbortSignal): Promise<FileRecord> {
+    return this.store(upload, { fileId: newId<FileId>(), owner, replaces: false }, signal);
   }
 
-  /** Gives a file new content; until that is durable the old one is served. @param expected the version that must be current then */
-  async replace(id: FileId, upload: Upload, expected: VersionId | undefined, signal: AbortSignal): Promise<FileRecord> {
-    return this.store(upload, { fileId: id, replaces: true, expected }, signal);
+  /** Gives a file new content; until that is durable the old one is served. @param demand what the file must be then */
+  async replace(id: FileId, upload: Upload, demand: Demand, signal: AbortSignal): Promise<FileRecord> {
+    return this.store(upload, { fileId: id, replaces: true, ...demand }, signal);
   }
 
   private async store(
     upload: Upload,
-    target: Pick<VersionDraft, 'fileId' | 'replaces' | 'expected'>,
+    target: Pick<VersionDraft, 'fileId' | 'owner' | 'replaces' | 'expected'>,
     signal: AbortSignal,
   ): Promise<FileRecord> {
     const versionId = newId<VersionId>();

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { FileId, VersionId } from '../common/ids.js';
+import type { FileId, OwnerId, VersionId } from '../common/ids.js';
 import type { Committed, FileRecord, Manifest } from '../metadata/metadata-store.js';
 import type { FileStatement } from '../metadata/record-codec.js';
 import { RecordSealer } from '../records/record-sealer.js';
@@ -13,6 +13,8 @@ import { RetiredVersions } from './retired-versions.js';
 /** A version whose body is written, and what it is to be. */
 export interface VersionDraft {
   readonly fileId: FileId;
+  /** Whose it is to be, or must be already. */
+  readonly owner: OwnerId;
   /** True if the file is there already and gets new content. */
   readonly replaces: boolean;
   /** Absent: as before, or by default. */
@@ -62,9 +64,10 @@ export class VersionCommitter {
 
   /** Nobody knows the id yet, so nothing can come between. */
   private async create(draft: VersionDraft, writer: VersionWriter, put: PutRecord, signal: AbortSignal): Promise<Committed> {
-    const { fileId: id, manifest } = draft;
+    const { fileId: id, owner, manifest } = draft;
     const file = {
       id,
+      owner,
       name: draft.name ?? id,
       contentType: draft.contentType ?? DEFAULT_CONTENT_TYPE,
       createdAt: manifest.createdAt,
@@ -76,7 +79,7 @@ export class VersionCommitter {
 
   private async replace(draft: VersionDraft, writer: VersionWriter, put: PutRecord, signal: AbortSignal): Promise<Committed> {
     const { fileId, manifest, name, contentType, expected } = draft;
-    const { file: before } = await this.amends.find(fileId, expected, signal);
+    const { file: before } = await this.amends.find(fileId, draft, signal);
     const file = { ...before, name: name ?? before.name, contentType: contentType ?? before.contentType };
     const state = (written: WrittenVersion): FileStatement => statement(file, manifest, written);
     const written = await writer.record(put, this.versionSealer(draft, state), signal);
@@ -108,14 +111,14 @@ export class VersionCommitter {
 }
 
 function statement(
-  file: Pick<FileRecord, 'id' | 'name' | 'contentType' | 'createdAt'>,
+  file: Pick<FileRecord, 'id' | 'owner' | 'name' | 'contentType' | 'createdAt'>,
   body: VersionDraft['manifest'],
   { usage, nodes, revision, lastPage }: WrittenVersion,
 ): FileStatement {
-  const { id, name, contentType, createdAt } = file;
+  const { id, owner, name, contentType, createdAt } = file;
   const { versionId, size, createdAt: updatedAt } = body;
   return {
-    file: { id, name, contentType, size, versionId, createdAt, updatedAt, revision },
+    file: { id, owner, name, contentType, size, versionId, createdAt, updatedAt, revision },
     manifest: { ...body, usage, recordNodes: nodes },
     lastPage,
   };

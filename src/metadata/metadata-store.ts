@@ -1,8 +1,10 @@
-import type { FileId, VersionId } from '../common/ids.js';
+import type { FileId, OwnerId, VersionId } from '../common/ids.js';
 
 /** What a user sees of a file. Times are milliseconds since 1970. */
 export interface FileRecord {
   readonly id: FileId;
+  /** Whose it is, from its creation to its end. */
+  readonly owner: OwnerId;
   readonly name: string;
   readonly contentType: string;
   /** Bytes of the content as the user sent it. */
@@ -18,6 +20,12 @@ export interface FileRecord {
 export interface NodeUsage {
   readonly node: number;
   readonly shards: number;
+  readonly bytes: number;
+}
+
+/** What an owner has: files, and bytes of their content as the users sent it. */
+export interface OwnerUsage {
+  readonly files: number;
   readonly bytes: number;
 }
 
@@ -92,6 +100,7 @@ export interface ScrubNote {
 export type ListOrder = 'name' | '-name' | 'createdAt' | '-createdAt';
 
 export interface ListQuery {
+  readonly owner: OwnerId;
   readonly order: ListOrder;
   /** Only names that begin with it; with the orders by name only. */
   readonly prefix: string;
@@ -274,8 +283,14 @@ export abstract class MetadataStore {
   /** What was noted by {@link noteSwept}; 0 for nodes of which nothing was. */
   abstract sweptThrough(node: number, signal: AbortSignal): Promise<number>;
 
-  /** One page of files. Reads only what it returns, wherever the page lies. */
+  /** One page of the files of an owner. Reads only what it returns, wherever the page lies and whatever others have. */
   abstract list(query: ListQuery, signal: AbortSignal): Promise<FilePage>;
+
+  /** The file of an owner with exactly this name; of several the one that changed last. */
+  abstract findByName(owner: OwnerId, name: string, signal: AbortSignal): Promise<StoredFile | undefined>;
+
+  /** What an owner has. It is counted with each change and not when it is asked for. */
+  abstract usageOf(owner: OwnerId, signal: AbortSignal): Promise<OwnerUsage>;
 
   /** True if the version is the current one of some file. */
   abstract isCommitted(versionId: VersionId, signal: AbortSignal): Promise<boolean>;
@@ -283,7 +298,7 @@ export abstract class MetadataStore {
   /** The file of which the version is the current one. */
   abstract findByVersion(versionId: VersionId, signal: AbortSignal): Promise<StoredFile | undefined>;
 
-  /** All files, in the order of their ids, in pages read as they are needed. */
+  /** All files of all owners, in the order of their ids, in pages read as they are needed. */
   abstract files(signal: AbortSignal): AsyncIterable<StoredFile>;
 
   /**

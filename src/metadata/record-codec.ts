@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '../common/byte-codec.js';
-import { idFromBytes, idToBytes, type FileId, type VersionId } from '../common/ids.js';
+import { idFromBytes, idToBytes, STORE_OWNER, type FileId, type OwnerId, type VersionId } from '../common/ids.js';
 import { readManifest, writeManifest } from './manifest-codec.js';
 import type { FileRecord, LayoutPage, Manifest } from './metadata-store.js';
 
@@ -10,13 +10,18 @@ export interface FileStatement {
   readonly lastPage: LayoutPage;
 }
 
+/** Of a file of the store's own owner, which it does not name. */
 const FORMAT = 1;
+/** With the owner. */
+const OWNED_FORMAT = 2;
 const ID_BYTES = 16;
 
 /** The plaintext of the record of a version on the nodes (docs/format.md). Size, version and ids are those of the manifest. */
 export function encodeStatement({ file, manifest, lastPage }: FileStatement): Uint8Array {
-  const writer = new ByteWriter()
-    .number(FORMAT)
+  const writer = new ByteWriter();
+  if (file.owner === STORE_OWNER) writer.number(FORMAT);
+  else writer.number(OWNED_FORMAT).text(file.owner);
+  writer
     .fixed(idToBytes(manifest.versionId))
     .number(file.createdAt)
     .number(file.updatedAt)
@@ -32,7 +37,8 @@ export function encodeStatement({ file, manifest, lastPage }: FileStatement): Ui
 export function decodeStatement(bytes: Uint8Array): FileStatement {
   const reader = new ByteReader(bytes);
   const format = reader.number();
-  if (format !== FORMAT) throw new Error(`a record has format ${format}, which is not known`);
+  if (format !== FORMAT && format !== OWNED_FORMAT) throw new Error(`a record has format ${format}, which is not known`);
+  const owner = format === FORMAT ? STORE_OWNER : (reader.text() as OwnerId);
   const versionId = idFromBytes<VersionId>(reader.fixed(ID_BYTES));
   const [createdAt, updatedAt, revision] = [reader.number(), reader.number(), reader.number()];
   const [name, contentType] = [reader.text(), reader.text()];
@@ -41,5 +47,5 @@ export function decodeStatement(bytes: Uint8Array): FileStatement {
   reader.end();
   const id: FileId = manifest.fileId;
   const { size } = manifest;
-  return { file: { id, name, contentType, size, versionId, createdAt, updatedAt, revision }, manifest, lastPage };
+  return { file: { id, owner, name, contentType, size, versionId, createdAt, updatedAt, revision }, manifest, lastPage };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { makeManifest } from '../../test/support/metadata-fixtures.js';
-import { newId, type ClusterId, type FileId, type VersionId } from '../common/ids.js';
+import { newId, STORE_OWNER, type ClusterId, type FileId, type VersionId } from '../common/ids.js';
 import { KeyRing } from '../crypto/key-ring.js';
 import { RecordCrypto } from '../crypto/record-crypto.js';
 import type { FileStatement } from '../metadata/record-codec.js';
@@ -18,6 +18,7 @@ function statement(): FileStatement {
   const times = { createdAt: 1_700_000_000_000, updatedAt: 1_700_000_000_001 };
   const file = {
     id: fileId,
+    owner: STORE_OWNER,
     name: 'ä secret name \u{1F600}',
     contentType: 'text/secret',
     size,

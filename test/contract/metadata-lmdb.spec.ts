@@ -2,16 +2,20 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, open as openFile, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { open } from 'lmdb';
 import { DomainError } from '../../src/common/errors.js';
-import { newId } from '../../src/common/ids.js';
-import type { ClusterId } from '../../src/common/ids.js';
+import { newId, STORE_OWNER } from '../../src/common/ids.js';
+import type { ClusterId, OwnerId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
 import { NEVER, removeFile, createFile, makeCreation } from '../support/metadata-fixtures.js';
-import { describeMetadataStore } from '../support/metadata-store.contract.js';
+import { describeOwners } from '../support/metadata-owners.contract.js';
+import { describeMetadataStore, type MetadataHarness } from '../support/metadata-store.contract.js';
 
-describeMetadataStore('LmdbMetadataStore', async () => {
+const FORMER_INDEX = 'test/vectors/index/schema-2.mdb.gz';
+
+const makeHarness = async (): Promise<MetadataHarness> => {
   const root = await mkdtemp(join(tmpdir(), 'metadata-lmdb-'));
   const clusterId = newId<ClusterId>();
   return {
@@ -19,7 +23,10 @@ describeMetadataStore('LmdbMetadataStore', async () => {
     open: () => LmdbMetadataStore.open({ directory: join(root, 'the.index'), clusterId, mayCreate: true }),
     dispose: () => rm(root, { recursive: true }),
   };
-});
+};
+
+describeMetadataStore('LmdbMetadataStore', makeHarness);
+describeOwners('LmdbMetadataStore', makeHarness);
 
 describe('LmdbMetadataStore in its directory', () => {
   let root: string;
@@ -93,13 +100,36 @@ describe('LmdbMetadataStore in its directory', () => {
     const binary = { keyEncoding: 'binary', encoding: 'binary' } as const;
     const environment = open({ ...binary, path: directory, noSubdir: false, overlappingSync: false, maxDbs: 16 });
     const meta = environment.openDB<Uint8Array, Uint8Array>('meta', binary);
-    await meta.put(Buffer.from('identity'), Buffer.from([3, 99]));
+    await meta.put(Buffer.from('identity'), Buffer.from([4, 99]));
     await environment.close();
     const before = await readFile(join(directory, 'data.mdb'));
     const error = await refusal();
     expect(error.code).toBe('storage-unusable');
-    expect(error.detail).toContain('schema 3');
+    expect(error.detail).toContain('schema 4');
     expect(Buffer.compare(await readFile(join(directory, 'data.mdb')), before)).toBe(0);
+  });
+
+  it('opens an index of the time before owners: all in it is the store’s, and counted from then on', async () => {
+    await mkdir(directory, { recursive: true });
+    // Written by schema 2: files of 2,000 to 8,000 bytes, named backwards, and one that was deleted.
+    const before = gunzipSync(await readFile(FORMER_INDEX));
+    await writeFile(join(directory, 'data.mdb'), before);
+    const former = { clusterId: '01920000-0000-7000-8000-0000000000aa' as ClusterId };
+    const store = await openStore(former);
+    expect(await store.usageOf(STORE_OWNER, NEVER)).toEqual({ files: 7, bytes: 35_000 });
+    const { files } = await store.list({ owner: STORE_OWNER, order: '-name', prefix: '', limit: 9 }, NEVER);
+    expect(files.map(({ name, size, owner }) => [name, size, owner])).toEqual(
+      [2, 3, 4, 5, 6, 7, 8].map((at) => [`file ${8 - at}`, at * 1000, STORE_OWNER]),
+    );
+    const byCreation = await store.list({ owner: STORE_OWNER, order: 'createdAt', prefix: '', limit: 9 }, NEVER);
+    expect(byCreation.files).toEqual(files);
+    await removeFile(store, files[0]!.id);
+    await createFile(store, 'of another', { owner: 'system:test' as OwnerId, size: 5 });
+    await store.close();
+    const again = await openStore(former);
+    expect(await again.usageOf(STORE_OWNER, NEVER)).toEqual({ files: 6, bytes: 33_000 });
+    expect(await again.usageOf('system:test' as OwnerId, NEVER)).toEqual({ files: 1, bytes: 5 });
+    await again.close();
   });
 
   it('refuses a file that is not an index', async () => {
@@ -121,7 +151,7 @@ describe('LmdbMetadataStore in its directory', () => {
       try {
         const store = await openStore();
         // Only free pages were cut off.
-        expect((await store.list({ order: 'name', prefix: '', limit: 500 }, NEVER)).files).toHaveLength(300);
+        expect((await store.list({ owner: STORE_OWNER, order: 'name', prefix: '', limit: 500 }, NEVER)).files).toHaveLength(300);
         await store.close();
         outcomes.push('whole');
       } catch (error) {
@@ -144,7 +174,7 @@ describe('LmdbMetadataStore in its directory', () => {
     await handle.write(lastPage, 0, 8, 4096 + 144);
     await handle.close();
     const store = await openStore();
-    expect((await store.list({ order: 'name', prefix: '', limit: 500 }, NEVER)).files).toHaveLength(300);
+    expect((await store.list({ owner: STORE_OWNER, order: 'name', prefix: '', limit: 500 }, NEVER)).files).toHaveLength(300);
     await store.close();
   });
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { newId } from '../../src/common/ids.js';
-import type { ClusterId } from '../../src/common/ids.js';
+import { newId, STORE_OWNER } from '../../src/common/ids.js';
+import type { ClusterId, OwnerId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
 import type { MetadataStore, NodeUsage, StoredFile } from '../../src/metadata/metadata-store.js';
 import {
@@ -30,10 +30,13 @@ const name = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 5 }).filter((text) => !/\p{Cc}/u.test(text)),
 );
 const pick = fc.nat();
+const size = fc.nat();
+const OWNERS = [STORE_OWNER, 'system:tests' as OwnerId, 'system:tests-of' as OwnerId];
+const owner = fc.constantFrom(...OWNERS);
 
 const command = fc.oneof(
-  fc.record({ does: fc.constant('create' as const), name, usage, kekId: fc.constantFrom('k1', 'k2') }),
-  fc.record({ does: fc.constant('replace' as const), pick, usage }),
+  fc.record({ does: fc.constant('create' as const), owner, size, name, usage, kekId: fc.constantFrom('k1', 'k2') }),
+  fc.record({ does: fc.constant('replace' as const), size, pick, usage }),
   fc.record({ does: fc.constant('rename' as const), pick, name }),
   fc.record({ does: fc.constant('remove' as const), pick }),
   fc.record({ does: fc.constant('clear' as const), pick, node }),
@@ -137,10 +140,18 @@ async function runOnFile(
 async function expectSame(model: Model, store: MetadataStore): Promise<void> {
   const stored = [...model.files.values()];
   const files = stored.map(({ file }) => file).sort(compareByName);
-  expect((await store.list({ order: 'name', prefix: '', limit: 1000 }, NEVER)).files).toEqual(files);
-  expect((await store.list({ order: '-name', prefix: 'a', limit: 1000 }, NEVER)).files).toEqual(
-    files.filter((file) => file.name.startsWith('a')).toReversed(),
-  );
+  for (const owner of OWNERS) {
+    const own = files.filter((file) => file.owner === owner);
+    expect((await store.list({ owner, order: 'name', prefix: '', limit: 1000 }, NEVER)).files).toEqual(own);
+    expect((await store.list({ owner, order: '-name', prefix: 'a', limit: 1000 }, NEVER)).files).toEqual(
+      own.filter((file) => file.name.startsWith('a')).toReversed(),
+    );
+    const ids = own.map(({ id }) => id).toSorted();
+    const byCreation = await store.list({ owner, order: 'createdAt', prefix: '', limit: 1000 }, NEVER);
+    expect(byCreation.files.map(({ id }) => id)).toEqual(ids);
+    expect(await store.usageOf(owner, NEVER)).toEqual({ files: own.length, bytes: sum(own.map((file) => file.size)) });
+  }
+  expect((await collect(store.files(NEVER))).map(({ file }) => file.id)).toEqual(files.map(({ id }) => id).toSorted());
   for (const one of stored) expect(await store.find(one.file.id, NEVER)).toEqual(one);
   expect(await store.usage(NEVER)).toEqual(model.usage());
   expect(new Map((await collect(store.garbage(NEVER))).map(({ versionId, nodes }) => [versionId, nodes]))).toEqual(model.garbage);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Limits, LIMITS } from '../../src/config/limits.js';
-import { newId, type ClusterId, type FileId, type VersionId } from '../../src/common/ids.js';
+import { newId, STORE_OWNER, type ClusterId, type FileId, type VersionId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
 import { KeyRing } from '../../src/crypto/key-ring.js';
 import { RecordCrypto } from '../../src/crypto/record-crypto.js';
@@ -287,7 +287,7 @@ function bodyOf(writer: VersionWriter, slices: readonly Uint8Array[], sliceBytes
 
 function stateOf(body: Body, { usage, nodes, revision, lastPage }: WrittenVersion): FileStatement {
   const { fileId: id, versionId, size } = body;
-  const file = { id, name: 'f', contentType: 'a/b', size, versionId, createdAt: 1, updatedAt: 1, revision };
+  const file = { id, owner: STORE_OWNER, name: 'f', contentType: 'a/b', size, versionId, createdAt: 1, updatedAt: 1, revision };
   return { file, manifest: { ...body, usage, recordNodes: nodes }, lastPage };
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { newId } from '../../src/common/ids.js';
-import type { FileId, VersionId } from '../../src/common/ids.js';
+import { newId, STORE_OWNER } from '../../src/common/ids.js';
+import type { FileId, OwnerId, VersionId } from '../../src/common/ids.js';
 import type {
   Amendment,
   Commit,
@@ -16,6 +16,7 @@ import type {
 export const NEVER = new AbortController().signal;
 
 export interface ManifestSketch {
+  readonly owner?: OwnerId;
   readonly size?: number;
   readonly kekId?: string;
   readonly usage?: readonly NodeUsage[];
@@ -105,6 +106,7 @@ export function makeCreation(name: string, sketch: ManifestSketch = {}): Creatio
   const manifest = makeManifest(id, sketch);
   const file: FileRecord = {
     id,
+    owner: sketch.owner ?? STORE_OWNER,
     name,
     contentType: 'text/plain',
     size: manifest.size,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorCode } from '../../src/common/errors.js';
-import { newId } from '../../src/common/ids.js';
+import { newId, STORE_OWNER } from '../../src/common/ids.js';
 import type { FileId, VersionId } from '../../src/common/ids.js';
 import type { FileRecord, ListOrder, ListQuery, MetadataStore, NodeUsage } from '../../src/metadata/metadata-store.js';
 import {
@@ -91,7 +91,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         const manifest = makeManifest(file.id);
         const change = { lastPage: PAGE, updatedAt: 7, name: 'new', contentType: 'image/png' };
         const { file: replaced } = await store.commit(makeReplacement(file, manifest, change), NEVER);
-        const { files } = await store.list({ order: 'name', prefix: '', limit: 10 }, NEVER);
+        const { files } = await store.list({ owner: STORE_OWNER, order: 'name', prefix: '', limit: 10 }, NEVER);
         expect(files).toEqual([replaced]);
         expect(replaced).toMatchObject({ name: 'new', contentType: 'image/png', versionId: manifest.versionId, updatedAt: 7 });
       });
@@ -102,10 +102,10 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         const updated = await store.amend(file.id, renaming, manifest.versionId, NEVER);
         expect(updated).toEqual({ ...file, name: 'new', updatedAt: 9, revision: renaming.revision });
         expect(await store.find(file.id, NEVER)).toEqual({ file: updated, manifest: { ...manifest, recordNodes: [7, 8] } });
-        expect(await listAll(store, { order: 'name', prefix: '', limit: 2 })).toEqual([updated]);
+        expect(await listAll(store, { owner: STORE_OWNER, order: 'name', prefix: '', limit: 2 })).toEqual([updated]);
         const typing = makeAmendment({ file: updated, manifest }, { contentType: 'a/b', updatedAt: 10 });
         const typed = await store.amend(file.id, typing, undefined, NEVER);
-        expect(await listAll(store, { order: 'name', prefix: 'new', limit: 2 })).toEqual([typed]);
+        expect(await listAll(store, { owner: STORE_OWNER, order: 'name', prefix: 'new', limit: 2 })).toEqual([typed]);
       });
 
       it('forgets a removed file at once and for ever', async () => {
@@ -115,7 +115,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         expect(await store.isCommitted(manifest.versionId, NEVER)).toBe(false);
         expect(await store.wrappedBy('key-1', 10, NEVER)).toEqual([]);
         for (const order of ['name', 'createdAt'] as const)
-          expect(await listAll(store, { order, prefix: '', limit: 2 })).toEqual([]);
+          expect(await listAll(store, { owner: STORE_OWNER, order, prefix: '', limit: 2 })).toEqual([]);
         expect(await codeOf(store.remove(makeRemoval(file), undefined, NEVER))).toBe('file-not-found');
       });
 
@@ -184,7 +184,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         expect(
           await codeOf(store.commit({ ...reused, file: { ...other.file, versionId: creation.manifest.versionId } }, NEVER)),
         ).not.toBe('none');
-        expect(names(await listAll(store, { order: 'name', prefix: '', limit: 5 }))).toEqual(['a']);
+        expect(names(await listAll(store, { owner: STORE_OWNER, order: 'name', prefix: '', limit: 5 }))).toEqual(['a']);
       });
     });
 
@@ -218,7 +218,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         const model = { name: byName, '-name': byName.toReversed(), createdAt: byId, '-createdAt': byId.toReversed() };
         for (const order of ORDERS) {
           for (const limit of [1, 2, 3, NAMES.length - 1, NAMES.length, 100]) {
-            expect(await listAll(store, { order, prefix: '', limit })).toEqual(model[order]);
+            expect(await listAll(store, { owner: STORE_OWNER, order, prefix: '', limit })).toEqual(model[order]);
           }
         }
       });
@@ -245,33 +245,35 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           .filter(({ name }) => name.startsWith(prefix))
           .sort(compareByName);
         for (const limit of [1, 2, 50]) {
-          expect(await listAll(store, { order: 'name', prefix, limit })).toEqual(expected);
-          expect(await listAll(store, { order: '-name', prefix, limit })).toEqual(expected.toReversed());
+          expect(await listAll(store, { owner: STORE_OWNER, order: 'name', prefix, limit })).toEqual(expected);
+          expect(await listAll(store, { owner: STORE_OWNER, order: '-name', prefix, limit })).toEqual(expected.toReversed());
         }
       });
 
       it.each(ORDERS)('goes on after the same place in order %s, though the files there are gone', async (order) => {
         const made = await Promise.all(['a', 'b', 'b', 'c', 'd', 'e'].map((name) => createFile(store, name)));
-        const all = await listAll(store, { order, prefix: '', limit: 10 });
-        const first = await store.list({ order, prefix: '', limit: 3 }, NEVER);
+        const all = await listAll(store, { owner: STORE_OWNER, order, prefix: '', limit: 10 });
+        const first = await store.list({ owner: STORE_OWNER, order, prefix: '', limit: 3 }, NEVER);
         await removeFile(store, all[2]!.id);
         await removeFile(store, all[3]!.id);
-        const second = await store.list({ order, prefix: '', limit: 3, cursor: first.nextCursor! }, NEVER);
+        const second = await store.list({ owner: STORE_OWNER, order, prefix: '', limit: 3, cursor: first.nextCursor! }, NEVER);
         expect(second.files).toEqual(all.slice(4));
         expect(second.nextCursor).toBeUndefined();
         for (const { file } of made) await removeFile(store, file.id).catch(() => undefined);
-        expect(await store.list({ order, prefix: '', limit: 3, cursor: first.nextCursor! }, NEVER)).toEqual({ files: [] });
+        expect(await store.list({ owner: STORE_OWNER, order, prefix: '', limit: 3, cursor: first.nextCursor! }, NEVER)).toEqual({
+          files: [],
+        });
       });
 
       it('gives no cursor with a page that is the last and full', async () => {
         await createFile(store, 'a');
-        expect((await store.list({ order: 'name', prefix: '', limit: 1 }, NEVER)).nextCursor).toBeUndefined();
-        expect(await store.list({ order: 'name', prefix: 'q', limit: 1 }, NEVER)).toEqual({ files: [] });
+        expect((await store.list({ owner: STORE_OWNER, order: 'name', prefix: '', limit: 1 }, NEVER)).nextCursor).toBeUndefined();
+        expect(await store.list({ owner: STORE_OWNER, order: 'name', prefix: 'q', limit: 1 }, NEVER)).toEqual({ files: [] });
       });
 
       it('refuses cursors that it never gave', async () => {
         await Promise.all(['a', 'b', 'c'].map((name) => createFile(store, name)));
-        const { nextCursor } = await store.list({ order: 'name', prefix: '', limit: 1 }, NEVER);
+        const { nextCursor } = await store.list({ owner: STORE_OWNER, order: 'name', prefix: '', limit: 1 }, NEVER);
         const cursor = nextCursor!;
         const hostile = [
           new Uint8Array(0),
@@ -285,11 +287,13 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         for (const order of ORDERS) {
           for (const bytes of hostile) {
             // 17 bytes of zeros may be the cursor of an id in one order; then it must at least do no harm.
-            const code = await codeOf(store.list({ order, prefix: '', limit: 1, cursor: bytes }, NEVER));
+            const code = await codeOf(store.list({ owner: STORE_OWNER, order, prefix: '', limit: 1, cursor: bytes }, NEVER));
             if (bytes.length !== 17) expect([order, code]).toEqual([order, 'invalid-cursor']);
           }
           if (order !== 'name')
-            expect(await codeOf(store.list({ order, prefix: '', limit: 1, cursor }, NEVER))).toBe('invalid-cursor');
+            expect(await codeOf(store.list({ owner: STORE_OWNER, order, prefix: '', limit: 1, cursor }, NEVER))).toBe(
+              'invalid-cursor',
+            );
         }
       });
     });
@@ -620,7 +624,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         expect(moved).toEqual(expected);
         expect(await store.find(creation.file.id, NEVER)).toEqual(expected);
         expect(await store.findByVersion(versionId, NEVER)).toEqual(expected);
-        expect(await listAll(store, { order: 'name', prefix: 'a', limit: 2 })).toEqual([expected.file]);
+        expect(await listAll(store, { owner: STORE_OWNER, order: 'name', prefix: 'a', limit: 2 })).toEqual([expected.file]);
         const layout = await Promise.all([0, 1, 2, 3].map((page) => store.readLayout(versionId, page, NEVER)));
         expect(layout.map((page) => page && [...page])).toEqual([[0], [4, 5], [4, 5], undefined]);
         const [first, second] = USAGE as [NodeUsage, NodeUsage];
@@ -709,7 +713,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           const index = await own.open();
           for (const record of order) await index.importRecords([record], NEVER);
           expect(await collect(index.files(NEVER))).toEqual([{ file: replaced.file, manifest }]);
-          expect(await listAll(index, { order: 'name', prefix: '', limit: 5 })).toEqual([replaced.file]);
+          expect(await listAll(index, { owner: STORE_OWNER, order: 'name', prefix: '', limit: 5 })).toEqual([replaced.file]);
           expect(await index.usage(NEVER)).toEqual(manifest.usage);
           expect(await collect(index.tombstones(NEVER))).toEqual([tombstone]);
           expect(await index.isCommitted(first.manifest.versionId, NEVER)).toBe(false);
@@ -744,7 +748,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
             expect((await store.find(creation.file.id, NEVER))?.file).toEqual(creation.file);
           }),
         );
-        const listed = await listAll(store, { order: 'name', prefix: '', limit: 300 });
+        const listed = await listAll(store, { owner: STORE_OWNER, order: 'name', prefix: '', limit: 300 });
         expect(listed).toEqual(creations.map(({ file }) => file));
         expect(await store.usage(NEVER)).toEqual(
           USAGE.map(({ node, shards, bytes }) => ({ node, shards: 1000 * shards, bytes: 1000 * bytes })),
@@ -756,14 +760,14 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         const removed = await createFile(store, 'removed');
         await removeFile(store, removed.file.id);
         const before = [
-          await listAll(store, { order: 'name', prefix: '', limit: 5 }),
+          await listAll(store, { owner: STORE_OWNER, order: 'name', prefix: '', limit: 5 }),
           await collect(store.garbage(NEVER)),
           await store.usage(NEVER),
         ];
         await store.close();
         store = await harness.open();
         const after = [
-          await listAll(store, { order: 'name', prefix: '', limit: 5 }),
+          await listAll(store, { owner: STORE_OWNER, order: 'name', prefix: '', limit: 5 }),
           await collect(store.garbage(NEVER)),
           await store.usage(NEVER),
         ];
@@ -781,7 +785,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         await Promise.all(commits);
         await closing;
         store = await harness.open();
-        expect(await listAll(store, { order: 'name', prefix: '', limit: 1000 })).toHaveLength(2000);
+        expect(await listAll(store, { owner: STORE_OWNER, order: 'name', prefix: '', limit: 1000 })).toHaveLength(2000);
       });
 
       const calls = (signal: AbortSignal): Record<string, () => Promise<unknown>> => {
@@ -819,7 +823,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           findByVersion: () => store.findByVersion(versionId, signal),
           files: () => collect(store.files(signal)),
           importRecords: () => store.importRecords([{ kind: 'tombstone', tombstone }], signal),
-          list: () => store.list({ order: 'name', prefix: '', limit: 1 }, signal),
+          list: () => store.list({ owner: STORE_OWNER, order: 'name', prefix: '', limit: 1 }, signal),
           isCommitted: () => store.isCommitted(versionId, signal),
           abandon: () => store.abandon({ versionId, nodes: [1] }, PAGE, signal),
           garbage: () => collect(store.garbage(signal)),
@@ -837,7 +841,7 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
           const [result] = await Promise.allSettled([start()]);
           expect([call, result]).toEqual([call, { status: 'rejected', reason }]);
         }
-        expect(await listAll(store, { order: 'name', prefix: '', limit: 5 })).toEqual([]);
+        expect(await listAll(store, { owner: STORE_OWNER, order: 'name', prefix: '', limit: 5 })).toEqual([]);
         expect(await collect(store.garbage(NEVER))).toEqual([]);
       });
 

@@ -14,16 +14,15 @@ import {
   type StoredFile,
   type Tombstone,
 } from '../metadata-store.js';
-import { idKey, kekKey, layoutKey, layoutRange, nameKey, nodeKey } from './index-keys.js';
+import { addFile, findRecord, forgetFile, hasFile, rewriteFile } from './index-files.js';
+import { idKey, kekKey, layoutKey, layoutRange, nodeKey } from './index-keys.js';
 import { noteLayoutRevision } from './index-page-revisions.js';
 import type { VersionRow } from './index-rows.js';
 import {
-  decodeFile,
   decodeGarbage,
   decodeTombstone,
   decodeUsage,
   decodeVersion,
-  encodeFile,
   encodeGarbage,
   encodeTombstone,
   encodeUsage,
@@ -45,12 +44,16 @@ export interface CurrentFile {
 }
 
 export function readFile(tables: IndexTables, id: FileId): CurrentFile | undefined {
-  const row = tables.files.getBinary(idKey(id));
-  if (row === undefined) return undefined;
-  const file = decodeFile(id, row);
+  const file = findRecord(tables, id);
+  if (file === undefined) return undefined;
   const version = readVersion(tables, file.versionId);
   if (version === undefined) throw new Error('the index has a file without a version');
   return { file, version };
+}
+
+export function readStored(tables: IndexTables, id: FileId): StoredFile | undefined {
+  const found = readFile(tables, id);
+  return found && { file: found.file, manifest: found.version.manifest };
 }
 
 export function readVersion(tables: IndexTables, versionId: VersionId): VersionRow | undefined {
@@ -70,16 +73,11 @@ export function commitVersion(tables: IndexTables, commit: Commit): Committed {
 function createFile(tables: IndexTables, { file, manifest, lastPage }: Extract<Commit, { kind: 'create' }>): Committed {
   assert.equal(file.versionId, manifest.versionId, 'a file is made with its own version');
   assert.equal(file.id, manifest.fileId, 'a version is committed to its own file');
-  assert(!tables.files.doesExist(idKey(file.id)), 'a file is made once');
+  assert(!hasFile(tables, file.id), 'a file is made once');
   requireCommittable(tables, manifest, lastPage);
   addFile(tables, file);
   addVersion(tables, manifest, lastPage);
   return { file };
-}
-
-export function addFile(tables: IndexTables, file: FileRecord): void {
-  tables.names.putSync(nameKey(file.name, file.id), NOTHING);
-  tables.files.putSync(idKey(file.id), encodeFile(file));
 }
 
 function replaceVersion(tables: IndexTables, commit: Extract<Commit, { kind: 'replace' }>): Committed {
@@ -134,7 +132,7 @@ export function removeFile(
 }
 
 export function addTombstone(tables: IndexTables, tombstone: Tombstone): boolean {
-  if (tables.files.doesExist(idKey(tombstone.fileId))) return false;
+  if (hasFile(tables, tombstone.fileId)) return false;
   const before = readTombstone(tables, tombstone.fileId);
   if (before === undefined || before.revision < tombstone.revision)
     tables.tombstones.putSync(idKey(tombstone.fileId), encodeTombstone(tombstone));
@@ -218,12 +216,6 @@ export function forgetVersion(tables: IndexTables, { versionId, usage, seal }: M
   for (const part of usage) addUsage(tables, part, -1);
 }
 
-/** Takes a file out of all tables; its version stays. */
-export function forgetFile(tables: IndexTables, { id, name }: FileRecord): void {
-  tables.names.removeSync(nameKey(name, id));
-  tables.files.removeSync(idKey(id));
-}
-
 /** Keeps a garbage record, or lets go of the version if no node has anything of it. */
 function addGarbage(tables: IndexTables, { versionId, nodes, pages }: GarbageVersion): void {
   if (nodes.length > 0) {
@@ -241,15 +233,6 @@ function removeLayout(tables: IndexTables, versionId: VersionId): number {
   for (const key of keys) tables.layouts.removeSync(key);
   for (const key of [...tables.pages.getKeys(range)]) tables.pages.removeSync(key);
   return keys.length;
-}
-
-export function rewriteFile(tables: IndexTables, before: FileRecord, after: FileRecord): FileRecord {
-  if (before.name !== after.name) {
-    tables.names.removeSync(nameKey(before.name, before.id));
-    tables.names.putSync(nameKey(after.name, after.id), NOTHING);
-  }
-  tables.files.putSync(idKey(after.id), encodeFile(after));
-  return after;
 }
 
 /** A counter that falls below zero is refused by the row's encoding, and with it the change: the counters would lie for ever. */

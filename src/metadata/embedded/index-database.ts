@@ -3,7 +3,7 @@ import type { RootDatabase } from 'lmdb';
 import { DomainError } from '../../common/errors.js';
 import { closedError } from './index-error.js';
 import type { IndexTables } from './index-tables.js';
-import { BINARY, openTables } from './index-tables.js';
+import { BINARY, openTables, TABLES_MAX } from './index-tables.js';
 
 export interface OpenDatabase {
   readonly environment: RootDatabase;
@@ -17,7 +17,14 @@ export interface OpenDatabase {
  * rejection, which ends the process. GroupCommit makes the batches here. `noSubdir` would be guessed from a dot in the directory's name.
  */
 export function openEnvironment(directory: string): RootDatabase {
-  return open({ ...BINARY, path: directory, overlappingSync: false, eventTurnBatching: false, noSubdir: false, maxDbs: 16 });
+  return open({
+    ...BINARY,
+    path: directory,
+    overlappingSync: false,
+    eventTurnBatching: false,
+    noSubdir: false,
+    maxDbs: TABLES_MAX,
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { FileId } from '../../common/ids.js';
 import type { ImportedRecord } from '../metadata-store.js';
-import { addFile, addTombstone, addVersion, forgetFile, forgetVersion, readFile, readTombstone } from './index-changes.js';
+import { addTombstone, addVersion, forgetVersion, readFile, readTombstone } from './index-changes.js';
+import { addFile, forgetFile } from './index-files.js';
 import { idKey } from './index-keys.js';
 import { importPage } from './index-page-revisions.js';
 import type { IndexTables } from './index-tables.js';

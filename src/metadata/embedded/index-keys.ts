@@ -1,6 +1,5 @@
 import { DomainError } from '../../common/errors.js';
-import { idFromBytes, idToBytes } from '../../common/ids.js';
-import type { AnyId, FileId, VersionId } from '../../common/ids.js';
+import { idFromBytes, idToBytes, STORE_OWNER, type AnyId, type FileId, type OwnerId, type VersionId } from '../../common/ids.js';
 import type { ListOrder } from '../metadata-store.js';
 
 /** The keys of the index. LMDB compares them byte by byte, which for UTF-8 is the order of the code points. */
@@ -9,10 +8,16 @@ const ID_BYTES = 16;
 const PAGE_BYTES = 4;
 /** Ends a text in a key. Names and key ids hold no control characters, so "a" comes before "a!" whatever id follows. */
 const TERMINATOR = 0;
+/** Begins the name of a file of another owner than the store's: before all names, since none begins with a control character. */
+const OWNED = 1;
+/** The least first byte of a name. */
+const SPACE = 0x20;
 const NAME_BYTES_MAX = 1024;
 const ORDERS: readonly ListOrder[] = ['name', '-name', 'createdAt', '-createdAt'];
 
 export type Key = Uint8Array;
+
+const EMPTY: Key = new Uint8Array(0);
 
 /** From `lower` on, and before `upper`; an absent end is open. */
 export interface KeyRange {
@@ -22,8 +27,28 @@ export interface KeyRange {
 
 export const idKey = idToBytes;
 
-export function nameKey(name: string, id: FileId): Key {
-  return textKey(name, id);
+export function nameKey(owner: OwnerId, name: string, id: FileId): Key {
+  const key = textKey(name, id);
+  return owner === STORE_OWNER ? key : Buffer.concat([namesOf(owner), key]);
+}
+
+/** With what the names of an owner begin: nothing for the store's own. */
+export function namesOf(owner: OwnerId): Key {
+  return owner === STORE_OWNER ? EMPTY : Buffer.concat([Buffer.of(OWNED), textEnd(owner, TERMINATOR)]);
+}
+
+export function ownerKey(owner: OwnerId): Key {
+  return Buffer.from(owner, 'utf8');
+}
+
+/** For the order of creation of what an owner has who is not the store's own. */
+export function createdKey(owner: OwnerId, id: FileId): Key {
+  return textKey(owner, id);
+}
+
+/** With what the keys of that order begin: nothing for the store's own. */
+export function creationsOf(owner: OwnerId): Key {
+  return owner === STORE_OWNER ? EMPTY : textEnd(owner, TERMINATOR);
 }
 
 export function kekKey(kekId: string, id: VersionId): Key {
@@ -31,7 +56,11 @@ export function kekKey(kekId: string, id: VersionId): Key {
 }
 
 function textKey(text: string, id: AnyId): Key {
-  return Buffer.concat([Buffer.from(text, 'utf8'), Buffer.of(TERMINATOR), idToBytes(id)]);
+  return Buffer.concat([textEnd(text, TERMINATOR), idToBytes(id)]);
+}
+
+function textEnd(text: string, end: number): Key {
+  return Buffer.concat([Buffer.from(text, 'utf8'), Buffer.of(end)]);
 }
 
 /** The file id at the end of a name's key, or of its own. */
@@ -46,8 +75,7 @@ export function versionOfKey(key: Key): VersionId {
 
 /** The keys of all versions that a key id wraps. */
 export function kekRange(kekId: string): KeyRange {
-  const text = Buffer.from(kekId, 'utf8');
-  return { lower: Buffer.concat([text, Buffer.of(TERMINATOR)]), upper: Buffer.concat([text, Buffer.of(TERMINATOR + 1)]) };
+  return { lower: textEnd(kekId, TERMINATOR), upper: textEnd(kekId, TERMINATOR + 1) };
 }
 
 export function layoutKey(versionId: VersionId, page: number): Key {
@@ -76,11 +104,19 @@ export function nodeOfKey(key: Key): number {
   return Buffer.from(key).readUInt32BE();
 }
 
-/** The keys of all names with a prefix; undefined if there can be none, because no name is that long or holds that byte. */
-export function nameRange(prefix: string): KeyRange | undefined {
+/** The keys of all names of an owner with a prefix; undefined if there can be none, because no name is that long or holds that byte. */
+export function nameRange(owner: OwnerId, prefix: string): KeyRange | undefined {
   const bytes = Buffer.from(prefix, 'utf8');
-  if (bytes.length > NAME_BYTES_MAX || bytes.includes(TERMINATOR)) return undefined;
-  return bytes.length === 0 ? {} : prefixRange(bytes);
+  // Without this, a prefix could reach from the names of the store into those of others.
+  if (bytes.length > NAME_BYTES_MAX || bytes.some((byte) => byte < SPACE)) return undefined;
+  const start = Buffer.concat([namesOf(owner), bytes]);
+  return start.length === 0 ? { lower: Buffer.of(SPACE) } : prefixRange(start);
+}
+
+/** The keys of exactly this name. */
+export function exactRange(owner: OwnerId, name: string): KeyRange {
+  const own = namesOf(owner);
+  return { lower: Buffer.concat([own, textEnd(name, TERMINATOR)]), upper: Buffer.concat([own, textEnd(name, TERMINATOR + 1)]) };
 }
 
 /** All keys that begin with some bytes: up to the next greater bytes of that length or shorter, which "all 0xFF" does not have. */
@@ -92,7 +128,7 @@ export function prefixRange(prefix: Key): KeyRange {
   return { lower: prefix, upper };
 }
 
-/** A cursor is the last key of a page, behind the number of its order. */
+/** A cursor is the last key of a page without its owner, behind the number of its order. */
 export function encodeCursor(order: ListOrder, key: Key): Uint8Array {
   return Buffer.concat([Buffer.of(ORDERS.indexOf(order)), key]);
 }
@@ -108,5 +144,5 @@ export function decodeCursor(order: ListOrder, cursor: Uint8Array): Key {
 
 function isNameKey(key: Key): boolean {
   const nameBytes = key.length - ID_BYTES - 1;
-  return nameBytes >= 0 && nameBytes <= NAME_BYTES_MAX && key.indexOf(TERMINATOR) === nameBytes;
+  return (key[0] ?? 0) >= SPACE && nameBytes >= 0 && nameBytes <= NAME_BYTES_MAX && key.indexOf(TERMINATOR) === nameBytes;
 }

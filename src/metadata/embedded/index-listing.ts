@@ -1,28 +1,55 @@
-import type { FilePage, ListQuery, Manifest } from '../metadata-store.js';
-import { readVersion } from './index-changes.js';
-import { decodeCursor, encodeCursor, fileOfKey, idKey, kekRange, nameRange, versionOfKey } from './index-keys.js';
-import { decodeFile } from './index-rows.js';
+import { STORE_OWNER, type OwnerId } from '../../common/ids.js';
+import type { FilePage, FileRecord, ListQuery, Manifest, StoredFile } from '../metadata-store.js';
+import { readStored, readVersion } from './index-changes.js';
+import { findRecord } from './index-files.js';
+import {
+  creationsOf,
+  decodeCursor,
+  encodeCursor,
+  exactRange,
+  fileOfKey,
+  type Key,
+  kekRange,
+  nameRange,
+  namesOf,
+  prefixRange,
+  versionOfKey,
+} from './index-keys.js';
 import type { IndexTables } from './index-tables.js';
 import { rangeOptions } from './index-tables.js';
 
 /** One page of files. Reads one key more than it returns, to know whether there is more. */
 export function listFiles(tables: IndexTables, query: ListQuery): FilePage {
-  const { order, limit } = query;
+  const { owner, order, limit } = query;
   const byName = order.endsWith('name');
-  const after = query.cursor && decodeCursor(order, query.cursor);
-  const range = byName ? nameRange(query.prefix) : {};
+  const own = byName ? namesOf(owner) : creationsOf(owner);
+  const after = query.cursor && Buffer.concat([own, decodeCursor(order, query.cursor)]);
+  const range = byName ? nameRange(owner, query.prefix) : own.length === 0 ? {} : prefixRange(own);
   if (range === undefined) return { files: [] };
   const walk = { limit: limit + 1, reverse: order.startsWith('-'), ...(after === undefined ? {} : { after }) };
-  const keys = [...(byName ? tables.names : tables.files).getKeys(rangeOptions(range, walk))];
+  const table = byName ? tables.names : owner === STORE_OWNER ? tables.files : tables.created;
+  const keys = [...table.getKeys(rangeOptions(range, walk))];
   const page = keys.slice(0, limit);
-  const files = page.map((key) => {
-    const id = fileOfKey(key);
-    const row = tables.files.getBinary(idKey(id));
-    if (row === undefined) throw new Error('the index has a name without a file');
-    return decodeFile(id, row);
-  });
+  const files = page.map((key) => recordAt(tables, key));
   const last = page.at(-1);
-  return keys.length > limit && last !== undefined ? { files, nextCursor: encodeCursor(order, last) } : { files };
+  if (keys.length <= limit || last === undefined) return { files };
+  return { files, nextCursor: encodeCursor(order, last.subarray(own.length)) };
+}
+
+/** Of the files with exactly this name the one that changed last. */
+export function findByName(tables: IndexTables, owner: OwnerId, name: string): StoredFile | undefined {
+  let last: FileRecord | undefined;
+  for (const key of tables.names.getKeys(rangeOptions(exactRange(owner, name), {}))) {
+    const file = recordAt(tables, key);
+    if (last === undefined || last.revision < file.revision) last = file;
+  }
+  return last && readStored(tables, last.id);
+}
+
+function recordAt(tables: IndexTables, key: Key): FileRecord {
+  const file = findRecord(tables, fileOfKey(key));
+  if (file === undefined) throw new Error('the index has a name without a file');
+  return file;
 }
 
 /** Versions of which the key is wrapped by this key, at most `limit` of them. */

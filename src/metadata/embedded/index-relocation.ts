@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Relocation, StoredFile } from '../metadata-store.js';
-import { addUsage, requireFile, rewriteFile } from './index-changes.js';
+import { addUsage, requireFile } from './index-changes.js';
+import { rewriteFile } from './index-files.js';
 import { idKey, layoutKey } from './index-keys.js';
 import { notePageRevision } from './index-page-revisions.js';
 import { encodeVersion } from './index-rows.js';

@@ -1,8 +1,15 @@
 import { ByteReader, ByteWriter } from '../../common/byte-codec.js';
-import { idFromBytes, idToBytes } from '../../common/ids.js';
-import type { ClusterId, FileId, VersionId } from '../../common/ids.js';
+import {
+  idFromBytes,
+  idToBytes,
+  STORE_OWNER,
+  type ClusterId,
+  type FileId,
+  type OwnerId,
+  type VersionId,
+} from '../../common/ids.js';
 import { readManifest, readNumbers, writeManifest, writeNumbers } from '../manifest-codec.js';
-import type { FileRecord, GarbageVersion, Manifest, NodeUsage, Tombstone } from '../metadata-store.js';
+import type { FileRecord, GarbageVersion, Manifest, NodeUsage, OwnerUsage, Tombstone } from '../metadata-store.js';
 
 /** A manifest as it is kept: with the number of its layout pages, which its garbage record will need. */
 export interface VersionRow {
@@ -34,8 +41,17 @@ export function readRow<Row>(bytes: Uint8Array, read: (reader: ByteReader) => Ro
   return row;
 }
 
+/** Of a file of the store's own owner, which the row does not name. */
 export function encodeFile(file: FileRecord): Uint8Array {
-  return writeRow()
+  return writeFile(writeRow(), file);
+}
+
+export function encodeOwned(file: FileRecord): Uint8Array {
+  return writeFile(writeRow().text(file.owner), file);
+}
+
+function writeFile(writer: ByteWriter, file: FileRecord): Uint8Array {
+  return writer
     .fixed(idToBytes(file.versionId))
     .number(file.size)
     .number(file.createdAt)
@@ -47,12 +63,26 @@ export function encodeFile(file: FileRecord): Uint8Array {
 }
 
 export function decodeFile(id: FileId, bytes: Uint8Array): FileRecord {
-  return readRow(bytes, (reader) => {
-    const versionId = idFromBytes<VersionId>(reader.fixed(ID_BYTES));
-    const [size, createdAt, updatedAt, revision] = [reader.number(), reader.number(), reader.number(), reader.number()];
-    const [name, contentType] = [reader.text(), reader.text()];
-    return { id, name, contentType, size, versionId, createdAt, updatedAt, revision };
-  });
+  return readRow(bytes, (reader) => readFile(reader, id, STORE_OWNER));
+}
+
+export function decodeOwned(id: FileId, bytes: Uint8Array): FileRecord {
+  return readRow(bytes, (reader) => readFile(reader, id, reader.text() as OwnerId));
+}
+
+function readFile(reader: ByteReader, id: FileId, owner: OwnerId): FileRecord {
+  const versionId = idFromBytes<VersionId>(reader.fixed(ID_BYTES));
+  const [size, createdAt, updatedAt, revision] = [reader.number(), reader.number(), reader.number(), reader.number()];
+  const [name, contentType] = [reader.text(), reader.text()];
+  return { id, owner, name, contentType, size, versionId, createdAt, updatedAt, revision };
+}
+
+export function encodeOwnerUsage({ files, bytes }: OwnerUsage): Uint8Array {
+  return writeRow().number(files).number(bytes).finish();
+}
+
+export function decodeOwnerUsage(bytes: Uint8Array): OwnerUsage {
+  return readRow(bytes, (reader) => ({ files: reader.number(), bytes: reader.number() }));
 }
 
 export function encodeVersion({ manifest, pages }: VersionRow): Uint8Array {

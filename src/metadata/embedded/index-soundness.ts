@@ -15,7 +15,7 @@ const PAGE_BYTES_MIN = 256;
 /** Reads every page that can be reached: the rows of all sub-databases, and the list of free pages. */
 const READ_ALL = `
   const [lmdb, path, options] = process.argv.slice(1);
-  const environment = require(lmdb).open({ ...JSON.parse(options), path, noSubdir: false, readOnly: true, maxDbs: 16 });
+  const environment = require(lmdb).open({ ...JSON.parse(options), path, noSubdir: false, readOnly: true, maxDbs: 32 });
   const names = [...environment.getKeys()].map((key) => Buffer.from(key).toString().replace(/\\0$/, ''));
   for (const name of names) {
     for (const { value } of environment.openDB(name, JSON.parse(options)).getRange()) value.at(-1);

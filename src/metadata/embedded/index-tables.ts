@@ -5,10 +5,16 @@ export type Table = Database<Uint8Array, Key>;
 
 /** The sub-databases; index-keys.ts and index-rows.ts say what their keys and rows look like. */
 export interface IndexTables {
-  /** File id → record. The ids are UUIDv7, so this is also the order of creation. */
+  /** Id of a file of the store's own owner → record. The ids are UUIDv7, so this is also the order of creation. */
   readonly files: Table;
-  /** Name and file id → nothing. */
+  /** Id of a file of any other owner → owner and record. */
+  readonly owned: Table;
+  /** Owner, if it is not the store's own, and id of a file → nothing. */
+  readonly created: Table;
+  /** Owner, if it is not the store's own, name and file id → nothing. */
   readonly names: Table;
+  /** Owner → its files and their bytes. */
+  readonly owners: Table;
   /** Id of a committed version → manifest. */
   readonly versions: Table;
   /** Version id and page → layout page. */
@@ -34,6 +40,8 @@ export interface IndexTables {
 }
 
 export const BINARY = { keyEncoding: 'binary', encoding: 'binary' } as const;
+/** Of sub-databases, at the most. */
+export const TABLES_MAX = 32;
 
 export function openTable(environment: RootDatabase, name: keyof IndexTables): Table {
   return environment.openDB<Uint8Array, Key>(name, BINARY);
@@ -43,7 +51,10 @@ export function openTable(environment: RootDatabase, name: keyof IndexTables): T
 export function openTables(environment: RootDatabase): IndexTables {
   return {
     files: openTable(environment, 'files'),
+    owned: openTable(environment, 'owned'),
+    created: openTable(environment, 'created'),
     names: openTable(environment, 'names'),
+    owners: openTable(environment, 'owners'),
     versions: openTable(environment, 'versions'),
     layouts: openTable(environment, 'layouts'),
     pages: openTable(environment, 'pages'),

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Key } from './index-keys.js';
+import type { FileId } from '../../common/ids.js';
+import { fileOfKey, type Key } from './index-keys.js';
 import type { IndexTables, Table } from './index-tables.js';
 import { rangeOptions } from './index-tables.js';
 
@@ -12,14 +13,13 @@ export interface TableWalk<Row> {
   readonly decode: (key: Key, row: Uint8Array) => Row;
 }
 
+/** Reads from the index as it is at that moment. */
+type Look = <Result>(read: (tables: IndexTables) => Result) => Promise<Result>;
+
 /**
  * All rows of a table, a few at a time and without a snapshot in between.
- * @param look reads from the index as it is at that moment
  */
-export async function* walkTable<Row>(
-  look: <Result>(read: (tables: IndexTables) => Result) => Promise<Result>,
-  { table, decode }: TableWalk<Row>,
-): AsyncGenerator<Row, void, undefined> {
+export async function* walkTable<Row>(look: Look, { table, decode }: TableWalk<Row>): AsyncGenerator<Row, void, undefined> {
   for (let after: Key | undefined; ;) {
     const from = after;
     const rows = await look((tables) => {
@@ -30,5 +30,21 @@ export async function* walkTable<Row>(
     after = rows.at(-1)?.key;
     if (after === undefined) return;
     await nextTurn();
+  }
+}
+
+/** The ids of all files of all owners, in their order: two tables, of which each is in it. */
+export async function* walkFiles(look: Look): AsyncGenerator<FileId, void, undefined> {
+  const stores = walkTable(look, { table: ({ files }) => files, decode: fileOfKey });
+  const others = walkTable(look, { table: ({ owned }) => owned, decode: fileOfKey });
+  let [left, right] = [await stores.next(), await others.next()];
+  while (left.done !== true || right.done !== true) {
+    if (right.done === true || (left.done !== true && left.value < right.value)) {
+      yield left.value as FileId;
+      left = await stores.next();
+    } else {
+      yield right.value;
+      right = await others.next();
+    }
   }
 }

@@ -5,7 +5,8 @@ import type { RootDatabase } from 'lmdb';
 import { DomainError } from '../../common/errors.js';
 import type { ClusterId } from '../../common/ids.js';
 import { ProcessLock } from '../../common/process-lock.js';
-import { IndexDatabase, openEnvironment } from './index-database.js';
+import { IndexDatabase, openEnvironment, type OpenDatabase } from './index-database.js';
+import { countStoreFiles } from './index-files.js';
 import { decodeIdentity, decodeSchema, encodeIdentity } from './index-rows.js';
 import type { Table } from './index-tables.js';
 import { openTable, openTables } from './index-tables.js';
@@ -25,7 +26,9 @@ export interface OpenIndex {
 }
 
 /** Grows with each change that an older program could not read. */
-const SCHEMA = 2;
+const SCHEMA = 3;
+/** Before owners: all files are the store's own, and nothing is counted by owner. */
+const SCHEMA_WITHOUT_OWNERS = 2;
 const DATA_FILE = 'data.mdb';
 const LOCK_FILE = 'process.lock';
 const IDENTITY = Buffer.from('identity');
@@ -41,9 +44,10 @@ export async function openIndex({ directory, clusterId, mayCreate }: OpenOptions
     environment = openEnvironment(directory);
     // Before the other tables: in an index of a later schema nothing must be made.
     const meta = openTable(environment, 'meta');
-    const isNew = requireIdentity(meta, clusterId, mayCreate);
+    const schema = requireIdentity(meta, clusterId, mayCreate);
     const tables = openTables(environment);
-    if (isNew) await makeIdentity({ environment, meta, clusterId, directory });
+    if (schema === undefined) await makeIdentity({ environment, meta, clusterId, directory });
+    if (schema === SCHEMA_WITHOUT_OWNERS) await bringToOwners({ environment, tables, clusterId });
     return { database: new IndexDatabase(directory, { environment, tables }), lock };
   } catch (error) {
     await environment?.close();
@@ -62,12 +66,12 @@ async function takeLock(directory: string): Promise<ProcessLock> {
   }
 }
 
-/** True if the index has no identity yet: it is new, or its making was cut short. */
-function requireIdentity(meta: Table, clusterId: ClusterId, mayCreate: boolean): boolean {
+/** The schema of the index; undefined if it has no identity yet: it is new, or its making was cut short. */
+function requireIdentity(meta: Table, clusterId: ClusterId, mayCreate: boolean): number | undefined {
   const row = meta.getBinary(IDENTITY);
   if (row === undefined) {
     if (!mayCreate) throw missing();
-    return true;
+    return undefined;
   }
   const schema = decodeSchema(row);
   if (schema > SCHEMA) {
@@ -76,13 +80,13 @@ function requireIdentity(meta: Table, clusterId: ClusterId, mayCreate: boolean):
       `the index has schema ${schema}; this program is older and knows schemas up to ${SCHEMA}`,
     );
   }
-  if (schema < SCHEMA) {
+  if (schema < SCHEMA_WITHOUT_OWNERS) {
     throw new DomainError('storage-unusable', `the index has schema ${schema}, of a version before the first release`);
   }
   if (decodeIdentity(row).clusterId !== clusterId) {
     throw new DomainError('storage-mismatch', 'the index belongs to another cluster than the nodes');
   }
-  return false;
+  return schema;
 }
 
 interface NewIndex extends Omit<OpenOptions, 'mayCreate'> {
@@ -94,6 +98,18 @@ async function makeIdentity({ environment, meta, clusterId, directory }: NewInde
   await environment.transaction(() => meta.putSync(IDENTITY, encodeIdentity({ schema: SCHEMA, clusterId })));
   // LMDB syncs its file but not the entry of its file in the directory.
   await syncDirectories(directory, directory);
+}
+
+/** In one transaction, so that an index is of one schema or of the other; from then on an older program refuses it. */
+async function bringToOwners({
+  environment,
+  tables,
+  clusterId,
+}: OpenDatabase & { readonly clusterId: ClusterId }): Promise<void> {
+  await environment.transaction(() => {
+    countStoreFiles(tables);
+    tables.meta.putSync(IDENTITY, encodeIdentity({ schema: SCHEMA, clusterId }));
+  });
 }
 
 /** Syncs a directory and those above it up to `last`, so that what was made in them is there after a power cut. */

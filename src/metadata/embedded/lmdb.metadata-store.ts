@@ -1,4 +1,4 @@
-import type { FileId, VersionId } from '../../common/ids.js';
+import type { FileId, OwnerId, VersionId } from '../../common/ids.js';
 import { MetadataStore } from '../metadata-store.js';
 import type {
   Amendment,
@@ -13,6 +13,7 @@ import type {
   ListQuery,
   Manifest,
   NodeUsage,
+  OwnerUsage,
   Relocation,
   ScrubNote,
   StoredFile,
@@ -21,17 +22,18 @@ import type {
 import { GroupCommit } from './group-commit.js';
 import * as changes from './index-changes.js';
 import { clearDamage, damageOf, decodeDamage, noteDamage, readScrubNote, writeScrubNote } from './index-damage.js';
+import { usageOf } from './index-files.js';
 import { importRecord, revisionOf } from './index-import.js';
 import { closedError, toIndexError } from './index-error.js';
 import { fileOfKey, idKey, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
-import { listFiles, wrappedVersions } from './index-listing.js';
+import { findByName, listFiles, wrappedVersions } from './index-listing.js';
 import { layoutRevision } from './index-page-revisions.js';
 import { relocateVersion } from './index-relocation.js';
 import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, readSettled } from './index-revisions.js';
 import { decodeGarbage, decodeTombstone, decodeUsage } from './index-rows.js';
 import { sweepStaged } from './index-suspects.js';
 import type { IndexTables } from './index-tables.js';
-import { type TableWalk, walkTable } from './index-walk.js';
+import { type TableWalk, walkFiles, walkTable } from './index-walk.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
 import { RevisionClock } from './revision-clock.js';
@@ -102,10 +104,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override find(id: FileId, signal: AbortSignal): Promise<StoredFile | undefined> {
-    return this.look(signal, (tables) => {
-      const found = changes.readFile(tables, id);
-      return found && { file: found.file, manifest: found.version.manifest };
-    });
+    return this.look(signal, (tables) => changes.readStored(tables, id));
   }
 
   override amend(id: FileId, amendment: Amendment, expected: VersionId | undefined, signal: AbortSignal): Promise<FileRecord> {
@@ -161,6 +160,14 @@ export class LmdbMetadataStore extends MetadataStore {
     return this.look(signal, (tables) => listFiles(tables, query));
   }
 
+  override findByName(owner: OwnerId, name: string, signal: AbortSignal): Promise<StoredFile | undefined> {
+    return this.look(signal, (tables) => findByName(tables, owner, name));
+  }
+
+  override usageOf(owner: OwnerId, signal: AbortSignal): Promise<OwnerUsage> {
+    return this.look(signal, (tables) => usageOf(tables, owner));
+  }
+
   override isCommitted(versionId: VersionId, signal: AbortSignal): Promise<boolean> {
     return this.look(signal, ({ versions }) => versions.doesExist(idKey(versionId)));
   }
@@ -168,18 +175,12 @@ export class LmdbMetadataStore extends MetadataStore {
   override findByVersion(versionId: VersionId, signal: AbortSignal): Promise<StoredFile | undefined> {
     return this.look(signal, (tables) => {
       const version = changes.readVersion(tables, versionId);
-      const found = version && changes.readFile(tables, version.manifest.fileId);
-      return found && { file: found.file, manifest: found.version.manifest };
+      return version && changes.readStored(tables, version.manifest.fileId);
     });
   }
 
   override async *files(signal: AbortSignal): AsyncGenerator<StoredFile, void, undefined> {
-    const ids = this.walk(
-      signal,
-      ({ files }) => files,
-      (key) => fileOfKey(key),
-    );
-    for await (const id of ids) {
+    for await (const id of walkFiles((read) => this.look(signal, read))) {
       const found = await this.find(id, signal);
       if (found !== undefined) yield found;
     }
