@@ -8,6 +8,7 @@ import { eventually, Members } from '../../test/support/members.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { MoveCommitter } from '../redundancy/repair/move-committer.js';
 import { AlignmentService } from './alignment.service.js';
+import { isNarrow } from './amiss.js';
 import { SurvivalService } from './survival.service.js';
 
 Logger.overrideLogger(false);
@@ -60,6 +61,18 @@ async function lookedAfter(ms: number): Promise<number | undefined> {
   }
   return view.survival?.survives;
 }
+
+describe('a file of which the last stripe is not full', () => {
+  it('has all shards that it is to have', async () => {
+    const coded = await Members.make({ nodes: 5, redundancy: 2, data: 3, sliceBytes: SLICE, graceMs: 3_600_000 });
+    for (const count of [0, 1, 2, 3, 4, 6, 7]) {
+      const slices = Array.from({ length: count }, () => new Uint8Array(SLICE));
+      const manifest = await coded.cluster.store(slices);
+      expect([manifest.k, manifest.m, isNarrow(manifest)]).toEqual([3, 2, false]);
+    }
+    await coded.remove();
+  });
+});
 
 describe('what the store survives', () => {
   it('is told of a file with fewer copies than its m says, and mended although its m is right', async () => {
