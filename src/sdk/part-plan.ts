@@ -11,8 +11,8 @@ const PADDED_MIN_BYTES = 256;
 const SEGMENTS_MIN = 256;
 /** A part of 64 MiB. */
 const SEGMENTS_MAX = 1_024;
-/** With the largest parts one file has so up to 1 TiB, and a manifest of 1.8 MB. */
-const PARTS_MAX = 16_384;
+/** With the largest parts one file has so up to 1 TiB, and a manifest of 1.8 MB. (A segment holds a little less than it is long.) */
+const PARTS_MAX = 16_400;
 /** Parts become larger when there would be more of them. */
 const PARTS_WANTED = 4_096;
 

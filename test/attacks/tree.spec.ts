@@ -132,6 +132,16 @@ describe('attack 14: writing with a reader’s rights', () => {
     expect(await attempt({ ...draftOf(1), writer: bob.writer }, [entryOf(bob)], 1)).toBe('not-yours'); // as if it were the owner
   });
 
+  // Stands on the account of an entry: a key of a writer counts for that writer only.
+  it('counts for its own account and no other', async () => {
+    const { alice, mallory: bob } = await newTree();
+    const nodeId = newUuid();
+    const writers = writersOf(alice, { nodeId, revision: 1, previousHash: NO_HASH, entries: [entryOf(bob)] });
+    const list = { nodeId, revision: 1 };
+    expect(writers.keyOf({ ...bob.writer, list })).toEqual(bob.bundle.verifyKey);
+    expect(await failureOf(() => writers.keyOf({ accountId: newUuid(), bundleVersion: 1, list }))).toBe('not-yours');
+  });
+
   // Stands on the owner's signature of the list.
   it('a list that the owner did not sign names nobody', async () => {
     const { alice, mallory, root } = await newTree();
