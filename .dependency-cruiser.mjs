@@ -59,7 +59,8 @@ export default {
     },
     {
       name: 'sdk-runs-in-browsers',
-      comment: 'what reaches a built-in of Node.js cannot be bundled for a browser; files named node-* are for the command line only',
+      comment:
+        'what reaches a built-in of Node.js cannot be bundled for a browser; files named node-* are for the command line only',
       severity: 'error',
       from: { path: '^src/sdk/', pathNot: '/node-[^/]*$|\\.spec\\.ts$' },
       to: { path: NODE_BUILT_INS, reachable: true },

@@ -17,9 +17,17 @@ export function normalName(name: string): string {
   return normal;
 }
 
+/** Keys of the tags, by the folder's key: a long listing asks for one of them again and again. */
+const tagKeys = new WeakMap<Uint8Array, Promise<CryptoKey>>();
+
 /** By what the server tells that a name is taken, in one folder, without knowing it: HMAC-SHA-256 under the folder's key. */
 export async function nameTag(folderKey: Uint8Array, name: string): Promise<Bytes> {
+  const key = tagKeys.get(folderKey) ?? importTagKey(folderKey);
+  tagKeys.set(folderKey, key);
+  return new Uint8Array(await globalThis.crypto.subtle.sign('HMAC', await key, asOwned(utf8(normalName(name)))));
+}
+
+async function importTagKey(folderKey: Uint8Array): Promise<CryptoKey> {
   const raw = await purposeKey(folderKey, 'name-tag');
-  const key = await globalThis.crypto.subtle.importKey('raw', raw, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  return new Uint8Array(await globalThis.crypto.subtle.sign('HMAC', key, asOwned(utf8(normalName(name)))));
+  return globalThis.crypto.subtle.importKey('raw', raw, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
 }
