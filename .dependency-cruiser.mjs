@@ -1,3 +1,5 @@
+import { builtinModules } from 'node:module';
+
 /**
  * The import table of the design (docs/architecture.md), so that it fails the build instead of being forgotten.
  * Every module may import common, config and http; what else it may is listed here.
@@ -25,9 +27,13 @@ const MAY_IMPORT = {
   // The command line starts the program, so it sees the composition root; and the key ring, for `dcloud keys`.
   // And it talks to a peer, for `dcloud takeover`.
   cli: ['crypto', 'recovery', 'cluster', 'nodes'],
+  // The client's side: it shares formats with the server, never its parts.
+  sdk: ['chunking', 'crypto'],
   // What a process is for the others, and whom it passes requests on to.
   cluster: ['nodes', 'recovery'],
 };
+/** As they appear when resolved: without `node:`, or with it for those that have no other name. */
+const NODE_BUILT_INS = `^(?:node:.*|${builtinModules.join('|')})$`;
 const BASIC = ['common', 'config', 'http'];
 const ROOT = ['create-app', 'start-cluster', 'version', 'openapi', 'app\\.module', 'main'];
 
@@ -52,6 +58,14 @@ export default {
       severity: 'error',
       from: {},
       to: { circular: true },
+    },
+    {
+      name: 'sdk-runs-in-browsers',
+      comment:
+        'what reaches a built-in of Node.js cannot be bundled for a browser; files named node-* are for the command line only',
+      severity: 'error',
+      from: { path: '^src/sdk/', pathNot: '/node-[^/]*$|\\.spec\\.ts$' },
+      to: { path: NODE_BUILT_INS, reachable: true },
     },
     {
       name: 'no-tests-in-production',

@@ -30,6 +30,7 @@ export default {
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
     { ...base, displayName: 'contract', testMatch: ['<rootDir>/test/contract/**/*.spec.ts'] },
     { ...base, displayName: 'property', testMatch: ['<rootDir>/test/property/**/*.spec.ts'] },
+    { ...base, displayName: 'attacks', testMatch: ['<rootDir>/test/attacks/**/*.spec.ts'] },
     { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },
   ],
 };

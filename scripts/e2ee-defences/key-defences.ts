@@ -1,0 +1,99 @@
+import { one, type Mutation } from './mutation.ts';
+
+const KEYS = 'test/attacks/keys.spec.ts';
+const IDENTITY = 'test/attacks/identity.spec.ts';
+
+export const KEY_DEFENCES: readonly Mutation[] = [
+  one(
+    '1 context in the key of a seal',
+    {
+      file: 'src/sdk/seal.ts',
+      defence: "'dcloud/e2ee/v1/seal', purpose, ...fields]",
+      without: "'dcloud/e2ee/v1/seal', purpose]",
+    },
+    KEYS,
+    'attack 1:',
+  ),
+  one(
+    '4 floor of the password’s cost',
+    { file: 'src/sdk/password-cost.ts', defence: "  if (isWeak) throw new SdkError('weak-password-cost');\n", without: '' },
+    KEYS,
+    'attack 4:',
+  ),
+  one(
+    '5 version of a format',
+    {
+      file: 'src/sdk/fields.ts',
+      defence: "    if (this.u8() !== known) throw new SdkError('unsupported-format');\n",
+      without: '    this.u8();\n',
+    },
+    KEYS,
+    'attack 5:',
+  ),
+  one(
+    '5 version of a seal',
+    { file: 'src/sdk/seal.ts', defence: "  if (sealed[0] !== FORMAT) throw new SdkError('unsupported-format');\n", without: '' },
+    KEYS,
+    'attack 5:',
+  ),
+  one(
+    '20 one answer for whatever was wrong',
+    {
+      file: 'src/sdk/seal.ts',
+      defence:
+        "  const { plain } = await tryOpen(key, sealed, context);\n  if (plain === undefined) throw new SdkError('damaged');\n",
+      without: '  return openTyped(key, sealed, context);\n',
+    },
+    KEYS,
+    'attack 20:',
+  ),
+  one(
+    '23 commitment to the key',
+    {
+      file: 'src/sdk/seal.ts',
+      defence: '  if (!isEqual(commitment, sealed.subarray(COMMITMENT_AT, BODY_AT))) return { isOtherKey: true };\n',
+      without: '',
+    },
+    KEYS,
+    'attack 23:',
+  ),
+];
+
+export const IDENTITY_DEFENCES: readonly Mutation[] = [
+  one(
+    '2 pin of a contact',
+    {
+      file: 'src/sdk/pins.ts',
+      defence: "    else if (!chain.some((bundle) => isPinned(bundle, pin))) throw new SdkError('identity-changed');\n",
+      without: '',
+    },
+    IDENTITY,
+    'attack 2: .* is refused after the first contact',
+  ),
+  one(
+    '2 one account for a name',
+    {
+      file: 'src/sdk/pins.ts',
+      defence: "if (pin.userName === userName) throw new SdkError('identity-changed');",
+      without: 'userName.trim();',
+    },
+    IDENTITY,
+    'attack 2: .* is refused after the first contact',
+  ),
+  one(
+    '2 signature of the key before',
+    {
+      file: 'src/sdk/identity-bundle.ts',
+      defence: '    await checkSigned(SUCCESSION_DOMAIN, bytes, before.verifyKey);\n',
+      without: '',
+    },
+    IDENTITY,
+    'attack 2: .* does not pass for its next version',
+  ),
+  one(
+    '3 our own bundle',
+    { file: 'src/sdk/identity-bundle.ts', defence: "  if (!isOurs) throw new SdkError('identity-changed');\n", without: '' },
+    IDENTITY,
+    'attack 3:',
+  ),
+];
