@@ -35,9 +35,7 @@ export function readableShards(
   { createdAt }: Manifest,
   damage: readonly Damage[],
 ): ReportOptions['isReadable'] {
-  const bad = new Set(
-    damage.flatMap(({ node, shard }) => (shard === undefined ? [] : [`${shard.stripe}/${shard.index}/${node}`])),
-  );
+  const bad = new Set(damage.map(({ node, shard: { stripe, index } }) => `${stripe}/${index}/${node}`));
   return ({ node, stripe, index }) => registry.isReadable(node, createdAt) && !bad.has(`${stripe}/${index}/${node}`);
 }
 
