@@ -15,7 +15,7 @@ export interface NodeAttributes {
   /** Normalised (NFC). */
   readonly name: string;
   readonly kind: NodeKind;
-  /** Milliseconds since 1970, as the writer's clock said. */
+  /** Whole milliseconds since 1970, as the writer's clock said. */
   readonly createdAt: number;
   readonly modifiedAt: number;
   /** Of a file, if it is known; else empty. */

@@ -1,5 +1,5 @@
 /** Names that Windows keeps for devices, whatever their extension. */
-const DEVICES = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/iu;
+const DEVICES = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)/iu;
 /** Separators, what shells and Windows give a meaning, controls, and signs that hide what a name really is: bidirectional and invisible ones. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}/\\:*?"<>|\u2044\u2215\u29f8\uff0f\uff3c\ufe68]/gu;
 /** The longest name of a file that common file systems take, in bytes. */
@@ -12,9 +12,9 @@ const NAME_BYTES_MAX = 255;
  */
 export function safeLocalName(name: string): string {
   const visible = name.normalize('NFC').replace(UNSAFE, '_');
-  const ended = visible.replace(/[. ]+$/u, (end) => '_'.repeat(end.length));
-  const named = ended === '' ? '_' : ended.replace(/^~/u, '_');
-  return cut(DEVICES.test(named) ? `_${named}` : named);
+  const named = visible === '' ? '_' : visible.replace(/^~/u, '_');
+  const short = cut(DEVICES.test(named) ? `_${named}` : named);
+  return short.replace(/[. ]+$/u, (end) => '_'.repeat(end.length));
 }
 
 /** Cuts in whole characters and keeps a short extension. */

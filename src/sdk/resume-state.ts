@@ -14,6 +14,7 @@ const HASH_BYTES = 32;
 /** What tells that a local file is the one whose upload began: what the file system says, and a hash of its beginning. */
 export interface SourceIdentity {
   readonly size: number;
+  /** A whole number. */
   readonly modifiedAtMs: number;
   /** SHA-256 over whatever else the platform knows: device, number and first bytes of the file. */
   readonly fingerprint: Bytes;
