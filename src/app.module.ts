@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { LoggerModule } from 'nestjs-pino';
+import { AuthModule } from './auth/auth.module.js';
 import type { AppConfig } from './config/app-config.js';
 import { ConfigModule } from './config/config.module.js';
 import type { ClusterParts } from './nodes/cluster-parts.js';
@@ -11,6 +12,7 @@ import { HealthModule } from './health/health.module.js';
 import { MembershipModule } from './membership/membership.module.js';
 import { loggingOptions } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { ScopeGuard } from './http/scope.guard.js';
 
 /** The whole program, put together for one configuration. */
 @Module({})
@@ -23,12 +25,16 @@ export class AppModule {
         ConfigModule.forRoot(config, cluster),
         NodeSourceModule.forRoot(cluster?.source, cluster?.view),
         LoggerModule.forRoot(loggingOptions(config.log_level)),
+        AuthModule,
         HealthModule,
         FilesModule,
         DocumentsModule,
         MembershipModule,
       ],
-      providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],
+      providers: [
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        { provide: APP_GUARD, useClass: ScopeGuard },
+      ],
     };
   }
 }

@@ -6,9 +6,14 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
 import { DomainError, errorCode } from './common/errors.js';
+import { AccessService } from './auth/access.service.js';
 import type { AppConfig } from './config/app-config.js';
+import { isLoopback } from './config/load-config.js';
 import { DirectFiles } from './files/direct-files.service.js';
+import { AccessGate } from './http/access-gate.js';
+import { Authenticator } from './http/authenticator.js';
 import { GuardedExpressAdapter } from './http/guarded-express.adapter.js';
+import { RequestLog } from './http/request-log.js';
 import { MetadataStore } from './metadata/metadata-store.js';
 import type { ClusterParts } from './nodes/cluster-parts.js';
 import { ReloadService } from './membership/reload.service.js';
@@ -42,6 +47,8 @@ export async function startApp(config: AppConfig): Promise<RunningApp> {
   const app = await createNest(AppModule.forRoot(config), config, PRODUCTION);
   try {
     prepare(app);
+    await app.init();
+    await openAccounts(app, config);
     await app.listen(config.port, config.listen);
     return { url: await app.getUrl(), reload: () => reload(app), close: () => closeApp(app, config) };
   } catch (error) {
@@ -56,6 +63,7 @@ export async function openApp(config: AppConfig, cluster: ClusterParts): Promise
   try {
     prepare(app);
     await app.init();
+    await app.get(AccessService, { strict: false }).open();
   } catch (error) {
     await closeApp(app, config);
     throw error;
@@ -98,8 +106,27 @@ function prepare(app: NestExpressApplication): void {
   app.flushLogs();
   app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
   serveDocument(app);
+  placeGate(app);
+}
+
+/** Lets requests in by the gate alone. */
+export function placeGate(app: NestExpressApplication): void {
+  const adapter = adapterOf(app);
   const files = app.get(DirectFiles, { strict: false });
-  adapterOf(app).serveDirectly((request, response) => files.handle(request, response));
+  const gate = new AccessGate(app.get(Authenticator, { strict: false }), app.get(RequestLog, { strict: false }), {
+    direct: (request) => files.handlerOf(request),
+    indirect: (request, response) => adapter.answerByExpress(request, response),
+  });
+  adapter.serveDirectly(gate.answer);
+}
+
+/** @throws DomainError `invalid-config` if the server would be open to other machines */
+async function openAccounts(app: NestExpressApplication, { listen }: AppConfig): Promise<void> {
+  const access = app.get(AccessService, { strict: false });
+  await access.open();
+  if (isLoopback(listen) || !access.accounts.isOpen) return;
+  const detail = `listen is "${listen}": an address other than loopback needs accounts: make the first administrator by dcloud admin init`;
+  throw new DomainError('invalid-config', detail);
 }
 
 /** The service has logged why, where it refuses. */

@@ -3,6 +3,7 @@ import { Logger } from 'nestjs-pino';
 import type { ClusterMember } from './cluster/cluster-member.js';
 import type { ClusterRole } from './cluster/cluster-role.js';
 import type { ForwardProof } from './cluster/forward-proof.js';
+import { requireLocal } from './cluster/client-edge.js';
 import { Forwarder } from './cluster/forwarder.js';
 import { GatewayWatch } from './cluster/gateway-watch.js';
 import { PeerModule } from './cluster/peer.module.js';
@@ -15,6 +16,9 @@ import { serveDocument } from './openapi.js';
 
 /** What a peer answers by itself; all else goes to the gateway. */
 const OWN = /^\/(?:health|metrics|docs|openapi\.(?:json|yaml))(?=[/?-]|$)/;
+
+/** Of that, what is of interest to who runs the process, and to nobody else. */
+const OF_PROCESS = /^\/metrics(?=[/?-]|$)/i;
 
 /** Of the time for which a connection may be silent: the client is to hear of it before its own connection is closed. */
 const SILENCE_SHARE = 0.75;
@@ -38,9 +42,8 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
   const log = app.get(RequestLog);
   const adapter = adapterOf(app);
   adapter.serveDirectly((request, response) => {
-    if (OWN.test(request.url ?? '')) return false;
-    log.follow(request, response, () => void passOn({ request, response }, watch, forwarder));
-    return true;
+    if (!OWN.test(request.url ?? '')) log.follow(request, response, () => void passOn({ request, response }, watch, forwarder));
+    else if (mayAsk(request, response)) adapter.answerByExpress(request, response);
   });
   await app.init();
   watch.start();
@@ -54,6 +57,16 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
       await app.close();
     },
   };
+}
+
+function mayAsk(request: IncomingMessage, response: ServerResponse): boolean {
+  try {
+    if (OF_PROCESS.test(request.url ?? '')) requireLocal(request);
+    return true;
+  } catch (error) {
+    answerProblem(error, { request, response });
+    return false;
+  }
 }
 
 async function passOn(

@@ -11,11 +11,15 @@ const DESCRIPTION = `Files in, the same bytes out, with nodes missing: each file
 2. *List files* shows it at once; *Get the bytes of a file* with that \`id\` gives it back.
 3. *All storage nodes* shows where the bytes lie. Move the folder of one away, and get the file again.
 
+If the server has accounts, press **Authorize** first and give an API token (\`dcloud token create\`).
+
 Errors are RFC 9457 problems (\`application/problem+json\`); programs look at their \`code\`, which is stable.
 Clients in many languages can be generated from this document: [openapi.yaml](/openapi.yaml), [openapi.json](/openapi.json).`;
 
 /** The operation at an address that is a second one for the same thing needs an id of its own. */
 const SECOND_ADDRESSES = [{ path: '/files', operationId: 'getFiles', summary: 'List files (short address of /files/list)' }];
+
+const TOKEN = 'An API token (`dct_…`), once the store has accounts; without accounts leave it out';
 
 /** The order of the operations of a path. */
 const METHODS = ['put', 'post', 'get', 'head', 'patch', 'delete'];
@@ -37,10 +41,12 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addServer('http://127.0.0.1:5000', 'A server with the default configuration')
     .addTag('files', 'Store files, find them and get them back')
     .addTag('nodes', 'Where the bytes lie, and whether each place can be reached')
+    .addTag('accounts', 'Who may use the store, for how much, and by which tokens')
     .addTag('health', 'Whether the server can do its work; for supervisors and load balancers')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: TOKEN }, 'token')
     .build();
   const document = SwaggerModule.createDocument(app, config);
-  document.security = []; // stated, so that nobody looks for it: who can reach the server may do anything
+  document.security = [{ token: [] }, {}]; // nothing is needed where there are no accounts
   document.paths = inOrder(document.paths);
   describeForms(document);
   nameSecondAddresses(document);

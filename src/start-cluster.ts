@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Logger } from '@nestjs/common';
-import { admitClient } from './cluster/client-edge.js';
+import { seeForwarding } from './cluster/client-edge.js';
 import { ClusterMember } from './cluster/cluster-member.js';
 import type { ClusterRole } from './cluster/cluster-role.js';
 import { openSecret } from './cluster/cluster-secret.js';
@@ -123,7 +123,7 @@ class ClusterProcess implements RunningProcess {
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
     if (this.peers.handle(request, response)) return;
-    if (admitClient(this.proof, request, response)) this.current?.answer(request, response);
+    if (seeForwarding(this.proof, request, response)) this.current?.answer(request, response);
   }
 
   /** A cluster begins at node 1, when nobody knows of one: asked twice, for a disk that was lost must not look like a first start. */

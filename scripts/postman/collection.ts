@@ -36,7 +36,7 @@ interface Collection {
 
 const DESCRIPTION = `The calls of DistributedCloud as one journey: run the whole collection, and each request uses what the ones before it have stored.
 
-Set the variable \`baseUrl\` to the address of the server. \`fileId\` and the other variables fill themselves. The upload as a form sends \`example.txt\`, which lies beside this collection: let Postman's working directory be that folder, or choose another file there.`;
+Set the variable \`baseUrl\` to the address of the server. If it has accounts, set \`token\` to an API token. \`fileId\` and the other variables fill themselves. The upload as a form sends \`example.txt\`, which lies beside this collection: let Postman's working directory be that folder, or choose another file there.`;
 
 /** Makes the collection of the API document: the converter's requests, in the order and with the tests of the journey. */
 export async function createCollection(openapi: string): Promise<unknown> {
@@ -46,8 +46,9 @@ export async function createCollection(openapi: string): Promise<unknown> {
   if (missing.length > 0) throw new Error(`scripts/postman/journey.ts has no step for ${missing.join(', ')}`);
   return {
     info: { name: info.name, description: DESCRIPTION, schema: info.schema },
+    auth: { type: 'bearer', bearer: [{ key: 'token', value: '{{token}}', type: 'string' }] },
     item: JOURNEY.map((step) => itemOf(step, requests.get(step.operation))),
-    variable: [...variable, ...['fileId', 'formFileId', 'etag'].map((key) => ({ key, value: '' }))],
+    variable: [...variable, ...['token', 'fileId', 'formFileId', 'etag'].map((key) => ({ key, value: '' }))],
   };
 }
 

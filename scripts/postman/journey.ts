@@ -1,3 +1,4 @@
+import { ACCESS } from './access.ts';
 import { type Step, test } from './step.ts';
 import { SURVEY } from './survey.ts';
 
@@ -199,4 +200,4 @@ const REMOVALS: readonly Step[] = [
 ];
 
 /** The life of a file, from an empty list to one again; errors stand where a user meets them. */
-export const JOURNEY: readonly Step[] = [...SURVEY, ...UPLOADS, ...SEARCHES, ...DOWNLOADS, ...CHANGES, ...REMOVALS];
+export const JOURNEY: readonly Step[] = [...SURVEY, ...ACCESS, ...UPLOADS, ...SEARCHES, ...DOWNLOADS, ...CHANGES, ...REMOVALS];

@@ -1,11 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { DomainError, ERRORS } from '../common/errors.js';
+import { addAccessCommands } from './access.commands.js';
 import { version } from '../version.js';
 import { readConfig, type ConfigFlags } from './config-flags.js';
 import { rotateKeys, showKeys } from './keys.command.js';
-
-/** Exit code for what the user can put right: the configuration, the storage, the address (`EX_CONFIG` of sysexits.h). */
-const EXIT_CONFIG = 78;
+import { withErrors } from './with-errors.js';
 
 /** All commands of `dcloud`. */
 export function createProgram(): Command {
@@ -71,23 +69,11 @@ export function createProgram(): Command {
         await verifyStore(readConfig(flags), flags);
       }),
     );
+  addAccessCommands(program);
   return program;
 }
 
 function wholeNumber(text: string): number {
   if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
   return Number(text);
-}
-
-/** An error that the user can put right is one line; any other is a defect of ours and keeps its stack. */
-function withErrors<Flags>(action: (flags: Flags) => Promise<void> | void): (flags: Flags) => Promise<void> {
-  return async (flags) => {
-    try {
-      await action(flags);
-    } catch (error) {
-      if (!(error instanceof DomainError)) throw error;
-      process.stderr.write(`dcloud: ${ERRORS[error.code].title} (${error.code}): ${error.detail}\n`);
-      process.exitCode = EXIT_CONFIG;
-    }
-  };
 }

@@ -2,36 +2,51 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { forwarderOf } from '../http/forwarded.js';
-import { admitClient } from './client-edge.js';
+import { clientOf, forwarderOf, type ClientPlace } from '../http/forwarded.js';
 import { newRun } from '../nodes/peer/peer-hello.js';
+import { requireLocal, seeForwarding } from './client-edge.js';
 import { FORWARD_HEADER, ForwardProof } from './forward-proof.js';
 
 const RUN = newRun();
 const proof = new ForwardProof('secret', RUN, 60_000);
 
-function ask(
-  remoteAddress: string | undefined,
-  localAddress: string | undefined,
-  passedOnTo?: string,
-): { readonly status: number; readonly from: number | undefined } {
+function requestFrom(remoteAddress: string | undefined, localAddress: string | undefined): IncomingMessage {
   const socket = Object.defineProperties(new Socket(), {
     remoteAddress: { value: remoteAddress },
     localAddress: { value: localAddress },
   });
-  const request = Object.assign(new IncomingMessage(socket), { method: 'GET', url: '/files/list' });
-  if (passedOnTo !== undefined)
-    request.headers[FORWARD_HEADER] = new ForwardProof('secret', newRun(), 60_000).sign(3, passedOnTo, request);
+  return Object.assign(new IncomingMessage(socket), { method: 'GET', url: '/files/list' });
+}
+
+function isLocal(remoteAddress: string | undefined, localAddress: string | undefined): boolean {
+  try {
+    requireLocal(requestFrom(remoteAddress, localAddress));
+    return true;
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'client-not-local' });
+    return false;
+  }
+}
+
+/** What the gateway makes of a request that node 3 passes on to a run of it. */
+function pass(
+  secret: string,
+  run: string,
+  client: IncomingMessage,
+): { status: number; from: number | undefined; client: ClientPlace } {
+  const request = requestFrom('10.0.0.3', '10.0.0.1');
+  request.headers[FORWARD_HEADER] = new ForwardProof(secret, newRun(), 60_000).sign(3, run, client);
   const response = new ServerResponse(request);
-  return { status: admitClient(proof, request, response) ? 200 : response.statusCode, from: forwarderOf(request) };
+  const status = seeForwarding(proof, request, response) ? 200 : response.statusCode;
+  return { status, from: forwarderOf(request), client: clientOf(request) };
 }
 
 beforeAll(() => {
   Logger.overrideLogger(false);
 });
 
-describe('admitClient', () => {
-  it('lets in who is on this machine, by whatever address', () => {
+describe('what is known of where a client is', () => {
+  it('is local for who is on this machine, by whatever address', () => {
     for (const [remote, local] of [
       ['127.0.0.1', '127.0.0.1'],
       ['127.8.8.8', '127.0.0.1'],
@@ -40,27 +55,39 @@ describe('admitClient', () => {
       ['10.0.0.1', '10.0.0.1'],
       ['fd00::1', 'fd00::1'],
     ] as const)
-      expect(ask(remote, local)).toEqual({ status: 200, from: undefined });
+      expect(isLocal(remote, local)).toBe(true);
   });
 
-  it('refuses who is not, unless a peer has let it in', () => {
+  it('is not local for who is elsewhere, or came over a connection that was reset', () => {
     for (const [remote, local] of [
       ['10.0.0.2', '10.0.0.1'],
       ['::ffff:10.0.0.2', '::ffff:10.0.0.1'],
       ['fd00::2', 'fd00::1'],
       ['127.evil', '10.0.0.1'],
-    ] as const) {
-      expect(ask(remote, local)).toEqual({ status: 403, from: undefined });
-      expect(ask(remote, local, RUN)).toEqual({ status: 200, from: 3 });
+      [undefined, '10.0.0.1'],
+      [undefined, undefined],
+      ['', '10.0.0.1'],
+    ] as const)
+      expect(isLocal(remote, local)).toBe(false);
+  });
+
+  it('is what the peer has seen that passed the request on, if it can prove itself', () => {
+    for (const [remote, local, seen] of [
+      ['10.0.0.2', '10.0.0.1', { address: '10.0.0.2', isLocal: false }],
+      ['127.0.0.1', '127.0.0.1', { address: '127.0.0.1', isLocal: true }],
+    ] as readonly [string, string, ClientPlace][]) {
+      const client = requestFrom(remote, local);
+      expect(pass('secret', RUN, client)).toEqual({ status: 200, from: 3, client: seen });
+      expect(pass('another', RUN, client)).toEqual({
+        status: 200,
+        from: undefined,
+        client: { address: '10.0.0.3', isLocal: false },
+      });
     }
   });
 
-  it('takes what was passed on to an earlier run neither for passed on nor for a client of this machine', () => {
-    expect(ask('127.0.0.1', '127.0.0.1', newRun())).toEqual({ status: 503, from: undefined });
-  });
-
-  it('refuses what came over a connection that was reset: the system does not know any more from where', () => {
-    for (const local of ['10.0.0.1', undefined]) expect(ask(undefined, local)).toEqual({ status: 403, from: undefined });
-    expect(ask('', '10.0.0.1')).toEqual({ status: 403, from: undefined });
+  it('is not asked of what was passed on to an earlier run: that is answered at once', () => {
+    const { status, from } = pass('secret', newRun(), requestFrom('127.0.0.1', '127.0.0.1'));
+    expect([status, from]).toEqual([503, undefined]);
   });
 });

@@ -4,7 +4,8 @@ import { newRun } from '../nodes/peer/peer-hello.js';
 import { FORWARD_HEADER, ForwardProof } from './forward-proof.js';
 
 const [RUN, OTHER] = [newRun(), newRun()];
-const ASKED = { method: 'PUT', url: '/files?name=x' } as IncomingMessage;
+const CLIENT = { address: '10.0.0.9', isLocal: false };
+const ASKED = { method: 'PUT', url: '/files?name=x', socket: { remoteAddress: '10.0.0.9' } } as unknown as IncomingMessage;
 
 function carrying(value: string, { method, url }: { readonly method?: string; readonly url?: string } = {}): IncomingMessage {
   return {
@@ -18,9 +19,9 @@ describe('ForwardProof', () => {
   it('tells which peer passed a request on, once', () => {
     const [sender, receiver] = [new ForwardProof('secret', OTHER, 60_000), new ForwardProof('secret', RUN, 60_000)];
     const value = sender.sign(3, RUN, ASKED);
-    expect(receiver.verify(carrying(value))).toBe(3);
+    expect(receiver.verify(carrying(value))).toEqual({ node: 3, client: CLIENT });
     expect(receiver.verify(carrying(value))).toBeUndefined();
-    expect(receiver.verify(carrying(sender.sign(4, RUN, ASKED)))).toBe(4);
+    expect(receiver.verify(carrying(sender.sign(4, RUN, ASKED)))).toEqual({ node: 4, client: CLIENT });
   });
 
   it('takes no proof for another request, another peer, of another secret, of another time, or what is none', () => {
@@ -34,6 +35,7 @@ describe('ForwardProof', () => {
       carrying(value, { method: 'GET' }),
       carrying(value, { url: '/files?name=y' }),
       carrying(value.replace(/^3/, '2')),
+      carrying(value.replace(Buffer.from('r10.0.0.9').toString('base64url'), Buffer.from('l127.0.0.1').toString('base64url'))),
       carrying(new ForwardProof('other', RUN, 60_000, () => now).sign(3, RUN, ASKED)),
       carrying('3'),
       carrying(''),
@@ -42,14 +44,14 @@ describe('ForwardProof', () => {
     now += 60_001;
     expect(receiver.verify(carrying(value))).toBeUndefined();
     now -= 60_001;
-    expect(receiver.verify(carrying(value))).toBe(3);
+    expect(receiver.verify(carrying(value))).toEqual({ node: 3, client: CLIENT });
   });
 
   it('is for one run of the gateway: a later one has forgotten which it took', () => {
     const sender = new ForwardProof('secret', newRun(), 60_000);
     const value = sender.sign(3, RUN, ASKED);
     const [receiver, restarted] = [new ForwardProof('secret', RUN, 60_000), new ForwardProof('secret', OTHER, 60_000)];
-    expect(receiver.verify(carrying(value))).toBe(3);
+    expect(receiver.verify(carrying(value))).toEqual({ node: 3, client: CLIENT });
     expect(restarted.verify(carrying(value))).toBe('other-run');
     expect(restarted.verify(carrying(value.replace(RUN, OTHER)))).toBeUndefined();
   });

@@ -1,5 +1,6 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { type ClientPlace, clientOf, type Forwarding } from '../http/forwarded.js';
 import { ReplayWindow } from '../nodes/peer/replay-window.js';
 
 /** The header by which a peer says that a request of a client came through it. */
@@ -10,13 +11,18 @@ export const OTHER_RUN_HEADER = 'x-dcloud-other-run';
 const KEY_BYTES = 32;
 const SENDER_BYTES = 8;
 const COUNT_DIGITS = 16;
-const FORM = /^(\d{1,4})\.(\d{1,15})\.([0-9a-f]{32})\.([0-9a-f]{32})\.([\w-]{43})$/;
+const FORM = /^(\d{1,4})\.(\d{1,15})\.([0-9a-f]{32})\.([0-9a-f]{32})\.([\w-]{1,200})\.([\w-]{43})$/;
+/** Before the address of a client on the peer's own machine, and of any other. */
+const LOCAL = 'l';
+const REMOTE = 'r';
+
+type Proof = readonly [string, string, string, string, string, string, string];
 
 /**
  * The proof that a request was passed on by a peer: it makes the gateway trust where the request came from, and stops a request from going
- * round. It covers method, path, the peer's number, time, a nonce that is taken once, and the run of the process that it is for, which is what
- * remembers the nonces: nothing can be played to a later run, or to another process. The body is the client's affair, as it is without a peer
- * between.
+ * round. It covers method, path, the peer's number, where the client is, time, a nonce that is taken once, and the run of the process that it
+ * is for, which is what remembers the nonces: nothing can be played to a later run, or to another process. The body is the client's affair, as
+ * it is without a peer between.
  */
 export class ForwardProof {
   private readonly key: Buffer;
@@ -37,29 +43,39 @@ export class ForwardProof {
   }
 
   /** The header's value for a request that node `number` passes on to a run of a process. */
-  sign(number: number, run: string, { method, url }: IncomingMessage): string {
+  sign(number: number, run: string, request: IncomingMessage): string {
+    const { method, url } = request;
     const count = (this.count += 1).toString(16).padStart(COUNT_DIGITS, '0');
-    const said = `${number}.${this.now()}.${this.sender}${count}.${run}`;
+    const said = `${number}.${this.now()}.${this.sender}${count}.${run}.${written(clientOf(request))}`;
     return `${said}.${this.mac(said, method, url)}`;
   }
 
   /**
-   * The number of the peer that passed a request on; undefined if none did, or none that can prove it. `other-run`: a peer did, or whoever heard
-   * it, and not for this run.
+   * Which peer passed a request on, and for whom; undefined if none did, or none that can prove it. `other-run`: a peer did, or whoever heard it,
+   * and not for this run.
    */
-  verify({ headers, method, url }: IncomingMessage): number | 'other-run' | undefined {
+  verify({ headers, method, url }: IncomingMessage): Forwarding | 'other-run' | undefined {
     const given = headers[FORWARD_HEADER];
     const match = typeof given === 'string' ? FORM.exec(given) : null;
     if (match === null) return undefined;
-    const [text, number, time, nonce, run, mac] = match as unknown as [string, string, string, string, string, string];
+    const [text, number, time, nonce, run, client, mac] = match as unknown as Proof;
     if (Math.abs(Number(time) - this.now()) > this.clockMsMax) return undefined;
     const expected = this.mac(text.slice(0, -mac.length - 1), method, url);
     if (!timingSafeEqual(Buffer.from(expected), Buffer.from(mac))) return undefined;
     if (run !== this.run) return 'other-run';
-    return this.replays.admit(nonce, this.now()) ? Number(number) : undefined;
+    return this.replays.admit(nonce, this.now()) ? { node: Number(number), client: parsed(client) } : undefined;
   }
 
   private mac(said: string, method: string | undefined, url: string | undefined): string {
     return createHmac('sha256', this.key).update(`${said}\n${method}\n${url}`).digest('base64url');
   }
+}
+
+function written({ address, isLocal }: ClientPlace): string {
+  return Buffer.from(`${isLocal ? LOCAL : REMOTE}${address}`).toString('base64url');
+}
+
+function parsed(client: string): ClientPlace {
+  const text = Buffer.from(client, 'base64url').toString();
+  return { address: text.slice(1), isLocal: text.startsWith(LOCAL) };
 }

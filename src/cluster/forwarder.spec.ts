@@ -99,7 +99,7 @@ describe('Forwarder', () => {
       undefined,
       'id-1',
     ]);
-    expect(proof.verify(await seen.promise)).toBe(2);
+    expect(proof.verify(await seen.promise)).toMatchObject({ node: 2 });
     expect([
       answered.statusCode,
       answered.headers['x-kept'],
@@ -242,7 +242,7 @@ describe('Forwarder', () => {
     answer = (asked, response) => {
       const from = restarted.verify(asked);
       if (from === 'other-run') response.writeHead(503, { [OTHER_RUN_HEADER]: '1' }).end();
-      else response.end(String(from));
+      else response.end(String(from?.node));
     };
     relearned = later;
     for (const method of ['GET', 'DELETE']) expect(await (await fetch(urls.peer, { method })).text()).toBe('2');

@@ -14,12 +14,21 @@ export const ERRORS = {
   'invalid-digest': { status: 400, title: 'The body does not match the digest that was sent with it' },
   'incomplete-body': { status: 400, title: 'The body ended early' },
   'partial-upload': { status: 400, title: 'A PUT with Content-Range is not supported' },
-  'client-not-local': { status: 403, title: 'Clients on other machines are not served by this version' },
+  unauthenticated: { status: 401, title: 'The request does not say who sends it' },
+  'client-not-local': { status: 403, title: 'Clients on other machines are not served here' },
+  forbidden: { status: 403, title: 'The credential does not allow this' },
   'document-not-found': { status: 404, title: 'There is no such document' },
   'file-not-found': { status: 404, title: 'There is no such file' },
+  'account-not-found': { status: 404, title: 'There is no such account' },
+  'token-not-found': { status: 404, title: 'There is no such token' },
   'node-not-found': { status: 404, title: 'There is no such node' },
   'route-not-found': { status: 404, title: 'There is nothing at this address' },
   'request-timeout': { status: 408, title: 'The request did not arrive in time' },
+  'account-exists': { status: 409, title: 'An account has this name already' },
+  'account-not-empty': { status: 409, title: 'The account has files' },
+  'too-many-accounts': { status: 409, title: 'There are as many accounts as there may be' },
+  'too-many-tokens': { status: 409, title: 'The account has as many tokens as it may have' },
+  'last-administrator': { status: 409, title: 'The store would be left without an administrator' },
   'document-exists': { status: 409, title: 'There is a document under this key' },
   'drain-refused': { status: 409, title: 'The node cannot be drained' },
   'removal-refused': { status: 409, title: 'The node cannot be removed now' },
@@ -30,6 +39,7 @@ export const ERRORS = {
   'unsupported-media-type': { status: 415, title: 'The media type is not supported here' },
   'range-not-satisfiable': { status: 416, title: 'The range lies outside the file' },
   'reload-refused': { status: 422, title: 'The configuration was not taken over' },
+  'too-many-attempts': { status: 429, title: 'Too many attempts failed' },
   'headers-too-large': { status: 431, title: 'The request headers are too large' },
   internal: { status: 500, title: 'The server met an error that it does not know' },
   'key-missing': { status: 500, title: 'The key ring does not have the key of this file' },
@@ -40,6 +50,7 @@ export const ERRORS = {
   'not-enough-nodes': { status: 503, title: 'Fewer nodes are up than each file must be stored on' },
   'index-unavailable': { status: 503, title: 'The index cannot be read or written now' },
   'too-busy': { status: 503, title: 'The server has as much in flight as it may have' },
+  'quota-exceeded': { status: 507, title: 'The account has no room left for this' },
   'takeover-refused': { status: null, title: 'The takeover was refused' },
   'invalid-config': { status: null, title: 'The configuration is not valid' },
   'storage-locked': { status: null, title: 'Another process uses this storage' },
@@ -47,21 +58,29 @@ export const ERRORS = {
   'storage-missing': { status: null, title: 'A part of this storage is missing' },
   'index-behind': { status: null, title: 'The index is older than what the nodes hold' },
   'storage-unusable': { status: null, title: 'The storage cannot be opened' },
+  'server-unreachable': { status: null, title: 'The server cannot be reached' },
   'address-unusable': { status: null, title: 'The server cannot listen at this address' },
 } as const satisfies Record<string, { status: number | null; title: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;
 
+interface DomainErrorOptions extends ErrorOptions {
+  /** When it makes sense to try again. */
+  readonly retryAfterSeconds?: number;
+}
+
 /** An error with a code of the registry. `detail` is for the caller: it holds no names of files, no keys and no paths of the server. */
 export class DomainError extends Error {
   override readonly name = 'DomainError';
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(
     readonly code: ErrorCode,
     readonly detail: string,
-    options?: ErrorOptions,
+    options?: DomainErrorOptions,
   ) {
     super(`${code}: ${detail}`, options);
+    this.retryAfterSeconds = options?.retryAfterSeconds;
   }
 }
 

@@ -17,6 +17,12 @@ export const LIMITS = {
   page_files_default: 100,
   /** Stripes of which the layout is spelled out in a file's info. */
   info_stripes_max: 1000,
+  accounts_max: 10_000,
+  /** API tokens of one account. */
+  account_tokens_max: 100,
+  /** Attempts to be authenticated that may fail, of one client or with one credential, within `failed_attempts_window_ms`. */
+  failed_attempts_max: 20,
+  failed_attempts_window_ms: 60_000,
   connections_max: 16_384,
   /** Time for a client to send its request's headers. */
   headers_ms_max: 10_000,

@@ -24,7 +24,7 @@ export interface ConfigSources {
 
 const PREFIX = 'DCLOUD_';
 /** Variables with our prefix that are no key of the configuration. */
-const RESERVED = new Set(['DCLOUD_CONFIG']);
+const RESERVED = new Set(['DCLOUD_CONFIG', 'DCLOUD_TOKEN', 'DCLOUD_URL']);
 /** Values that must not be repeated in a message. */
 const SECRET = new Set(['cluster_secret']);
 
@@ -136,7 +136,8 @@ function refuseFirst(errors: readonly ValidationError[], parent = ''): void {
   refuse(`${key} is ${value}: ${message}`);
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine reaches what listens there. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
@@ -152,12 +153,9 @@ function checkRelations(config: AppConfig): void {
   if (broken !== undefined) refuse(broken);
 }
 
-/** Between peers there is the secret; clients on other machines are refused by the server until there are accounts. */
+/** Between peers there is the secret; clients on other machines are refused by the server, or it does not start, until there are accounts. */
 function checkListen({ listen, peers, cluster_secret: secret }: AppConfig): void {
-  if (isLoopback(listen)) return;
-  if (peers.length === 0)
-    refuse(`listen is "${listen}": an address other than loopback needs authentication, and this version has none for clients`);
-  if (secret === null)
+  if (!isLoopback(listen) && peers.length > 0 && secret === null)
     refuse(`listen is "${listen}": an address other than loopback needs a cluster_secret, by which peers prove themselves`);
 }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ByteBudget } from '../common/byte-budget.js';
 import { AppConfig } from '../config/app-config.js';
+import type { Limits } from '../config/limits.js';
 import { requestBytes } from '../redundancy/scheme.js';
 
 /** Requests of at most this size have a budget of their own, which no number of large ones can exhaust. */
@@ -11,12 +12,14 @@ const SMALL_SHARE = 1 / 8;
 /** Lets a request begin to move bytes when there is memory for what it holds between socket and disk. */
 @Injectable()
 export class Admission {
+  readonly limits: Limits;
   private readonly small: ByteBudget;
   private readonly large: ByteBudget;
   private readonly bytesPerRequest: number;
 
   constructor(config: AppConfig) {
     const { limits } = config;
+    this.limits = limits;
     const smallBytes = Math.max(SMALL_BYTES, Math.floor(limits.process_bytes_in_flight * SMALL_SHARE));
     this.bytesPerRequest = requestBytes(config);
     this.small = new ByteBudget(smallBytes, limits.admission_ms_max);

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
-import type { FileId, OwnerId, VersionId } from '../common/ids.js';
+import type { FileId, VersionId } from '../common/ids.js';
 import { LiveConfig } from '../config/live-config.js';
 import {
   StaleBasisError,
@@ -19,14 +19,13 @@ import type { PlacedRecord, PutRecord, RecordStore } from '../redundancy/record-
 import type { MoveSealer } from '../redundancy/repair/move-committer.js';
 import { FileChanges } from './file-changes.js';
 import { KeyUse } from './key-use.js';
+import { isReached, type Reach } from './owner-of.js';
 
 /** What is to change; nothing: the record is only written anew. */
 export type FileEdit = Pick<Amendment, 'name' | 'contentType' | 'updatedAt' | 'wrapped'>;
 
 /** What a file must be for what is asked of it. */
-export interface Demand {
-  /** To all others it is as if it were not there. */
-  readonly owner: OwnerId;
+export interface Demand extends Reach {
   /** The version that must be current (If-Match); undefined: any. */
   readonly expected?: VersionId | undefined;
 }
@@ -200,7 +199,7 @@ export class AmendService {
   /** A file as it is now. @throws DomainError `file-not-found`; `precondition-failed` if another version than the expected one is current */
   async find(id: FileId, demand: Demand | undefined, signal: AbortSignal): Promise<StoredFile> {
     const stored = await this.changes.metadata.find(id, signal);
-    if (stored === undefined || (demand !== undefined && stored.file.owner !== demand.owner))
+    if (stored === undefined || (demand !== undefined && !isReached(stored.file, demand)))
       throw new DomainError('file-not-found', 'no file has this id');
     const expected = demand?.expected;
     if (expected !== undefined && expected !== stored.file.versionId)

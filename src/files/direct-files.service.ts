@@ -3,7 +3,10 @@ import { Injectable, Logger } from '@nestjs/common';
 import { type FileId, parseId } from '../common/ids.js';
 import { answerProblem } from '../http/answer-problem.js';
 import { Exchange } from '../http/exchange.js';
+import { principalOf, requireScope } from '../http/principal.js';
+import type { Handler } from '../http/access-gate.js';
 import { RequestLog } from '../http/request-log.js';
+import { scopeFor } from '../http/scope.guard.js';
 import { decodeQuery } from '../http/strict-query.js';
 import { FileReceiver } from './file-receiver.service.js';
 import { FileSender } from './file-sender.service.js';
@@ -12,7 +15,7 @@ import { FileSender } from './file-sender.service.js';
 const TARGET = /^\/files(?:\/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))?(?:\?name=([!"$%'-~]*))?$/;
 
 /** What answers a request. */
-type Handler = (exchange: Exchange) => Promise<void>;
+type Work = (exchange: Exchange) => Promise<void>;
 
 /**
  * Answers uploads and downloads straight from the HTTP server: Express, Nest and their middleware cost several times as much as all that a
@@ -30,14 +33,15 @@ export class DirectFiles {
     private readonly log: RequestLog,
   ) {}
 
-  /** Tells whether the request is one of ours; then it is being answered. */
-  handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const handler = this.handlerOf(request);
-    if (handler === undefined) return false;
-    this.log.follow(request, response, (id) => {
-      answer(handler, new Exchange(request, response, id)).catch((error: unknown) => this.giveUp(error, response));
-    });
-    return true;
+  /** What answers the request, if it is one of ours. */
+  handlerOf(asked: IncomingMessage): Handler | undefined {
+    const work = this.workOf(asked);
+    if (work === undefined) return undefined;
+    return (request, response) =>
+      this.log.follow(request, response, (id) => {
+        const exchange = new Exchange(request, response, id);
+        answer(work, exchange).catch((error: unknown) => this.giveUp(error, response));
+      });
   }
 
   /** Behind an error in answering an error there is only the end of the connection; of the process it must not be. */
@@ -46,7 +50,7 @@ export class DirectFiles {
     response.destroy();
   }
 
-  private handlerOf({ method, url = '' }: IncomingMessage): Handler | undefined {
+  private workOf({ method, url = '' }: IncomingMessage): Work | undefined {
     if (method !== 'GET' && method !== 'PUT' && method !== 'HEAD') return undefined;
     const target = TARGET.exec(url);
     if (target === null) return undefined;
@@ -64,9 +68,11 @@ export class DirectFiles {
   }
 }
 
-async function answer(handler: Handler, exchange: Exchange): Promise<void> {
+async function answer(work: Work, exchange: Exchange): Promise<void> {
   try {
-    await handler(exchange);
+    const { request } = exchange;
+    requireScope(principalOf(request), scopeFor(request.method));
+    await work(exchange);
   } catch (error) {
     exchange.leaveHeaders();
     answerProblem(error, exchange);

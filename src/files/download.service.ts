@@ -7,7 +7,7 @@ import { openSegments, tryOpen } from '../crypto/open-stream.js';
 import { VersionCrypto, type VersionOpening } from '../crypto/version-keys.js';
 import { type FileRecord, type Manifest, MetadataStore, type StoredFile } from '../metadata/metadata-store.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
-import type { FileTarget } from './owner-of.js';
+import { type FileTarget, isReached } from './owner-of.js';
 import { SmallFileCache } from './small-file-cache.js';
 
 /** Sealed bytes that are read as one piece, and are no more than one segment. */
@@ -35,9 +35,9 @@ export class DownloadService {
   ) {}
 
   /** Finds a file and holds its present version. @throws DomainError `file-not-found` */
-  async open({ id, owner }: FileTarget, signal: AbortSignal): Promise<OpenFile> {
-    const open = await this.openFound(() => this.metadata.find(id, signal), signal);
-    if (open?.file.owner === owner) return open;
+  async open(target: FileTarget, signal: AbortSignal): Promise<OpenFile> {
+    const open = await this.openFound(() => this.metadata.find(target.id, signal), signal);
+    if (open !== undefined && isReached(open.file, target)) return open;
     open?.release();
     throw new DomainError('file-not-found', 'no file has this id');
   }

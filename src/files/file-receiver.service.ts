@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { FileId } from '../common/ids.js';
-import { AppConfig } from '../config/app-config.js';
 import type { Exchange } from '../http/exchange.js';
 import type { FileRecord } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
 import { FileDto } from './file.dto.js';
-import { announced, incomingFile } from './incoming-file.js';
-import { ownerOf } from './owner-of.js';
+import { announced, incomingFile, type Upload } from './incoming-file.js';
+import { checkReach, type Reach, reachOf } from './owner-of.js';
+import { QuotaLedger } from './quota-ledger.js';
 import { RecordsService } from './records.service.js';
 import { UploadService } from './upload.service.js';
 
@@ -22,10 +22,10 @@ export interface Destination {
 @Injectable()
 export class FileReceiver {
   constructor(
-    private readonly config: AppConfig,
     private readonly uploads: UploadService,
     private readonly records: RecordsService,
     private readonly admission: Admission,
+    private readonly quotas: QuotaLedger,
   ) {}
 
   async receive(exchange: Exchange, destination: Destination): Promise<void> {
@@ -42,18 +42,39 @@ export class FileReceiver {
   /** What must fail is refused before a byte of the body is read. */
   private async store(exchange: Exchange, { name, replaces }: Destination): Promise<FileRecord> {
     const { request, signal } = exchange;
-    const owner = ownerOf(request);
-    const target = replaces === undefined ? undefined : { id: replaces, owner };
+    const reach = reachOf(request);
+    const target = replaces === undefined ? undefined : { id: replaces, ...reach };
     if (target !== undefined) await this.records.find(target, signal);
     const expected = target === undefined ? undefined : await this.records.expectedVersion(target, request.headers, signal);
     const release = await this.admission.admit(announced(request.headers), signal);
     try {
-      const upload = await incomingFile(exchange, name, this.config.limits);
-      return await (replaces === undefined
-        ? this.uploads.create(upload, owner, signal)
-        : this.uploads.replace(replaces, upload, { owner, expected }, signal));
+      const upload = await incomingFile(exchange, name, this.admission.limits);
+      if (replaces === undefined || upload.name !== undefined) checkReach(upload.name, reach);
+      return await this.withinQuota({ upload, reach, replaces }, signal, (counted) =>
+        replaces === undefined
+          ? this.uploads.create(counted, reach.owner, signal)
+          : this.uploads.replace(replaces, counted, { ...reach, expected }, signal),
+      );
     } finally {
       release();
+    }
+  }
+
+  private async withinQuota(
+    {
+      upload,
+      reach: { owner },
+      replaces,
+    }: { readonly upload: Upload; readonly reach: Reach; readonly replaces: FileId | undefined },
+    signal: AbortSignal,
+    store: (upload: Upload) => Promise<FileRecord>,
+  ): Promise<FileRecord> {
+    const { bytes } = upload;
+    const room = await this.quotas.reserve({ owner, bytes, replaces }, signal);
+    try {
+      return await store(bytes === undefined ? { ...upload, body: room.counted(upload.body, signal) } : upload);
+    } finally {
+      room.release();
     }
   }
 }

@@ -4,6 +4,7 @@ import type { Request, Response } from 'express';
 import { DomainError } from '../common/errors.js';
 import type { FileId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
+import { Access } from '../http/access.js';
 import { Exchange } from '../http/exchange.js';
 import { ParseFileId } from '../http/parse-id.pipe.js';
 import { requestSignal } from '../http/request-signal.js';
@@ -20,12 +21,13 @@ import {
 import { ListQueryDto, UpdateFileDto, UploadQueryDto } from './file-requests.dto.js';
 import { FileReceiver } from './file-receiver.service.js';
 import { FileSender } from './file-sender.service.js';
-import { ownerOf, targetOf } from './owner-of.js';
+import { listedPrefix, reachOf, targetOf } from './owner-of.js';
 import { RecordsService } from './records.service.js';
 
 /** `/files`: the API of the storage. Bodies stream; only PATCH has a parsed one. Most uploads and downloads take the way of {@link DirectFiles}. */
 @ApiTags('files')
 @Controller('files')
+@Access('by-method')
 export class FilesController {
   constructor(
     private readonly config: AppConfig,
@@ -64,11 +66,12 @@ export class FilesController {
     const limit = query.limit === undefined ? page_files_default : Number(query.limit);
     if (limit < 1 || limit > page_files_max)
       throw new DomainError('invalid-request', `limit must be from 1 to ${page_files_max}`);
-    const prefix = query.prefix ?? '';
+    const reach = reachOf(request);
+    const prefix = listedPrefix(query.prefix ?? '', reach);
     if (prefix !== '' && !order.endsWith('name'))
       throw new DomainError('invalid-request', 'prefix goes with the orders name and -name only');
     const cursor = query.cursor === undefined ? {} : { cursor: Buffer.from(query.cursor, 'base64url') };
-    const owner = ownerOf(request);
+    const { owner } = reach;
     return new FilePageDto(await this.records.list({ owner, order, limit, prefix, ...cursor }, requestSignal(request, response)));
   }
 

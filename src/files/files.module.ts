@@ -2,6 +2,7 @@ import { type MiddlewareConsumer, Module, type NestModule, RequestMethod } from 
 import { ChunkingModule } from '../chunking/chunking.module.js';
 import { AppConfig } from '../config/app-config.js';
 import { CryptoModule } from '../crypto/crypto.module.js';
+import { AccountLimitsModule } from '../http/account-limits.module.js';
 import { jsonBody } from '../http/json-body.js';
 import { RequestLog } from '../http/request-log.js';
 import { MetadataModule } from '../metadata/metadata.module.js';
@@ -20,6 +21,7 @@ import { FileSender } from './file-sender.service.js';
 import { FilesController } from './files.controller.js';
 import { KeyRotationService } from './key-rotation.service.js';
 import { KeyUse } from './key-use.js';
+import { QuotaLedger } from './quota-ledger.js';
 import { RecordsService } from './records.service.js';
 import { RetiredVersions } from './retired-versions.js';
 import { SmallFileCache } from './small-file-cache.js';
@@ -27,7 +29,7 @@ import { UploadService } from './upload.service.js';
 import { VersionCommitter } from './version-committer.js';
 
 @Module({
-  imports: [ChunkingModule, CryptoModule, RecordsModule, RedundancyModule, MetadataModule],
+  imports: [AccountLimitsModule, ChunkingModule, CryptoModule, RecordsModule, RedundancyModule, MetadataModule],
   controllers: [FilesController],
   providers: [
     Admission,
@@ -39,6 +41,7 @@ import { VersionCommitter } from './version-committer.js';
     FileSender,
     KeyRotationService,
     KeyUse,
+    QuotaLedger,
     RecordsService,
     RequestLog,
     RetiredVersions,

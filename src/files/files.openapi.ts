@@ -40,6 +40,7 @@ const UPLOAD_PROBLEMS: readonly ErrorCode[] = [
   'not-enough-nodes',
   'index-unavailable',
   'too-busy',
+  'quota-exceeded',
 ];
 const CHANGE_PROBLEMS: readonly ErrorCode[] = ['invalid-id', 'file-not-found', 'precondition-failed', 'index-unavailable'];
 const HEAD_PROBLEMS: readonly ErrorCode[] = [

@@ -15,6 +15,8 @@ export interface Upload {
   readonly name: string | undefined;
   readonly contentType: string | undefined;
   readonly body: AsyncIterable<Uint8Array>;
+  /** How many they are, if that was said. */
+  readonly bytes?: number | undefined;
   /** The same bytes as `body`, if they are few and have all arrived. */
   readonly whole?: Uint8Array;
   /** SHA-256 that the client expects of the body (RFC 9530). */
@@ -31,15 +33,16 @@ export async function incomingFile(exchange: Exchange, nameInQuery: string | und
   if (FORM.test(headers['content-type'] ?? '')) {
     const form = await readMultipart(exchange);
     const checked = check(nameInQuery ?? form.name, form.contentType, limits);
-    return { ...checked, body: limited(form.body, bytesMax), expectedDigest: undefined };
+    return { ...checked, body: limited(form.body, bytesMax), bytes: undefined, expectedDigest: undefined };
   }
   const name = nameInQuery ?? nameInDisposition(headers['content-disposition']);
   const { name: checkedName, contentType } = check(name, headers['content-type'], limits);
   const expectedDigest = digestOf(headers['repr-digest'] ?? headers['content-digest']);
   if (length === undefined || length > WHOLE_BODY_BYTES_MAX)
-    return { name: checkedName, contentType, body: limited(streamed(exchange), bytesMax), expectedDigest };
+    return { name: checkedName, contentType, body: limited(streamed(exchange), bytesMax), bytes: length, expectedDigest };
   const whole = await readWholeBody(exchange, length);
-  return { name: checkedName, contentType, body: { [Symbol.asyncIterator]: () => only(whole) }, whole, expectedDigest };
+  const body = { [Symbol.asyncIterator]: () => only(whole) };
+  return { name: checkedName, contentType, body, bytes: length, whole, expectedDigest };
 }
 
 function check(name: string | undefined, contentType: string | undefined, limits: Limits): Pick<Upload, 'name' | 'contentType'> {

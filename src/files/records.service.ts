@@ -7,7 +7,7 @@ import { RedundancyService } from '../redundancy/redundancy.service.js';
 import type { LayoutReport } from '../redundancy/survival.js';
 import { AmendService } from './amend.service.js';
 import { checkContentType, checkName } from './file-name.js';
-import type { FileTarget } from './owner-of.js';
+import { checkReach, type FileTarget } from './owner-of.js';
 import { RetiredVersions } from './retired-versions.js';
 
 /** Everything about files that does not touch their bytes. */
@@ -50,15 +50,16 @@ export class RecordsService {
         ? {}
         : { contentType: checkContentType(changes.contentType, content_type_bytes_max) }),
     };
-    const { id, owner } = target;
+    if (checked.name !== undefined) checkReach(checked.name, target);
+    const { id, owner, prefix } = target;
     const expected = await this.expectedVersion(target, preconditions, signal);
-    return this.amends.amend(id, () => ({ ...checked, updatedAt: Date.now() }), { owner, expected }, signal);
+    return this.amends.amend(id, () => ({ ...checked, updatedAt: Date.now() }), { owner, prefix, expected }, signal);
   }
 
   async remove(target: FileTarget, preconditions: Preconditions, signal: AbortSignal): Promise<void> {
-    const { id, owner } = target;
+    const { id, owner, prefix } = target;
     const expected = await this.expectedVersion(target, preconditions, signal);
-    const { manifest } = await this.amends.remove(id, { owner, expected }, signal);
+    const { manifest } = await this.amends.remove(id, { owner, prefix, expected }, signal);
     this.retired.drop(manifest);
   }
 

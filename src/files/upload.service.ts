@@ -51,7 +51,7 @@ export class UploadService {
 
   private async store(
     upload: Upload,
-    target: Pick<VersionDraft, 'fileId' | 'owner' | 'replaces' | 'expected'>,
+    target: Pick<VersionDraft, 'fileId' | 'owner' | 'prefix' | 'replaces' | 'expected'>,
     signal: AbortSignal,
   ): Promise<FileRecord> {
     const versionId = newId<VersionId>();

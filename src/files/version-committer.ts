@@ -15,6 +15,8 @@ export interface VersionDraft {
   readonly fileId: FileId;
   /** Whose it is to be, or must be already. */
   readonly owner: OwnerId;
+  /** What its name must begin with, as long as it is not replaced. */
+  readonly prefix?: string | undefined;
   /** True if the file is there already and gets new content. */
   readonly replaces: boolean;
   /** Absent: as before, or by default. */

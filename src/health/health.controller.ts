@@ -1,12 +1,14 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
+import { Access } from '../http/access.js';
 import { DescribeHealth } from './health.openapi.js';
 import { ReadinessService } from './readiness.service.js';
 
 /** For load balancers and supervisors: `live` is "do not restart me", `ready` is "send me requests". */
 @ApiTags('health')
 @Controller('health')
+@Access('open')
 export class HealthController {
   constructor(
     private readonly checks: HealthCheckService,

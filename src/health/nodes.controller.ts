@@ -2,6 +2,7 @@ import { Controller, Get, Optional, Param, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { DomainError } from '../common/errors.js';
+import { Access } from '../http/access.js';
 import { requestSignal } from '../http/request-signal.js';
 import { forwarderOf } from '../http/forwarded.js';
 import { MetadataStore } from '../metadata/metadata-store.js';
@@ -14,6 +15,7 @@ import { NodeDto, NodesDto, type NodeViews } from './node.dto.js';
 /** What the nodes are doing. */
 @ApiTags('nodes')
 @Controller('nodes')
+@Access('read')
 export class NodesController {
   constructor(
     private readonly registry: NodeRegistry,

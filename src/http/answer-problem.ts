@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
-import { problemOf, RETRY_AFTER_SECONDS } from './problem.js';
+import { problemOf, retryAfterOf } from './problem.js';
 
 const logger = new Logger('ProblemFilter');
 
@@ -18,7 +18,9 @@ export function answerProblem(error: unknown, { request, response }: Pair): void
   const answer = problemOf(error);
   if (answer.status >= 500) logger.error({ err: error, code: answer.code }, 'a request failed');
   if (!mayAnswerError({ request, response })) return;
-  if (answer.status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+  const retryAfter = retryAfterOf(error, answer);
+  if (retryAfter !== undefined) response.setHeader('Retry-After', retryAfter);
+  if (answer.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="DistributedCloud"'); // RFC 6750
   for (const header of OF_A_FILE) {
     if (answer.status !== 416 || header !== 'Content-Range') response.removeHeader(header);
   }

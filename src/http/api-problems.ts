@@ -4,7 +4,10 @@ import { ERRORS, type ErrorCode } from '../common/errors.js';
 import { problem } from './problem.js';
 import { ProblemDto } from './problem.dto.js';
 
-/** Documents the errors that an operation may answer, by status, with an example of each. Any operation may also answer `internal`. */
+/** What any operation may answer. */
+const ALWAYS: readonly ErrorCode[] = ['unauthenticated', 'forbidden', 'too-many-attempts', 'internal'];
+
+/** Documents the errors that an operation may answer, by status, with an example of each, and those that any may. */
 export function ApiProblems(...codes: readonly ErrorCode[]): MethodDecorator {
   return describe(codes, (ofStatus) => ({
     content: {
@@ -22,7 +25,7 @@ export function ApiBodilessProblems(...codes: readonly ErrorCode[]): MethodDecor
 }
 
 function describe(codes: readonly ErrorCode[], bodyOf: (codes: readonly ErrorCode[]) => object): MethodDecorator {
-  const byStatus = Map.groupBy<number | null, ErrorCode>([...codes, 'internal'], (code) => ERRORS[code].status);
+  const byStatus = Map.groupBy<number | null, ErrorCode>(new Set([...codes, ...ALWAYS]), (code) => ERRORS[code].status);
   const responses = [...byStatus].map(([status, ofStatus]) => {
     if (status === null) throw new TypeError(`${ofStatus.join()}: an error of the start is no answer`);
     const description = ofStatus.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join('  \n');

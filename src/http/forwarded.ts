@@ -1,13 +1,43 @@
 import type { IncomingMessage } from 'node:http';
+import { isIPv4 } from 'node:net';
 
-const forwarders = new WeakMap<IncomingMessage, number>();
+/** Where a client is. */
+export interface ClientPlace {
+  /** Its address; empty if the system does not know any more. */
+  readonly address: string;
+  /** Whether it is on the machine that it sent its request to. */
+  readonly isLocal: boolean;
+}
+
+/** That a request came through a peer. */
+export interface Forwarding {
+  /** The number of the peer. */
+  readonly node: number;
+  /** Who sent it to the peer. */
+  readonly client: ClientPlace;
+}
+
+const forwardings = new WeakMap<IncomingMessage, Forwarding>();
 
 /** Notes that a request came through a peer, which has proved it. */
-export function noteForwarder(request: IncomingMessage, node: number): void {
-  forwarders.set(request, node);
+export function noteForwarding(request: IncomingMessage, forwarding: Forwarding): void {
+  forwardings.set(request, forwarding);
 }
 
 /** The number of the peer through which a request came; undefined if the client sent it here. */
 export function forwarderOf(request: IncomingMessage): number | undefined {
-  return forwarders.get(request);
+  return forwardings.get(request)?.node;
+}
+
+/** Where the client is: as the peer says that passed its request on, or as the connection does. */
+export function clientOf(request: IncomingMessage): ClientPlace {
+  return forwardings.get(request)?.client ?? { address: request.socket.remoteAddress ?? '', isLocal: isOfThisMachine(request) };
+}
+
+/** From the loopback, or from the address at which it arrived. One that was reset has no address any more, and could be from anywhere. */
+function isOfThisMachine({ socket: { remoteAddress, localAddress } }: IncomingMessage): boolean {
+  if (remoteAddress === undefined || remoteAddress === '') return false;
+  if (remoteAddress === localAddress || remoteAddress === '::1') return true;
+  const plain = remoteAddress.replace(/^::ffff:/, '');
+  return isIPv4(plain) && plain.startsWith('127.');
 }

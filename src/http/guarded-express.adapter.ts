@@ -5,12 +5,12 @@ import type { Limits } from '../config/limits.js';
 import { createGuardedServer, endConnections } from './guarded-server.js';
 import { strictQuery } from './strict-query.js';
 
-/** Takes some requests straight from the server, before anything of Express, Nest or their middleware; tells whether it took this one. */
-export type DirectHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
+/** Takes requests straight from the server, before anything of Express, Nest or their middleware. */
+export type DirectHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Express on a server that bounds what a connection may do before a request reaches the program. */
 export class GuardedExpressAdapter extends ExpressAdapter {
-  private direct: DirectHandler = () => false;
+  private direct: DirectHandler = (request, response) => this.answerByExpress(request, response);
 
   constructor(private readonly limits: Limits) {
     const app = express();
@@ -26,10 +26,15 @@ export class GuardedExpressAdapter extends ExpressAdapter {
 
   /** Answers a request, whichever server it came by. */
   answer(request: IncomingMessage, response: ServerResponse): void {
-    if (!this.direct(request, response)) this.getInstance<RequestListener>()(request, response);
+    this.direct(request, response);
   }
 
-  /** From now on each request is shown to this handler first. */
+  /** Where requests go that nothing takes before. */
+  answerByExpress(request: IncomingMessage, response: ServerResponse): void {
+    this.getInstance<RequestListener>()(request, response);
+  }
+
+  /** From now on each request goes to this handler. */
   serveDirectly(handler: DirectHandler): void {
     this.direct = handler;
   }

@@ -13,7 +13,7 @@ export interface Problem {
 }
 
 /** Seconds after which a client that was answered 503 may try again. */
-export const RETRY_AFTER_SECONDS = 2;
+const RETRY_AFTER_SECONDS = 2;
 
 export function problem(code: ErrorCode, detail: string): Problem {
   const { status, title } = ERRORS[code];
@@ -24,6 +24,12 @@ export function problem(code: ErrorCode, detail: string): Problem {
     code,
     detail,
   };
+}
+
+/** Seconds after which the client may try again; undefined if that would be of no use. */
+export function retryAfterOf(error: unknown, { status }: Problem): number | undefined {
+  const said = error instanceof DomainError ? error.retryAfterSeconds : undefined;
+  return said ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined);
 }
 
 /** What an error means for the client. Errors that nobody foresaw say nothing outside. */

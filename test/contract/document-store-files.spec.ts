@@ -10,9 +10,8 @@ import { ProcessLock } from '../../src/common/process-lock.js';
 import type { AppConfig } from '../../src/config/app-config.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { AppModule } from '../../src/app.module.js';
-import { adapterOf, createNest } from '../../src/create-app.js';
+import { createNest, placeGate } from '../../src/create-app.js';
 import { DocumentStore, type StoredDocument } from '../../src/documents/document-store.js';
-import { DirectFiles } from '../../src/files/direct-files.service.js';
 import { STORE_OWNER, type OwnerId } from '../../src/common/ids.js';
 import { MetadataStore } from '../../src/metadata/metadata-store.js';
 import { NodeRegistry } from '../../src/nodes/node-registry.js';
@@ -63,8 +62,7 @@ class RunningStore {
   }
 
   async listen(): Promise<string> {
-    const direct = this.app.get(DirectFiles, { strict: false });
-    adapterOf(this.app).serveDirectly((request, response) => direct.handle(request, response));
+    placeGate(this.app);
     await this.app.listen(0, '127.0.0.1');
     return this.app.getUrl();
   }
@@ -130,17 +128,17 @@ describe('FileDocumentStore', () => {
     const store = running.documents;
     const made: StoredDocument[] = [];
     for (const [at, key] of ['a', 'b', 'c', 'd'].entries())
-      made.push(await store.create('accounts', key, new Uint8Array(at * 5000).fill(at), NEVER));
+      made.push(await store.create('notes', key, new Uint8Array(at * 5000).fill(at), NEVER));
     const [first, second, third] = made as [StoredDocument, StoredDocument, StoredDocument];
-    await store.replace('accounts', first.id, { bytes: Buffer.from('new'), expected: first.revision }, NEVER);
-    await store.replace('accounts', second.id, { bytes: Buffer.from('moved'), key: 'z', expected: second.revision }, NEVER);
-    await store.remove('accounts', third.id, undefined, NEVER);
+    await store.replace('notes', first.id, { bytes: Buffer.from('new'), expected: first.revision }, NEVER);
+    await store.replace('notes', second.id, { bytes: Buffer.from('moved'), key: 'z', expected: second.revision }, NEVER);
+    await store.remove('notes', third.id, undefined, NEVER);
     await store.create('tokens', 'a', new Uint8Array(16 * 1024).fill(9), NEVER);
   };
 
   const everything = async (): Promise<unknown> => {
     const lists = [];
-    for (const collection of ['accounts', 'tokens']) {
+    for (const collection of ['notes', 'tokens']) {
       const { documents } = await running.documents.list(collection, { prefix: '', limit: 100 }, NEVER);
       lists.push({
         documents: documents.map(({ bytes, ...rest }) => ({ ...rest, text: Buffer.from(bytes).toString('base64') })),
@@ -166,7 +164,7 @@ describe('FileDocumentStore', () => {
     expect(files).toBe(4);
     await reopen();
     expect(await everything()).toEqual(before);
-    const [code] = await Promise.allSettled([running.documents.create('accounts', 'z', new Uint8Array(1), NEVER)]);
+    const [code] = await Promise.allSettled([running.documents.create('notes', 'z', new Uint8Array(1), NEVER)]);
     expect(code).toMatchObject({ reason: { code: 'document-exists' } });
   });
 
@@ -187,19 +185,12 @@ describe('FileDocumentStore', () => {
   });
 
   it('are not there for /files: neither in lists nor by id, to read, change or delete', async () => {
-    const { id } = await running.documents.create('accounts', 'a', Buffer.from('secret'), NEVER);
+    const { id } = await running.documents.create('notes', 'a', Buffer.from('secret'), NEVER);
     const url = await running.listen();
     const put = await fetch(`${url}/files?name=mine`, { method: 'PUT', body: 'mine' });
     expect(put.status).toBe(201);
     const { id: mine } = (await put.json()) as { id: string };
-    for (const query of [
-      '',
-      '?order=createdAt',
-      '?order=-createdAt',
-      '?order=-name',
-      '?prefix=%01',
-      '?prefix=%01system:accounts',
-    ]) {
+    for (const query of ['', '?order=createdAt', '?order=-createdAt', '?order=-name', '?prefix=%01', '?prefix=%01system:notes']) {
       const { items } = (await (await fetch(`${url}/files${query}`)).json()) as { items: { id: string }[] };
       expect([query, items.map((file) => file.id)]).toEqual([query, query.includes('%01') ? [] : [mine]]);
     }
@@ -223,7 +214,7 @@ describe('FileDocumentStore', () => {
       expect([method, answers[0]]).toEqual([method, answers[1]]);
       expect(answers[0]![0]).toBe(404);
     }
-    expect(Buffer.from((await running.documents.find('accounts', id, NEVER))!.bytes).toString()).toBe('secret');
+    expect(Buffer.from((await running.documents.find('notes', id, NEVER))!.bytes).toString()).toBe('secret');
     expect(await running.metadata.usageOf(STORE_OWNER, NEVER)).toEqual({ files: 1, bytes: 4 });
   });
 });

@@ -36,9 +36,13 @@ describe('openapi.yaml', () => {
     const ids = operations.map(({ operationId }) => operationId);
     expect(ids.toSorted()).toEqual([
       'cancelDrain',
+      'createAccount',
+      'createToken',
+      'deleteAccount',
       'deleteFile',
       'downloadFile',
       'drainNode',
+      'getAccount',
       'getFileInfo',
       'getFiles',
       'getHealth',
@@ -49,16 +53,22 @@ describe('openapi.yaml', () => {
       'getRepair',
       'getScrub',
       'headFile',
+      'initAdmin',
+      'listAccounts',
       'listFiles',
       'listNodes',
+      'listTokens',
       'reloadConfig',
       'removeNode',
       'replaceFile',
       'replaceNode',
+      'revokeToken',
       'startRebalance',
       'startScrub',
+      'updateAccount',
       'updateFile',
       'uploadFile',
+      'whoami',
     ]);
   });
 

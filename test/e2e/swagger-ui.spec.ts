@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import { initAdmin } from '../support/accounts.js';
 import { Client, type FileJson, type PageJson } from '../support/client.js';
 import { TestServer } from '../support/server.js';
 
@@ -139,9 +140,24 @@ async function download(id: string): Promise<{ readonly name: string; readonly b
     expect((await shownJson<{ code: string }>(block)).code).toBe('file-not-found');
   });
 
+  it('sends the token that is given under Authorize, once the store has accounts', async () => {
+    const token = await initAdmin(server.url, server.storage);
+    const block = await operation('files', 'listFiles');
+    expect(await execute(block)).toBe(401);
+    await page.locator('.scheme-container button.authorize').click();
+    const dialog = page.locator('.dialog-ux .auth-container');
+    await dialog.locator('input').fill(token);
+    await dialog.locator('button.authorize').click();
+    await dialog.locator('button.btn-done').click();
+    expect(await execute(block)).toBe(200);
+    const { items } = await shownJson<PageJson>(block);
+    expect(items.map(({ name }) => name)).toEqual(['größe.txt']); // what was stored before belongs to the first administrator
+    expect(await execute(await operation('accounts', 'whoami'))).toBe(200);
+  });
+
   it('asks nobody else for anything, and logs no error', async () => {
-    // Chromium itself logs the one answer 404, which the test above asks for.
-    expect(complaints).toEqual([expect.stringContaining('404 (Not Found)')]);
+    // Chromium itself logs the answers 404 and 401, which the tests above ask for.
+    expect(complaints).toEqual([expect.stringContaining('404 (Not Found)'), expect.stringContaining('401 (Unauthorized)')]);
     await page.evaluate("fetch('http://elsewhere.example/').catch(() => undefined)");
     expect(complaints).toContain('request: http://elsewhere.example/'); // a request to another place would have been seen
   });

@@ -22,10 +22,23 @@ export interface PageJson {
 export class Client {
   readonly url: string;
   private readonly listMsMax: number;
+  private readonly token: string | undefined;
 
-  constructor(url: string, listMsMax = 30_000) {
+  constructor(url: string, listMsMax = 30_000, token?: string) {
     this.url = url;
     this.listMsMax = listMsMax;
+    this.token = token;
+  }
+
+  /** Any call, as the account of the token. */
+  call(path: string, init: RequestInit = {}): Promise<Response> {
+    const known = this.token === undefined ? {} : { Authorization: `Bearer ${this.token}` };
+    return fetch(`${this.url}${path}`, { ...init, headers: { ...known, ...(init.headers as Record<string, string>) } });
+  }
+
+  /** A call with a JSON body. */
+  json(method: string, path: string, body: unknown): Promise<Response> {
+    return this.call(path, { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } });
   }
 
   async put(name: string, body: Body, headers: Record<string, string> = {}): Promise<FileJson> {
@@ -35,7 +48,7 @@ export class Client {
   }
 
   tryPut(name: string, body: Body, headers: Record<string, string> = {}): Promise<Response> {
-    return fetch(`${this.url}/files?name=${encodeURIComponent(name)}`, {
+    return this.call(`/files?name=${encodeURIComponent(name)}`, {
       method: 'PUT',
       body,
       headers,
@@ -44,11 +57,11 @@ export class Client {
   }
 
   replace(id: string, body: Body, headers: Record<string, string> = {}): Promise<Response> {
-    return fetch(`${this.url}/files/${id}`, { method: 'PUT', body, headers, duplex: 'half' });
+    return this.call(`/files/${id}`, { method: 'PUT', body, headers, duplex: 'half' });
   }
 
   get(id: string, headers: Record<string, string> = {}): Promise<Response> {
-    return fetch(`${this.url}/files/${id}`, { headers });
+    return this.call(`/files/${id}`, { headers });
   }
 
   async bytes(id: string, headers: Record<string, string> = {}): Promise<Buffer> {
@@ -58,11 +71,11 @@ export class Client {
   }
 
   remove(id: string, headers: Record<string, string> = {}): Promise<Response> {
-    return fetch(`${this.url}/files/${id}`, { method: 'DELETE', headers });
+    return this.call(`/files/${id}`, { method: 'DELETE', headers });
   }
 
   async list(query = ''): Promise<PageJson> {
-    const response = await fetch(`${this.url}/files/list${query}`, { signal: AbortSignal.timeout(this.listMsMax) });
+    const response = await this.call(`/files/list${query}`, { signal: AbortSignal.timeout(this.listMsMax) });
     return (await response.json()) as PageJson;
   }
 

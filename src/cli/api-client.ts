@@ -1,0 +1,71 @@
+import { DomainError, ERRORS, type ErrorCode } from '../common/errors.js';
+
+/** Where a server listens that nothing was said of. */
+export const DEFAULT_URL = 'http://127.0.0.1:5000';
+const CALL_MS_MAX = 60_000;
+
+/** Options of every command that talks to a server. */
+export interface ApiFlags {
+  readonly url?: string;
+}
+
+/** One call. */
+export interface ApiCall {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly body?: object;
+}
+
+/** Calls the REST API of a server. */
+export class ApiClient {
+  constructor(
+    private readonly url: string,
+    /** Never from the command line, where everybody on the machine can read it. */
+    private readonly token: string | undefined,
+  ) {}
+
+  /** For the server that flags or environment name, with the token of the environment. */
+  static of({ url }: ApiFlags): ApiClient {
+    return new ApiClient(url ?? process.env['DCLOUD_URL'] ?? DEFAULT_URL, process.env['DCLOUD_TOKEN']);
+  }
+
+  /** The JSON of the answer; undefined if it has none. @throws DomainError with the code that the server answered, `server-unreachable` */
+  async call({ method, path, body }: ApiCall): Promise<unknown> {
+    const response = await this.fetch(method, path, body);
+    if (response.status === 204) return undefined;
+    const answer = await this.parse(response);
+    if (response.ok) return answer;
+    const { code, detail } = answer as { code?: unknown; detail?: unknown };
+    if (typeof code !== 'string' || !Object.hasOwn(ERRORS, code)) throw this.stranger();
+    throw new DomainError(code as ErrorCode, String(detail));
+  }
+
+  private async fetch(method: string, path: string, body: object | undefined): Promise<Response> {
+    try {
+      return await fetch(new URL(path, this.url), {
+        method,
+        headers: {
+          ...(this.token !== undefined && { Authorization: `Bearer ${this.token}` }),
+          ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        redirect: 'error', // the token is for this server
+        signal: AbortSignal.timeout(CALL_MS_MAX),
+      });
+    } catch (cause) {
+      throw new DomainError('server-unreachable', `there is no answer from ${this.url}`, { cause });
+    }
+  }
+
+  private async parse(response: Response): Promise<unknown> {
+    try {
+      return await response.json();
+    } catch (cause) {
+      throw this.stranger(cause);
+    }
+  }
+
+  private stranger(cause?: unknown): DomainError {
+    return new DomainError('server-unreachable', `what answers at ${this.url} is no DistributedCloud`, { cause });
+  }
+}
