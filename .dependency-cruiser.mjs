@@ -26,6 +26,8 @@ const MAY_IMPORT = {
   recovery: ['crypto', 'nodes', 'metadata', 'records', 'redundancy'],
   // Who may do what; it asks the index what an owner has stored.
   auth: ['documents', 'metadata'],
+  // How people become known: by passwords that the server never sees. The login setup lies in the key ring.
+  accounts: ['auth', 'documents', 'crypto'],
   // The command line starts the program, so it sees the composition root; and the key ring, for `dcloud keys`.
   // And it talks to a peer, for `dcloud takeover`; and it proves to a server that it may read its storage, for `dcloud admin init`.
   cli: ['auth', 'crypto', 'recovery', 'cluster', 'nodes'],

@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { LoggerModule } from 'nestjs-pino';
+import { AccountsModule } from './accounts/accounts.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import type { AppConfig } from './config/app-config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -26,6 +27,7 @@ export class AppModule {
         NodeSourceModule.forRoot(cluster?.source, cluster?.view),
         LoggerModule.forRoot(loggingOptions(config.log_level)),
         AuthModule,
+        AccountsModule,
         HealthModule,
         FilesModule,
         DocumentsModule,

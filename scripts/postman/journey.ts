@@ -1,4 +1,5 @@
 import { ACCESS } from './access.ts';
+import { LOGINS } from './logins.ts';
 import { type Step, test } from './step.ts';
 import { SURVEY } from './survey.ts';
 
@@ -200,4 +201,13 @@ const REMOVALS: readonly Step[] = [
 ];
 
 /** The life of a file, from an empty list to one again; errors stand where a user meets them. */
-export const JOURNEY: readonly Step[] = [...SURVEY, ...ACCESS, ...UPLOADS, ...SEARCHES, ...DOWNLOADS, ...CHANGES, ...REMOVALS];
+export const JOURNEY: readonly Step[] = [
+  ...SURVEY,
+  ...ACCESS,
+  ...LOGINS,
+  ...UPLOADS,
+  ...SEARCHES,
+  ...DOWNLOADS,
+  ...CHANGES,
+  ...REMOVALS,
+];

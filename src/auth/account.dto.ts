@@ -31,7 +31,7 @@ export class InitDto {
 }
 
 /** An account to be made. */
-export class NewAccountDto {
+export class AccountWishDto {
   @ApiProperty({ example: 'ada', description: 'Of its own among all accounts' })
   @Matches(NAME, { message: NAME_RULE })
   readonly name!: string;

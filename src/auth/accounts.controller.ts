@@ -6,7 +6,7 @@ import { Access } from '../http/access.js';
 import { ParseFileId } from '../http/parse-id.pipe.js';
 import { requestSignal } from '../http/request-signal.js';
 import { AccessService } from './access.service.js';
-import { AccountDto, AccountsDto, NewAccountDto, UpdateAccountDto, UsedAccountDto } from './account.dto.js';
+import { AccountDto, AccountsDto, AccountWishDto, UpdateAccountDto, UsedAccountDto } from './account.dto.js';
 import {
   DescribeAccount,
   DescribeAccounts,
@@ -25,7 +25,7 @@ export class AccountsController {
   @Post()
   @DescribeCreateAccount()
   async create(
-    @Body() wish: NewAccountDto,
+    @Body() wish: AccountWishDto,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<AccountDto> {

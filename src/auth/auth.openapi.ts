@@ -2,8 +2,8 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
 import type { ErrorCode } from '../common/errors.js';
 import { ApiProblems } from '../http/api-problems.js';
-import { AccountDto, AccountsDto, InitDto, NewAccountDto, UpdateAccountDto, UsedAccountDto, WhoamiDto } from './account.dto.js';
-import { InitializedDto, MadeTokenDto, NewTokenDto, TokensDto } from './token.dto.js';
+import { AccountDto, AccountsDto, InitDto, AccountWishDto, UpdateAccountDto, UsedAccountDto, WhoamiDto } from './account.dto.js';
+import { InitializedDto, MadeTokenDto, TokenWishDto, TokensDto } from './token.dto.js';
 
 /** Descriptions of the operations on accounts and tokens, for the API document. */
 
@@ -49,7 +49,7 @@ export function DescribeCreateAccount(): MethodDecorator {
       summary: 'Make an account',
       description: 'It can do nothing before it has a token: `POST /tokens` with its id.',
     }),
-    ApiBody({ type: NewAccountDto }),
+    ApiBody({ type: AccountWishDto }),
     ApiResponse({ status: 201, type: AccountDto, description: 'Made' }),
     ApiProblems(...BODY_PROBLEMS, 'account-exists', 'too-many-accounts', ...CHANGE_PROBLEMS),
   );
@@ -99,7 +99,7 @@ export function DescribeCreateToken(): MethodDecorator {
       description:
         'The token is shown this once. A token without the scope `admin` makes only tokens that may do no more than itself, and that end with it.',
     }),
-    ApiBody({ type: NewTokenDto }),
+    ApiBody({ type: TokenWishDto }),
     ApiResponse({ status: 201, type: MadeTokenDto, description: 'Made' }),
     ApiProblems(...BODY_PROBLEMS, 'account-not-found', 'too-many-tokens', ...CHANGE_PROBLEMS),
   );

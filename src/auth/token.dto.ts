@@ -10,7 +10,7 @@ const EXAMPLE_ID = '01920000-0000-7000-8000-000000000004';
 const EXAMPLE_TEXT = 'dct_01920000000070008000000000000004_Zm9yLWRvY3VtZW50YXRpb24tb25seS1uby1zZWNyZXQ';
 
 /** A token to be made. */
-export class NewTokenDto {
+export class TokenWishDto {
   @ApiPropertyOptional({ example: 'backup of the laptop', description: 'For you, to know it again' })
   @IsOptional()
   @IsString()

@@ -10,7 +10,7 @@ import { requestSignal } from '../http/request-signal.js';
 import { AccessService } from './access.service.js';
 import type { AccountId } from './account.js';
 import { DescribeCreateToken, DescribeRevokeToken, DescribeTokens } from './auth.openapi.js';
-import { MadeTokenDto, NewTokenDto, TokenQueryDto, TokensDto } from './token.dto.js';
+import { MadeTokenDto, TokenWishDto, TokenQueryDto, TokensDto } from './token.dto.js';
 
 /** Credentials of programs. */
 @ApiTags('accounts')
@@ -22,7 +22,7 @@ export class TokensController {
   @Post()
   @DescribeCreateToken()
   async create(
-    @Body() { accountId, label = '', scopes = ['read', 'write'], prefix = '', expiresAt }: NewTokenDto,
+    @Body() { accountId, label = '', scopes = ['read', 'write'], prefix = '', expiresAt }: TokenWishDto,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<MadeTokenDto> {

@@ -63,7 +63,7 @@ export class TokensService implements CredentialSource {
   async find(id: TokenId, signal: AbortSignal): Promise<Credential | undefined> {
     const { generation } = this; // of before: what changes while it is read makes it stale
     const token = await this.read(id, signal);
-    if (token === undefined) return undefined;
+    if (token === undefined || !(await this.hasMakers(token, signal))) return undefined;
     const account = this.accounts.get(token.accountId);
     if (account === undefined || account.isDisabled) return undefined;
     const { accountId, usedAt } = token;
@@ -129,22 +129,38 @@ export class TokensService implements CredentialSource {
     if (token === undefined || !(isOwn || by.scopes.has('admin')))
       throw new DomainError('token-not-found', 'no token of yours has this id');
     const tokens = await this.list(token.accountId, signal);
-    await this.end(withDescendants(token, tokens), signal);
+    await this.end(token.accountId, withDescendants(token, tokens), signal);
   }
 
   /** Ends all tokens of an account. */
   async revokeAll(accountId: AccountId, signal: AbortSignal): Promise<void> {
-    await this.end(await this.list(accountId, signal), signal);
+    await this.end(accountId, await this.list(accountId, signal), signal);
   }
 
-  private async end(tokens: readonly Token[], signal: AbortSignal): Promise<void> {
+  private async end(accountId: AccountId, tokens: readonly Token[], signal: AbortSignal): Promise<void> {
     try {
-      // The ones that were made by others first: what is interrupted leaves none whose maker is gone.
-      for (const { id } of tokens.toReversed()) await this.documents.remove(COLLECTION, id, undefined, signal);
+      for (const { id } of tokens) await this.removeIfThere(id, signal);
     } finally {
-      const ended = new Set(tokens.map(({ id }) => id));
-      this.forget(({ id }) => ended.has(id));
+      this.forget((token) => token.accountId === accountId);
     }
+  }
+
+  private async removeIfThere(id: TokenId, signal: AbortSignal): Promise<void> {
+    try {
+      await this.documents.remove(COLLECTION, id, undefined, signal);
+    } catch (error) {
+      if (errorCode(error) !== 'document-not-found') throw error; // another one revokes it too
+    }
+  }
+
+  /** One whose maker is gone is of no use, also if it was made in the moment in which that one was revoked. */
+  private async hasMakers(token: Token, signal: AbortSignal): Promise<boolean> {
+    for (let { parent } = token; parent !== null;) {
+      const maker = await this.read(parent, signal);
+      if (maker === undefined) return false;
+      ({ parent } = maker);
+    }
+    return true;
   }
 
   private async read(id: TokenId, signal: AbortSignal): Promise<Token | undefined> {

@@ -22,4 +22,6 @@ function pathOf({ key_ring: path }: AppConfig): string {
 function print(keyRing: KeyRing): void {
   for (const { id, state, createdAt } of keyRing.keys)
     process.stdout.write(`${id}  ${state.padEnd(12)}  ${new Date(createdAt).toISOString()}\n`);
+  if (keyRing.loginSetup !== undefined)
+    process.stdout.write(`login setup (of all accounts)  ${new Date(keyRing.loginSetup.createdAt).toISOString()}\n`);
 }

@@ -97,6 +97,10 @@ export class AppConfig {
   @MinLength(1)
   readonly key_ring!: string | null;
 
+  /** Who may register: who is invited by an administrator, everybody, or nobody. */
+  @IsIn(['invited', 'open', 'closed'])
+  readonly registration!: 'invited' | 'open' | 'closed';
+
   @IsObject()
   @ValidateNested()
   @Type(() => MetadataConfig)

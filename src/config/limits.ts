@@ -98,6 +98,21 @@ export const LIMITS = {
   sweep_interval_ms: 3_600_000,
   /** Pause between two attempts to delete garbage from nodes that could not be reached. */
   collect_interval_ms: 5000,
+  /** Time for the second half of a registration, a login or a change of a password. */
+  login_ms_max: 60_000,
+  /** Logins and registrations under one user name that fail within the window. */
+  login_attempts_max: 20,
+  login_attempts_window_ms: 900_000,
+  /** Exchanges of which the second half has not come. */
+  logins_pending_max: 10_000,
+  /** Time without a request after which a session is over. */
+  session_idle_ms: 3_600_000,
+  /** Time after which it is over anyway. */
+  session_ms_max: 43_200_000,
+  /** Sessions of an account; of more, the oldest end. */
+  account_sessions_max: 50,
+  /** Time for which an invitation can be used. */
+  invitation_ms_max: 604_800_000,
 } as const satisfies Record<string, number>;
 
 export type Limits = { readonly [Key in keyof typeof LIMITS]: number };

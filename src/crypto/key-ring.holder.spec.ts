@@ -225,3 +225,30 @@ describe('what a crash left beside the key ring', () => {
     lock.release();
   });
 });
+
+describe('the login setup', () => {
+  it('makes the login setup when it is first asked for, once and durably', () => {
+    hold();
+    const setup = holder.loginSetup(() => Buffer.alloc(128, 1));
+    expect(holder.loginSetup(() => Buffer.alloc(128, 2))).toBe(setup);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const again = new KeyRingHolder(path, clusterId, TIMING).loginSetup(() => Buffer.alloc(128, 3));
+    expect(again.secret.equals(setup.secret)).toBe(true);
+  });
+
+  it('takes the login setup that another process made', () => {
+    hold();
+    const setup = new KeyRingHolder(path, clusterId, TIMING).loginSetup(() => Buffer.alloc(128, 1));
+    expect(holder.loginSetup(() => Buffer.alloc(128, 2)).secret.equals(setup.secret)).toBe(true);
+  });
+
+  it('does not take over a file without the login setup in use', async () => {
+    const before = readFileSync(path, 'utf8');
+    hold();
+    const setup = holder.loginSetup(() => Buffer.alloc(128, 1));
+    await watch();
+    put(before);
+    await until(() => problems().some((problem) => problem.includes('the login setup')));
+    expect(holder.current().loginSetup?.secret.equals(setup.secret)).toBe(true);
+  });
+});

@@ -2,7 +2,7 @@ import { unwatchFile, watchFile } from 'node:fs';
 import { DomainError, errorCode } from '../common/errors.js';
 import type { ClusterId } from '../common/ids.js';
 import { changeKeyRing, putBackKeyRing, readKeyRing } from './key-ring-file.js';
-import type { KeyRing, RingKey } from './key-ring.js';
+import type { KeyRing, LoginSetup, RingKey } from './key-ring.js';
 
 /** How often the file is looked at for a change that `dcloud keys rotate` made, and after how long one that was refused is tried again. */
 const TIMING = { watchMs: 500, retryMs: 5000 };
@@ -74,6 +74,21 @@ export class KeyRingHolder {
     );
   }
 
+  /**
+   * The login setup, made and durable in the file if there was none. Who makes one has made sure that no account hangs on another.
+   * Throws as `changeKeyRing`.
+   */
+  loginSetup(make: () => Uint8Array): LoginSetup {
+    const change = (keyRing: KeyRing): KeyRing => {
+      this.assertKeepsKeys(keyRing);
+      return keyRing.loginSetup === undefined ? keyRing.withLoginSetup(make(), Date.now()) : keyRing;
+    };
+    if (this.keyRing.loginSetup === undefined) this.keyRing = changeKeyRing(this.path, change, this.clusterId);
+    const { loginSetup } = this.keyRing;
+    if (loginSetup === undefined) throw new TypeError('the login setup was not kept');
+    return loginSetup;
+  }
+
   private cancelRetry(): void {
     clearTimeout(this.retry);
     this.retry = undefined;
@@ -86,7 +101,8 @@ export class KeyRingHolder {
     this.assertKeepsKeys(after);
     for (const { id } of after.keys) this.dropped.delete(id);
     this.keyRing = after;
-    return after.active !== before.active || after.keys.length !== before.keys.length || lacking(before, after).length > 0;
+    const isSame = after.active === before.active && after.keys.length === before.keys.length;
+    return !isSame || lacking(before, after).length > 0;
   }
 
   private readOrPutBack(): KeyRing {
@@ -126,8 +142,11 @@ export class KeyRingHolder {
   }
 }
 
-/** The ids of the keys of `ring` that `other` does not have: a key of the same id that is another key is none of them. */
+/** What of `ring` `other` does not have, by the ids of the keys: a key of the same id that is another key is none of them. */
 function lacking(other: KeyRing, ring: KeyRing): readonly string[] {
   const isIn = (key: RingKey): boolean => other.keys.some(({ id, key: secret }) => id === key.id && secret.equals(key.key));
-  return ring.keys.filter((key) => !isIn(key)).map(({ id }) => id);
+  const ids = ring.keys.filter((key) => !isIn(key)).map(({ id }) => id);
+  const { loginSetup } = ring;
+  if (loginSetup === undefined || other.loginSetup?.secret.equals(loginSetup.secret) === true) return ids;
+  return [...ids, 'the login setup'];
 }

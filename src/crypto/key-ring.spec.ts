@@ -70,7 +70,8 @@ describe('KeyRing', () => {
   });
 
   const damages: [string, RegExp, (root: Root) => void][] = [
-    ['a newer format', /format 2.*newer program/, (root) => (root['format'] = 2)],
+    ['a newer format', /format 3.*newer program/, (root) => (root['format'] = 3)],
+    ['the format with a login setup but none', /no login/, (root) => (root['format'] = 2)],
     ['no format', /format/, (root) => delete root['format']],
     ['another cluster id', /clusterId/, (root) => (root['clusterId'] = 'x')],
     ['no keys', /keys/, (root) => (root.keys = [])],
@@ -105,6 +106,49 @@ describe('KeyRing', () => {
     expect(failure(text)).toContain('not JSON');
     expect(failure(text)).not.toContain(key.slice(0, 4));
     expect(failure('null')).toContain('no object');
+  });
+
+  describe('with a login setup', () => {
+    const secret = Buffer.alloc(128, 'login setup ');
+    const withLogin = ring.withLoginSetup(Uint8Array.from(secret), now + 7);
+    const setup = (root: Root): Entry => root['login'] as Entry;
+
+    it('keeps it through all changes, and reads what it wrote', () => {
+      const read = KeyRing.parse(withLogin.serialize());
+      expect(read.serialize()).toBe(withLogin.serialize());
+      expect(JSON.parse(read.serialize())).toMatchObject({ format: 2 });
+      for (const other of [read, read.withNewActiveKey(now), read.without('k1')])
+        expect(other.loginSetup?.secret.export().equals(secret)).toBe(true);
+      expect(read.loginSetup?.createdAt).toBe(now + 7);
+      expect(() => read.withLoginSetup(Uint8Array.from(secret), now)).toThrow(
+        expect.objectContaining({ code: 'invalid-request' }),
+      );
+    });
+
+    it('clears what it was made of', () => {
+      const raw = Uint8Array.from(secret);
+      ring.withLoginSetup(raw, now);
+      expect(raw.every((byte) => byte === 0)).toBe(true);
+    });
+
+    it.each<[string, RegExp, (root: Root) => void]>([
+      ['one of the older format', /other members/, (root) => (root['format'] = 1)],
+      ['one that was changed', /check value/, (root) => (setup(root)['setup'] = Buffer.alloc(128).toString('base64'))],
+      ['an empty one', /not base64/, (root) => (setup(root)['setup'] = '')],
+      ['one with a stray sign', /not base64/, (root) => (setup(root)['setup'] = `!${String(setup(root)['setup'])}`)],
+      ['one without a time', /time of creation/, (root) => (setup(root)['createdAt'] = 'x')],
+      ['one with more members', /other members/, (root) => (setup(root)['more'] = 1)],
+    ])('refuses %s and tells no part of it', (_, reason, change) => {
+      const told = failure(changed(withLogin, change));
+      expect(told).toMatch(reason);
+      expect(told).not.toContain(secret.toString('base64').slice(0, 8));
+    });
+
+    it('does not show it when it is logged', () => {
+      const shown = inspect(withLogin, { depth: 10 }) + JSON.stringify(withLogin);
+      for (const encoding of ['base64', 'hex', 'utf8'] as const)
+        expect(shown).not.toContain(secret.toString(encoding).slice(0, 10));
+    });
   });
 
   it('does not show its keys when it is logged', () => {

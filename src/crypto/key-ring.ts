@@ -15,8 +15,18 @@ export interface RingKey {
   readonly state: KeyState;
 }
 
-const FORMAT = 1;
+/** What the login of accounts needs of the server (OPAQUE): the seed of its OPRF and its key pair. Losing it ends every password. */
+export interface LoginSetup {
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly secret: KeyObject;
+}
+
+/** The first format has no login setup; a key ring without one is still written so, and older programs read it. */
+const FORMAT_KEYS_ONLY = 1;
+const FORMAT = 2;
 const KEY_BYTES = 32;
+const LOGIN_SETUP_BYTES_MAX = 1024;
 const KEYS_MAX = 1000;
 const KEY_ID = /^k[1-9]\d{0,8}$/;
 
@@ -29,6 +39,7 @@ export class KeyRing {
     readonly clusterId: ClusterId,
     readonly active: string,
     readonly keys: readonly RingKey[],
+    readonly loginSetup: LoginSetup | undefined,
   ) {
     Object.freeze(keys);
     Object.freeze(this);
@@ -36,12 +47,12 @@ export class KeyRing {
 
   /** A key ring with one new key. @param now milliseconds since 1970 */
   static create(clusterId: ClusterId, now: number): KeyRing {
-    return new KeyRing(clusterId, 'k1', [newKey('k1', now)]);
+    return new KeyRing(clusterId, 'k1', [newKey('k1', now)], undefined);
   }
 
   /** Reads what `serialize` wrote. @throws DomainError `storage-unusable`, which says what is wrong with it. */
   static parse(text: string): KeyRing {
-    const root = expectObject(parseJson(text), 'it', ['format', 'clusterId', 'active', 'keys']);
+    const root = expectRoot(parseJson(text));
     const clusterId = typeof root['clusterId'] === 'string' ? parseId<ClusterId>(root['clusterId']) : undefined;
     if (clusterId === undefined) throw damaged('its clusterId is no UUID');
     const entries = root['keys'];
@@ -54,7 +65,8 @@ export class KeyRing {
     if (active === undefined || actives.length > 1 || active !== root['active']) {
       throw damaged('it has not exactly one active key, the one that it names');
     }
-    return new KeyRing(clusterId, active, keys);
+    const login = root['login'];
+    return new KeyRing(clusterId, active, keys, login === undefined ? undefined : parseLoginSetup(login, clusterId));
   }
 
   /** The JSON to keep. It holds the keys in clear: it goes nowhere but to the file of mode 0600. */
@@ -66,7 +78,13 @@ export class KeyRing {
       key: key.export().toString('base64'),
       check: keyCheck(key, id, this.clusterId),
     }));
-    return `${JSON.stringify({ format: FORMAT, clusterId: this.clusterId, active: this.active, keys }, null, 2)}\n`;
+    const login = this.loginSetup && {
+      createdAt: new Date(this.loginSetup.createdAt).toISOString(),
+      setup: this.loginSetup.secret.export().toString('base64'),
+      check: loginCheck(this.loginSetup.secret, this.clusterId),
+    };
+    const format = login === undefined ? FORMAT_KEYS_ONLY : FORMAT;
+    return `${JSON.stringify({ format, clusterId: this.clusterId, active: this.active, keys, login }, null, 2)}\n`;
   }
 
   /** The key that wraps everything new. */
@@ -87,7 +105,7 @@ export class KeyRing {
     // The newest key is always the active one and cannot be dropped, so this number was never given before.
     const id = `k${1 + Math.max(...this.keys.map((key) => Number(key.id.slice(1))))}`;
     const retired = this.keys.map((key): RingKey => Object.freeze({ ...key, state: 'decrypt-only' }));
-    return new KeyRing(this.clusterId, id, [...retired, newKey(id, now)]);
+    return new KeyRing(this.clusterId, id, [...retired, newKey(id, now)], this.loginSetup);
   }
 
   /** Drops a key for good. The caller has made sure that nothing is wrapped by it. @throws DomainError `invalid-request` for the active one. */
@@ -98,7 +116,16 @@ export class KeyRing {
       this.clusterId,
       this.active,
       this.keys.filter((key) => key !== dropped),
+      this.loginSetup,
     );
+  }
+
+  /** Adds the login setup, once for ever: every registration hangs on it. @param secret is cleared @param now milliseconds since 1970 */
+  withLoginSetup(secret: Uint8Array, now: number): KeyRing {
+    if (this.loginSetup !== undefined) throw new DomainError('invalid-request', 'the key ring has a login setup already');
+    if (secret.length === 0 || secret.length > LOGIN_SETUP_BYTES_MAX) throw new TypeError('this is no login setup');
+    const login = Object.freeze({ createdAt: now, secret: importKey(secret) });
+    return new KeyRing(this.clusterId, this.active, this.keys, login);
   }
 }
 
@@ -140,6 +167,26 @@ function parseKey(value: unknown, where: string, clusterId: ClusterId): RingKey 
   return Object.freeze({ id, createdAt, key, state });
 }
 
+function parseLoginSetup(value: unknown, clusterId: ClusterId): LoginSetup {
+  const entry = expectObject(value, 'its login setup', ['createdAt', 'setup', 'check']);
+  const createdAt = typeof entry['createdAt'] === 'string' ? Date.parse(entry['createdAt']) : Number.NaN;
+  if (Number.isNaN(createdAt)) throw damaged('its login setup has no time of creation');
+  const text = typeof entry['setup'] === 'string' ? entry['setup'] : '';
+  const raw = Buffer.from(text, 'base64');
+  if (raw.length === 0 || raw.length > LOGIN_SETUP_BYTES_MAX || raw.toString('base64') !== text)
+    throw damaged('its login setup is not base64');
+  const secret = importKey(raw);
+  if (loginCheck(secret, clusterId) !== entry['check'])
+    throw damaged('its login setup is not the one that was written: its check value differs');
+  return Object.freeze({ createdAt, secret });
+}
+
+function expectRoot(value: unknown): Record<string, unknown> {
+  const members = ['format', 'clusterId', 'active', 'keys'];
+  const hasLogin = typeof value === 'object' && value !== null && 'format' in value && value.format === FORMAT;
+  return expectObject(value, 'it', hasLogin ? [...members, 'login'] : members);
+}
+
 /** Exactly these members, so that a newer or a mistyped one is not silently lost at the next change. */
 function expectObject(value: unknown, where: string, members: readonly string[]): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw damaged(`${where} is no object`);
@@ -152,7 +199,7 @@ function expectObject(value: unknown, where: string, members: readonly string[])
 }
 
 function expectFormat(format: unknown): void {
-  if (format === FORMAT) return;
+  if (format === FORMAT_KEYS_ONLY || format === FORMAT) return;
   if (typeof format !== 'number' || !Number.isInteger(format) || format < 1) throw damaged('its format is no number from 1');
   throw new DomainError(
     'storage-unusable',
@@ -166,6 +213,10 @@ function keyCheck(key: KeyObject, id: string, clusterId: ClusterId): string {
     .update(tuple('sse/v1/key-check', clusterId, id))
     .digest('hex')
     .slice(0, 16);
+}
+
+function loginCheck(secret: KeyObject, clusterId: ClusterId): string {
+  return createHmac('sha256', secret).update(tuple('sse/v1/login-check', clusterId)).digest('hex').slice(0, 16);
 }
 
 function damaged(what: string): DomainError {

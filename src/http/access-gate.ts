@@ -5,7 +5,7 @@ import { notePrincipal, type Principal } from './principal.js';
 import type { RequestLog } from './request-log.js';
 
 /** What nobody has to be known for: whether the server is well, how it is used, and becoming known. */
-const OPEN = /^\/(?:health|docs|openapi\.(?:json|yaml)|admin\/init)(?=[/?]|$)/;
+const OPEN = /^\/(?:health|docs|openapi\.(?:json|yaml)|admin\/init|auth\/(?:register|login|recover)\/(?:start|finish))(?=[/?]|$)/;
 
 /** Answers a request. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;

@@ -8,6 +8,7 @@ export const SDK_ERRORS = {
   'not-yours': 'This was made by or for somebody who may not do that here',
   'unsupported-format': 'This was written by a newer version of the program, or is not what it should be',
   'identity-changed': 'The keys of this person are not those that you knew',
+  'server-changed': 'This is not the server with which the account was registered',
   'rolled-back': 'The server shows an older or another state than the one that you have already seen',
   'weak-password-cost': 'The server asks for a weaker protection of the password than is safe',
   'source-changed': 'The local file is not the one whose upload began',

@@ -21,8 +21,9 @@ export type PasswordHash = (password: Uint8Array, salt: Uint8Array, cost: Passwo
 
 /** A server must not choose how cheap guessing is. @throws SdkError `weak-password-cost` below the floor, `damaged` beyond all reason */
 export function assertCost({ memoryKib, iterations, parallelism }: PasswordCost): void {
-  const isWeak = memoryKib < PASSWORD_COST.memoryKib || iterations < PASSWORD_COST.iterations || parallelism < 1;
-  if (isWeak) throw new SdkError('weak-password-cost');
+  // What is no number is no less than anything.
+  const isStrong = memoryKib >= PASSWORD_COST.memoryKib && iterations >= PASSWORD_COST.iterations && parallelism >= 1;
+  if (!isStrong) throw new SdkError('weak-password-cost');
   const isAbsurd = memoryKib > MEMORY_KIB_MAX || iterations > ITERATIONS_MAX || parallelism > PARALLELISM_MAX;
   if (isAbsurd) throw new SdkError('damaged');
 }

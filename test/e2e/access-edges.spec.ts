@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addAccount, initAdmin, makeToken } from '../support/accounts.js';
@@ -146,6 +148,16 @@ describe('a cluster with accounts', () => {
   });
 
   it('counts failures for the client, wherever it fails', async () => {
+    const elsewhere = async (i: number): Promise<number | undefined> => {
+      const headers = { Authorization: 'Bearer guess' };
+      const asked = get(`${cluster.url(i)}/nodes`, { localAddress: '127.0.0.2', headers, agent: false });
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode;
+    };
+    // Another client than the one below, which the peer tells apart.
+    for (const i of [2, 2, 1]) expect(await elsewhere(i)).toBe(401);
+    for (const i of [1, 2]) expect(await elsewhere(i)).toBe(429);
     for (const i of [2, 1, 2])
       expect(await codeOf(new Client(cluster.url(i), undefined, 'guess').call('/nodes'))).toBe('401 unauthenticated');
     for (const i of [1, 2]) {

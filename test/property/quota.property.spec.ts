@@ -84,7 +84,7 @@ describe('the ledger of quotas', () => {
           const target = replaces === undefined ? undefined : old[replaces];
           const room = await ledger.reserve({ owner: OWNER, bytes: isAnnounced ? bytes : undefined, replaces: target }, NEVER);
           try {
-            for await (const _ of room.counted(pieces(bytes), NEVER)) await scheduler.schedule(Promise.resolve());
+            for await (const piece of room.counted(pieces(bytes), NEVER)) await scheduler.schedule(Promise.resolve(piece));
             if (fails) throw new Error('the client has left');
             index.commit(target ?? newId<FileId>(), bytes);
             await scheduler.schedule(Promise.resolve());
