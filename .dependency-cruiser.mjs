@@ -24,13 +24,15 @@ const MAY_IMPORT = {
   health: ['placement', 'nodes', 'metadata'],
   // A store at rest: the index from the nodes, and a look at everything.
   recovery: ['crypto', 'nodes', 'metadata', 'records', 'redundancy'],
+  // Who did what. It looks on at requests, and nobody needs it to answer them.
+  audit: [],
   // Who may do what; it asks the index what an owner has stored.
   auth: ['documents', 'metadata'],
   // How people become known: by passwords that the server never sees. The login setup lies in the key ring.
   accounts: ['auth', 'documents', 'crypto'],
   // The command line starts the program, so it sees the composition root; and the key ring, for `dcloud keys`.
   // And it talks to a peer, for `dcloud takeover`; and it proves to a server that it may read its storage, for `dcloud admin init`.
-  cli: ['auth', 'crypto', 'recovery', 'cluster', 'nodes'],
+  cli: ['audit', 'auth', 'crypto', 'recovery', 'cluster', 'nodes'],
   // The client's side: it shares formats with the server, never its parts.
   sdk: ['chunking', 'crypto'],
   // What a process is for the others, and whom it passes requests on to.

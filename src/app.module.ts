@@ -2,9 +2,11 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { LoggerModule } from 'nestjs-pino';
 import { AccountsModule } from './accounts/accounts.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import type { AppConfig } from './config/app-config.js';
 import { ConfigModule } from './config/config.module.js';
+import type { LiveTls } from './config/live-tls.js';
 import type { ClusterParts } from './nodes/cluster-parts.js';
 import { NodeSourceModule } from './nodes/node-source.module.js';
 import { DocumentsModule } from './documents/documents.module.js';
@@ -18,14 +20,18 @@ import { ScopeGuard } from './http/scope.guard.js';
 /** The whole program, put together for one configuration. */
 @Module({})
 export class AppModule {
-  /** @param cluster what a process that is one of several knows of the others; absent: all nodes are folders of this one */
-  static forRoot(config: AppConfig, cluster?: ClusterParts): DynamicModule {
+  /**
+   * @param cluster what a process that is one of several knows of the others; absent: all nodes are folders of this one
+   * @param tls of the server of this process
+   */
+  static forRoot(config: AppConfig, cluster?: ClusterParts, tls?: LiveTls): DynamicModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot(config, cluster),
+        ConfigModule.forRoot(config, cluster, tls),
         NodeSourceModule.forRoot(cluster?.source, cluster?.view),
         LoggerModule.forRoot(loggingOptions(config.log_level)),
+        AuditModule,
         AuthModule,
         AccountsModule,
         HealthModule,

@@ -4,14 +4,18 @@ import { NestFactory } from '@nestjs/core';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
+import { AuditLog } from './audit/audit-log.js';
+import { AuditTrail } from './audit/audit-trail.service.js';
 import { AppModule } from './app.module.js';
 import { DomainError, errorCode } from './common/errors.js';
 import { AccessService } from './auth/access.service.js';
 import type { AppConfig } from './config/app-config.js';
+import { LiveTls } from './config/live-tls.js';
 import { isLoopback } from './config/load-config.js';
 import { DirectFiles } from './files/direct-files.service.js';
 import { AccessGate } from './http/access-gate.js';
 import { Authenticator } from './http/authenticator.js';
+import { urlOf } from './http/guarded-server.js';
 import { GuardedExpressAdapter } from './http/guarded-express.adapter.js';
 import { RequestLog } from './http/request-log.js';
 import { MetadataStore } from './metadata/metadata-store.js';
@@ -44,13 +48,23 @@ export interface OpenApp {
  * @throws DomainError with one of the codes of a start that fails
  */
 export async function startApp(config: AppConfig): Promise<RunningApp> {
-  const app = await createNest(AppModule.forRoot(config), config, PRODUCTION);
+  const tls = LiveTls.read(config);
+  const app = await createNest(AppModule.forRoot(config, undefined, tls), config, PRODUCTION, tls);
   try {
     prepare(app);
     await app.init();
     await openAccounts(app, config);
+    tls.watch();
     await app.listen(config.port, config.listen);
-    return { url: await app.getUrl(), reload: () => reload(app), close: () => closeApp(app, config) };
+    const url = urlOf(app.getHttpServer(), tls);
+    return {
+      url,
+      reload: () => reload(app),
+      close: async () => {
+        tls.close();
+        await closeApp(app, config);
+      },
+    };
   } catch (error) {
     await closeApp(app, config);
     throw addressError(error, config) ?? error;
@@ -59,7 +73,7 @@ export async function startApp(config: AppConfig): Promise<RunningApp> {
 
 /** Opens the program for a process that is one of several and has a server already. @throws DomainError as {@link startApp} */
 export async function openApp(config: AppConfig, cluster: ClusterParts): Promise<OpenApp> {
-  const app = await createNest(AppModule.forRoot(config, cluster), config, PRODUCTION);
+  const app = await createNest(AppModule.forRoot(config, cluster, cluster.tls), config);
   try {
     prepare(app);
     await app.init();
@@ -89,8 +103,9 @@ export function createNest(
   module: DynamicModule,
   config: AppConfig,
   options: NestApplicationOptions = PRODUCTION,
+  tls = LiveTls.none(),
 ): Promise<NestExpressApplication> {
-  return NestFactory.create<NestExpressApplication>(module, new GuardedExpressAdapter(config.limits), {
+  return NestFactory.create<NestExpressApplication>(module, new GuardedExpressAdapter(config.limits, tls), {
     bodyParser: false, // the upload routes take any body as it is
     abortOnError: false,
     ...options,
@@ -117,7 +132,12 @@ export function placeGate(app: NestExpressApplication): void {
     direct: (request) => files.handlerOf(request),
     indirect: (request, response) => adapter.answerByExpress(request, response),
   });
-  adapter.serveDirectly(gate.answer);
+  const audit = app.get(AuditTrail, { strict: false });
+  audit.askAccountsBy(() => !app.get(AccessService, { strict: false }).accounts.isOpen);
+  adapter.serveDirectly((request, response) => {
+    audit.follow(request, response);
+    gate.answer(request, response);
+  });
 }
 
 /** @throws DomainError `invalid-config` if the server would be open to other machines */
@@ -141,6 +161,7 @@ async function closeApp(app: NestExpressApplication, config: AppConfig): Promise
     await app.close();
   } finally {
     clearTimeout(deadline);
+    await app.get(AuditLog, { strict: false }).close();
     // Not in Nest's shutdown hooks, which would log and swallow that the last commit could not be flushed.
     await app.get(MetadataStore).close();
     await closeNodes(app.get(NodeRegistry), app.get(Logger));

@@ -15,7 +15,7 @@ export async function openGateway(member: ClusterMember, file: ClusterFile): Pro
   await keeper.round();
   let app: OpenApp | undefined;
   try {
-    app = await openApp(member.config, { file, live: member.live, source: new PeerNodeSource(member), view });
+    app = await openApp(member.config, { file, live: member.live, tls: member.tls, source: new PeerNodeSource(member), view });
     const opened = app;
     keeper.start();
     return {

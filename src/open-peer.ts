@@ -36,6 +36,7 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
   const forwarder = new Forwarder({
     number,
     proof,
+    tls: member.tls,
     silenceMsMax: SILENCE_SHARE * config.limits.idle_ms_max,
     relearn: () => watch.relearn(),
   });

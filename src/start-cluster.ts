@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { seeForwarding } from './cluster/client-edge.js';
 import { ClusterMember } from './cluster/cluster-member.js';
@@ -14,7 +13,7 @@ import type { ProcessLock } from './common/process-lock.js';
 import type { AppConfig } from './config/app-config.js';
 import { ClusterFile } from './config/cluster-file.js';
 import { addressError, type RunningApp } from './create-app.js';
-import { createGuardedServer, endConnections } from './http/guarded-server.js';
+import { createGuardedServer, endConnections, urlOf } from './http/guarded-server.js';
 import { spoken } from './cluster/spoken.js';
 import { PeerSecret } from './nodes/peer/peer-secret.js';
 import { newRun } from './nodes/peer/peer-hello.js';
@@ -69,7 +68,7 @@ class ClusterProcess implements RunningProcess {
   ) {
     this.proof = proof;
     const { config, secret, local } = member;
-    this.server = createGuardedServer(config.limits, (request, response) => this.answer(request, response));
+    this.server = createGuardedServer(config.limits, (request, response) => this.answer(request, response), member.tls);
     this.peers = new PeerServer({
       secret,
       local,
@@ -84,8 +83,7 @@ class ClusterProcess implements RunningProcess {
   }
 
   get url(): string {
-    const { address, family, port } = this.server.address() as AddressInfo;
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    return urlOf(this.server, this.member.tls);
   }
 
   readonly role = (): ClusterRole['name'] => this.current?.name ?? 'peer';
@@ -94,6 +92,7 @@ class ClusterProcess implements RunningProcess {
   async start(): Promise<void> {
     const { config } = this.member;
     this.current = await openPeer(this.member, this.proof);
+    this.member.tls.watch();
     this.server.listen(config.port, config.listen);
     await once(this.server, 'listening');
     await this.member.hearAll(this.stopping.signal);

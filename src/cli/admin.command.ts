@@ -25,7 +25,8 @@ async function initHere(config: AppConfig, name: string): Promise<unknown> {
   const { startApp: start } = (await import('../create-app.js')) as { startApp: typeof startApp };
   let app;
   try {
-    const own = { listen: '127.0.0.1', port: 0, log_level: 'silent' };
+    // On this machine for a moment, and under no name that a certificate could have.
+    const own = { listen: '127.0.0.1', port: 0, tls: null, log_level: 'silent' };
     app = await start(
       Object.freeze(Object.assign(Object.create(Object.getPrototypeOf(config) as object) as AppConfig, config, own)),
     );
@@ -50,7 +51,7 @@ async function initAt(url: string, { storage_directory: directory }: AppConfig, 
 }
 
 /** Where the server of a configuration is reached from its own machine. */
-function urlOf({ listen, port }: AppConfig): string {
+function urlOf({ listen, port, tls }: AppConfig): string {
   const host = listen === '0.0.0.0' ? '127.0.0.1' : listen === '::' ? '::1' : listen;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

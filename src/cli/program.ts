@@ -69,8 +69,26 @@ export function createProgram(): Command {
         await verifyStore(readConfig(flags), flags);
       }),
     );
+  addAudit(program);
   addAccessCommands(program);
   return program;
+}
+
+function addAudit(program: Command): void {
+  program
+    .command('audit')
+    .description('look after the audit log')
+    .command('verify')
+    .description('prove that no line of it was changed, taken out or put in')
+    .option('--config <file>', 'configuration file')
+    .option('--node <number>', 'which of the configured peers this is', wholeNumber)
+    .option('--expect <hash>', 'the hash of a line that must be there: lines cut off at the end are found by that alone')
+    .action(
+      withErrors(async (flags: ConfigFlags & { readonly expect?: string }) => {
+        const { verifyAuditLog } = await import('./audit.command.js');
+        await verifyAuditLog(readConfig(flags), flags);
+      }),
+    );
 }
 
 function wholeNumber(text: string): number {

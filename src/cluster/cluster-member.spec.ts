@@ -20,6 +20,7 @@ describe('ClusterMember', () => {
       storage_directory: directory,
       node: 2,
       peers: [],
+      tls: null,
       limits: { ...LIMITS, node_bytes_free_min: 0 },
       pack_below: 0,
     };

@@ -1,14 +1,18 @@
 import { Logger } from '@nestjs/common';
 import type { AppConfig } from '../config/app-config.js';
+import { errorCode } from '../common/errors.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import { compareMaps, type ClusterMap } from '../config/cluster-map.js';
 import { LiveConfig } from '../config/live-config.js';
+import { LiveTls } from '../config/live-tls.js';
 import { rereadConfig } from '../config/load-config.js';
 import { planReload } from '../config/reload-plan.js';
 import { LocalNode } from '../nodes/peer/local-node.js';
 import { PeerClient } from '../nodes/peer/peer-client.js';
 import type { PeerHello } from '../nodes/peer/peer-hello.js';
 import type { PeerSecret } from '../nodes/peer/peer-secret.js';
+import { isTlsTrouble } from '../http/tls-trouble.js';
+import { NodeError } from '../nodes/storage-node.js';
 import { localNodeOptions } from './local-node-options.js';
 
 /** What one process of a cluster has for as long as it runs, whatever its role: its node, the way to the others, the newest map it heard of. */
@@ -17,22 +21,30 @@ export class ClusterMember {
   private readonly listeners = new Set<(map: ClusterMap) => void>();
   /** Other clusters that were spoken of. */
   private readonly strangers = new Set<string>();
+  /** Peers of which it was said that their certificates are not taken. */
+  private readonly mistrusted = new Set<number>();
   private newest: ClusterMap | undefined;
   private readonly known = new Map<number, PeerClient>();
 
-  private constructor(
-    readonly live: LiveConfig,
-    readonly secret: PeerSecret,
-    readonly local: LocalNode,
-  ) {
+  readonly live: LiveConfig;
+  readonly secret: PeerSecret;
+  readonly local: LocalNode;
+  readonly tls: LiveTls;
+
+  private constructor({ live, secret, local, tls }: Pick<ClusterMember, 'live' | 'secret' | 'local' | 'tls'>) {
+    this.live = live;
+    this.secret = secret;
+    this.local = local;
+    this.tls = tls;
     this.newest = ClusterFile.peek(this.config.storage_directory);
     if (local.map !== undefined) this.learn(local.map);
     local.onMap((map) => this.learn(map));
   }
 
   static async open(config: AppConfig, secret: PeerSecret, signal: AbortSignal): Promise<ClusterMember> {
+    const tls = LiveTls.read(config);
     const local = await LocalNode.open(localNodeOptions(config), signal);
-    return new ClusterMember(new LiveConfig(config), secret, local);
+    return new ClusterMember({ live: new LiveConfig(config), secret, local, tls });
   }
 
   get config(): AppConfig {
@@ -44,7 +56,7 @@ export class ClusterMember {
     const { peers, limits } = this.config;
     for (const [at, origin] of peers.entries())
       if (at + 1 !== this.number && !this.known.has(at + 1))
-        this.known.set(at + 1, new PeerClient({ origin, secret: this.secret, limits }));
+        this.known.set(at + 1, new PeerClient({ origin, secret: this.secret, limits, tls: this.tls }));
     return this.known;
   }
 
@@ -56,7 +68,9 @@ export class ClusterMember {
     try {
       const after = rereadConfig(this.config);
       planReload(this.config, after, this.map?.nodes ?? []);
+      const takeCertificates = this.tls.prepare();
       this.live.replace(after);
+      takeCertificates();
       this.logger.log({ nodes: after.node_count, redundancy: after.redundancy_count }, 'the configuration was read anew');
     } catch (error) {
       this.logger.error({ err: error }, 'the configuration was not taken over');
@@ -109,17 +123,30 @@ export class ClusterMember {
   async hearAll(signal: AbortSignal): Promise<ReadonlyMap<number, PeerHello>> {
     const answers = new Map<number, PeerHello>();
     const asking = [...this.clients.keys()].map(async (number) => {
-      answers.set(number, await this.hear(number, signal));
+      try {
+        answers.set(number, await this.hear(number, signal));
+      } catch (error) {
+        this.unheard(number, error);
+      }
     });
-    for (const { status, reason } of (await Promise.allSettled(asking)) as { status: string; reason?: unknown }[])
-      if (status === 'rejected') this.logger.debug({ err: reason }, 'a peer did not answer');
+    await Promise.all(asking);
     signal.throwIfAborted();
     return answers;
+  }
+
+  /** A peer that does not answer may just be starting; one with a wrong certificate has to be looked at. */
+  private unheard(number: number, error: unknown): void {
+    const isStrange = error instanceof NodeError && isTlsTrouble(errorCode(error.cause) ?? '');
+    if (isStrange && !this.mistrusted.has(number)) this.logger.warn({ node: number, err: error }, 'a peer cannot be trusted');
+    else this.logger.debug({ node: number, err: error }, 'a peer did not answer');
+    if (isStrange) this.mistrusted.add(number);
+    else this.mistrusted.delete(number);
   }
 
   /** Lets go of the node and the connections; safe to call twice. */
   async close(): Promise<void> {
     this.listeners.clear();
+    this.tls.close();
     await Promise.all([...this.clients.values()].map((client) => client.close()));
     await this.local.close();
   }

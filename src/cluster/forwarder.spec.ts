@@ -12,6 +12,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { LiveTls } from '../config/live-tls.js';
 import { newRun } from '../nodes/peer/peer-hello.js';
 import { FORWARD_HEADER, ForwardProof, OTHER_RUN_HEADER } from './forward-proof.js';
 import { Forwarder } from './forwarder.js';
@@ -44,7 +45,7 @@ beforeEach(async () => {
   gateway = await listen((asked, response) => answer(asked, response));
   relearned = undefined;
   const relearn = () => Promise.resolve(relearned === undefined ? undefined : { origin: urls.gateway, run: relearned });
-  forwarder = new Forwarder({ number: 2, proof, silenceMsMax: SILENCE_MS, relearn });
+  forwarder = new Forwarder({ number: 2, proof, tls: LiveTls.none(), silenceMsMax: SILENCE_MS, relearn });
   peer = await listen((asked, response) => forwarder.forward({ origin: urls.gateway, run: RUN }, { request: asked, response }));
   urls = { gateway: urlOf(gateway), peer: urlOf(peer) };
 });

@@ -1,7 +1,10 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as beginRequest, type ServerResponse } from 'node:http';
+import { Agent as TlsAgent, request as beginTlsRequest } from 'node:https';
 import { finished, pipeline } from 'node:stream';
 import { DomainError, errorCode } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
+import { isTlsTrouble } from '../http/tls-trouble.js';
+import type { LiveTls } from '../config/live-tls.js';
 import { requestIdOf } from '../http/request-log.js';
 import { FORWARD_HEADER, OTHER_RUN_HEADER, type ForwardProof } from './forward-proof.js';
 
@@ -9,6 +12,8 @@ export interface ForwarderOptions {
   /** The number of this node. */
   readonly number: number;
   readonly proof: ForwardProof;
+  /** By what a gateway is known that speaks HTTPS. */
+  readonly tls: LiveTls;
   /** Time for which the gateway may stay silent. */
   readonly silenceMsMax: number;
   /** Asks anew who holds the index; undefined if nobody does who can be asked. */
@@ -63,6 +68,8 @@ const NOT_REACHED: ReadonlySet<string> = new Set([
  */
 export class Forwarder {
   private readonly agent = new Agent({ keepAlive: true, scheduling: 'lifo' });
+  // A session that was kept would be resumed without another look at the certificate.
+  private readonly tlsAgent = new TlsAgent({ keepAlive: true, scheduling: 'lifo', maxCachedSessions: 0 });
 
   constructor(private readonly options: ForwarderOptions) {}
 
@@ -72,6 +79,7 @@ export class Forwarder {
 
   close(): void {
     this.agent.destroy();
+    this.tlsAgent.destroy();
   }
 
   private send(target: ForwardTarget, exchange: Exchanged, attempt: number): void {
@@ -116,7 +124,7 @@ export class Forwarder {
   }
 
   private begin({ origin, run }: ForwardTarget, request: IncomingMessage): ClientRequest {
-    const { number, proof, silenceMsMax } = this.options;
+    const { number, proof, tls, silenceMsMax } = this.options;
     const { hostname, port, protocol, host } = new URL(origin);
     const headers = [
       ...endToEnd(request),
@@ -127,15 +135,20 @@ export class Forwarder {
     ];
     if (request.headers.host === undefined) headers.push('Host', host);
     if (request.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
-    return beginRequest({
-      agent: this.agent,
-      protocol,
+    const options = {
       host: hostname.replace(/^\[|\]$/g, ''),
-      port: port === '' ? 80 : Number(port),
       method: request.method,
       path: request.url,
       headers,
       timeout: silenceMsMax,
+    };
+    if (protocol !== 'https:') return beginRequest({ ...options, agent: this.agent, port: port === '' ? 80 : Number(port) });
+    const { client: secureContext } = tls;
+    return beginTlsRequest({
+      ...options,
+      agent: this.tlsAgent,
+      port: port === '' ? 443 : Number(port),
+      ...(secureContext === undefined ? {} : { secureContext }),
     });
   }
 }
@@ -185,7 +198,8 @@ function relay(answer: IncomingMessage, upstream: ClientRequest, { request, resp
 
 function giveUp(cause: unknown, exchange: Exchanged): void {
   exchange.response.setHeader('X-Request-Id', requestIdOf(exchange.request));
-  const isUntouched = NOT_REACHED.has(errorCode(cause) ?? '');
+  const code = errorCode(cause) ?? '';
+  const isUntouched = NOT_REACHED.has(code) || isTlsTrouble(code);
   const error = isUntouched
     ? new DomainError('gateway-unavailable', 'the process that holds the index cannot be reached', { cause })
     : new DomainError('gateway-lost', 'the process that holds the index did not answer: a change may have happened or not', {

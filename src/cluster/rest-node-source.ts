@@ -1,5 +1,6 @@
 import type { AppConfig } from '../config/app-config.js';
 import type { ClusterFile } from '../config/cluster-file.js';
+import type { LiveTls } from '../config/live-tls.js';
 import { DeadlineStorageNode } from '../nodes/deadline.storage-node.js';
 import { FolderStorageNode } from '../nodes/folder/folder.storage-node.js';
 import { folderOptions } from '../nodes/folder-options.js';
@@ -13,6 +14,7 @@ export class RestNodeSource extends NodeSource {
   constructor(
     private readonly config: AppConfig,
     private readonly secret: PeerSecret,
+    private readonly tls: LiveTls,
   ) {
     super();
   }
@@ -42,7 +44,7 @@ export class RestNodeSource extends NodeSource {
       return new FolderStorageNode({ ...folderOptions(number, config, cluster), readOnly: true });
     const { nodeId } = cluster.node(number);
     const { clusterId, map } = cluster;
-    const peer = new PeerStorageNode({ number, origin, secret, clusterId, nodeId, term: () => map.term, limits });
+    const peer = new PeerStorageNode({ number, origin, secret, clusterId, nodeId, term: () => map.term, limits, tls: this.tls });
     return new DeadlineStorageNode(peer, limits.node_call_ms_max);
   }
 }

@@ -1,6 +1,7 @@
 import { DomainError } from '../common/errors.js';
 import type { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
+import { LiveTls } from '../config/live-tls.js';
 import type { ClusterParts } from '../nodes/cluster-parts.js';
 import { PeerSecret } from '../nodes/peer/peer-secret.js';
 import { openSecret } from './cluster-secret.js';
@@ -26,7 +27,7 @@ export function openStoreAtRest(config: AppConfig): StoreAtRest {
           (map === undefined ? '' : `, which is node ${map.gateway}`),
       );
     }
-    const source = new RestNodeSource(config, PeerSecret.of(openSecret(config)));
+    const source = new RestNodeSource(config, PeerSecret.of(openSecret(config)), LiveTls.read(config));
     return { parts: { file: ClusterFile.of(directory, map), source }, close: () => lock.release() };
   } catch (error) {
     lock.release();

@@ -11,10 +11,10 @@ export type VersionId = Branded<'VersionId'>;
 export type ClusterId = Branded<'ClusterId'>;
 /** The id of one node, for ever: a replaced disk is another node. */
 export type NodeId = Branded<'NodeId'>;
-/** Whose a file is: {@link STORE_OWNER}, the id of an account (a UUIDv7), or `system:<collection>` for documents. */
+/** Whose a file is: the UUIDv7 of an account, {@link STORE_OWNER}, or `system:` and the name of a collection of documents. */
 export type OwnerId = Branded<'OwnerId'>;
 
-/** The owner of everything where there are no accounts. */
+/** The owner of everything in a store that has no accounts. */
 export const STORE_OWNER = 'store' as OwnerId;
 
 export type AnyId = FileId | VersionId | ClusterId | NodeId;

@@ -29,6 +29,24 @@ export class MetadataConfig {
   readonly directory!: string | null;
 }
 
+/** Where the certificates lie. */
+export class TlsConfig {
+  /** Of this process, and those between it and its authority, in PEM. */
+  @IsString()
+  @MinLength(1)
+  readonly certificate!: string;
+
+  @IsString()
+  @MinLength(1)
+  readonly key!: string;
+
+  /** The authorities by which peers are known; null: those of the system. */
+  @ValidateIf((config: TlsConfig) => config.ca !== null)
+  @IsString()
+  @MinLength(1)
+  readonly ca!: string | null;
+}
+
 /**
  * The configuration as the whole program sees it: checked, complete and frozen. The keys are those of the configuration file, which is
  * why they are in snake_case. Paths are absolute.
@@ -85,6 +103,13 @@ export class AppConfig {
   @MinLength(32)
   readonly cluster_secret!: string | null;
 
+  /** With it the server speaks HTTPS, and nothing else. */
+  @ValidateIf((config: AppConfig) => config.tls !== null)
+  @IsObject()
+  @ValidateNested()
+  @Type(() => TlsConfig)
+  readonly tls!: TlsConfig | null;
+
   /** Seconds for which a node is down before what lay on it is restored elsewhere. */
   @IsInt()
   @Min(0)
@@ -105,6 +130,11 @@ export class AppConfig {
   @ValidateNested()
   @Type(() => MetadataConfig)
   readonly metadata!: MetadataConfig;
+
+  /** Which calls go on record: what changes something, or all; null: what changes something, once there are accounts. */
+  @ValidateIf((config: AppConfig) => config.audit !== null)
+  @IsIn(['changes', 'all', 'off'])
+  readonly audit!: 'changes' | 'all' | 'off' | null;
 
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   readonly log_level!: string;

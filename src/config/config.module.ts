@@ -7,6 +7,7 @@ import { ProcessLock } from '../common/process-lock.js';
 import { AppConfig } from './app-config.js';
 import { ClusterFile } from './cluster-file.js';
 import { LiveConfig } from './live-config.js';
+import { LiveTls } from './live-tls.js';
 
 const OPENED_HERE: Provider[] = [
   // Before anything of the storage is read or made; held until the process ends, however it ends.
@@ -21,8 +22,15 @@ const OPENED_HERE: Provider[] = [
 /** Makes the configuration and the cluster's identity injectable everywhere. */
 @Module({})
 export class ConfigModule {
-  /** @param opened of a process that has the lock and the file already */
-  static forRoot(config: AppConfig, opened?: { readonly file: ClusterFile; readonly live?: LiveConfig }): DynamicModule {
+  /**
+   * @param opened of a process that has the lock and the file already
+   * @param tls of the server of this process
+   */
+  static forRoot(
+    config: AppConfig,
+    opened?: { readonly file: ClusterFile; readonly live?: LiveConfig },
+    tls = LiveTls.none(),
+  ): DynamicModule {
     return {
       module: ConfigModule,
       global: true,
@@ -34,9 +42,10 @@ export class ConfigModule {
           inject: [ConfigService],
         },
         { provide: LiveConfig, useFactory: (loaded: AppConfig) => opened?.live ?? new LiveConfig(loaded), inject: [AppConfig] },
+        { provide: LiveTls, useValue: tls },
         ...(opened === undefined ? OPENED_HERE : [{ provide: ClusterFile, useValue: opened.file }]),
       ],
-      exports: [AppConfig, ClusterFile, LiveConfig],
+      exports: [AppConfig, ClusterFile, LiveConfig, LiveTls],
     };
   }
 }

@@ -92,6 +92,12 @@ export const LIMITS = {
   compact_rest_ms: 10_000,
   /** Bytes that compaction may move on one node in a second. */
   compact_bytes_per_second: 32 * MiB,
+  /** Bytes of a file of the audit log; the next one is begun when it is full. */
+  audit_file_bytes_max: 64 * MiB,
+  /** Files of it that are kept. */
+  audit_files_max: 16,
+  /** Lines of it that wait for the disk; more are dropped and counted. */
+  audit_lines_waiting_max: 16_384,
   /** Age at which what no file needs counts as left behind; before that it may belong to an upload that is on its way. */
   orphan_grace_ms: 3_600_000,
   /** Pause between two walks over the nodes for shards that belong to nothing. */

@@ -9,6 +9,7 @@ import { type ConfigSources, loadConfig } from './load-config.js';
 const DEFAULTS = join(process.cwd(), 'config', 'default.json');
 const FOUR = [0, 1, 2, 3].map((at) => `http://127.0.0.1:${5000 + at}`);
 
+const TLS = { tls: { certificate: 'a.pem', key: '/keys/a.key' } };
 const SECRET = 'a secret that is long enough for it';
 
 let directory: string;
@@ -55,6 +56,14 @@ describe('loadConfig', () => {
   it('takes the five keys of the original system as they were written', () => {
     const original = { storage_directory: './data', node_count: 4, size_per_slice: 1024, redundancy_count: 1, peers: FOUR };
     expect(load(original)).toMatchObject({ ...original, storage_directory: join(directory, 'data'), port: 5000 });
+  });
+
+  it('takes the files of tls from the place of the configuration, and peers that speak it', () => {
+    const tls = { certificate: join(directory, 'a.pem'), key: '/keys/a.key', ca: null };
+    expect(load(TLS).tls).toEqual(tls);
+    const environment = { DCLOUD_TLS: '{"certificate":"/c","key":"/k","ca":"/a"}' };
+    expect(load(TLS, { environment }).tls).toEqual({ certificate: '/c', key: '/k', ca: '/a' });
+    expect(load({ ...TLS, peers: ['https://localhost'], node_count: 1, redundancy_count: 0 })).toMatchObject({ tls, port: 443 });
   });
 
   it('lets the environment override the file and the flags override both', () => {
@@ -151,6 +160,11 @@ describe('loadConfig', () => {
     [{ peers: ['here'], node_count: 1, redundancy_count: 0 }, /^peers has "here".*http:\/\/host:port/],
     [{ peers: ['ftp://127.0.0.1'], node_count: 1, redundancy_count: 0 }, /^peers has "ftp/],
     [{ peers: ['https://127.0.0.1'], node_count: 1, redundancy_count: 0 }, /^peers has "https.*http:\/\/host:port/],
+    [{ peers: ['http://127.0.0.1'], ...TLS, node_count: 1, redundancy_count: 0 }, /^peers has "http:.*https:\/\/host:port, for/],
+    [{ tls: {} }, /^tls\.\w+ is undefined/],
+    [{ tls: 'on' }, /^tls is "on"/],
+    [{ tls: { certificate: 'a', key: 'b', pfx: 'c' } }, /^tls\.pfx is unknown/],
+    [{ audit: 'some' }, /^audit is "some"/],
     [{ peers: ['http://127.0.0.1/path'], node_count: 1, redundancy_count: 0 }, /^peers has/],
     [{ peers: ['http://example.org:5000'], node_count: 1, redundancy_count: 0 }, /^peers has.*loopback/],
     [{ limits: { bodies: 1 } }, /^limits\.bodies is unknown/],

@@ -25,6 +25,8 @@ export interface ConfigSources {
 const PREFIX = 'DCLOUD_';
 /** Variables with our prefix that are no key of the configuration. */
 const RESERVED = new Set(['DCLOUD_CONFIG', 'DCLOUD_TOKEN', 'DCLOUD_URL']);
+/** Keys that are objects although their default is null. */
+const OBJECTS = new Set(['tls']);
 /** Values that must not be repeated in a message. */
 const SECRET = new Set(['cluster_secret']);
 
@@ -42,6 +44,7 @@ export function loadConfig(sources: ConfigSources): AppConfig {
   const given = { ...file, ...overrides };
   const merged: Json = { ...defaults, ...given };
   if (isObject(given['metadata'])) merged['metadata'] = { ...(defaults['metadata'] as Json), ...given['metadata'] };
+  if (isObject(given['tls'])) merged['tls'] = { ca: null, ...given['tls'] };
   merged['limits'] = mergeLimits(merged['limits']);
 
   const config = plainToInstance(AppConfig, merged);
@@ -105,7 +108,7 @@ function fromEnvironment(environment: ConfigSources['environment'], defaults: Js
     if (!name.startsWith(PREFIX) || RESERVED.has(name) || text === undefined) continue;
     const key = name.slice(PREFIX.length).toLowerCase();
     if (!Object.hasOwn(defaults, key)) refuse(`the environment variable ${name} overrides no key: there is no ${key}`);
-    const isText = typeof defaults[key] === 'string' || defaults[key] === null;
+    const isText = typeof defaults[key] === 'string' || (defaults[key] === null && !OBJECTS.has(key));
     found[key] = isText ? text : parseVariable(name, text);
   }
   return found;
@@ -159,12 +162,14 @@ function checkListen({ listen, peers, cluster_secret: secret }: AppConfig): void
     refuse(`listen is "${listen}": an address other than loopback needs a cluster_secret, by which peers prove themselves`);
 }
 
-function checkPeers({ peers, cluster_secret: secret }: AppConfig, nodes: number): void {
+function checkPeers({ peers, tls, cluster_secret: secret }: AppConfig, nodes: number): void {
+  const scheme = tls === null ? 'http:' : 'https:';
   if (peers.length !== nodes) refuse(`peers has ${peers.length} entries: it must have node_count (${nodes})`);
   const addresses = peers.map((peer) => {
     const url = URL.parse(peer);
-    if (url?.protocol !== 'http:' || url.pathname !== '/' || url.search !== '' || url.username !== '') {
-      return refuse(`peers has ${JSON.stringify(peer)}: it must be like http://host:port`);
+    if (url?.protocol !== scheme || url.pathname !== '/' || url.search !== '' || url.username !== '') {
+      const why = tls === null ? '' : ', for with tls all peers speak HTTPS';
+      return refuse(`peers has ${JSON.stringify(peer)}: it must be like ${scheme}//host:port${why}`);
     }
     if (secret === null && !isLoopback(hostOf(url)))
       refuse(`peers has "${peer}", which is not loopback: set cluster_secret, the same for all peers`);
@@ -205,20 +210,27 @@ function nodeAt(peers: readonly string[], port: number): number {
   );
 }
 
-function peerPort({ port }: URL): number {
-  return port === '' ? 80 : Number(port);
+function peerPort({ port, protocol }: URL): number {
+  if (port !== '') return Number(port);
+  return protocol === 'https:' ? 443 : 80;
 }
 
 function resolvePaths(
   config: AppConfig,
   baseOf: (key: string) => string,
-): Pick<AppConfig, 'storage_directory' | 'key_ring' | 'metadata'> {
+): Pick<AppConfig, 'storage_directory' | 'key_ring' | 'metadata' | 'tls'> {
   const storage = resolve(baseOf('storage_directory'), config.storage_directory);
   const { driver, directory } = config.metadata;
+  const { tls } = config;
+  const ofTls = (path: string): string => resolve(baseOf('tls'), path);
   return {
     storage_directory: storage,
     key_ring: config.key_ring === null ? join(storage, 'key-ring.json') : resolve(baseOf('key_ring'), config.key_ring),
     metadata: { driver, directory: directory === null ? join(storage, 'index') : resolve(baseOf('metadata'), directory) },
+    tls:
+      tls === null
+        ? null
+        : { certificate: ofTls(tls.certificate), key: ofTls(tls.key), ca: tls.ca === null ? null : ofTls(tls.ca) },
   };
 }
 

@@ -35,6 +35,7 @@ export class FileReceiver {
       exchange.json(200, file);
       return;
     }
+    exchange.made(file.id);
     exchange.header('Location', `/files/${file.id}`);
     exchange.json(201, file);
   }

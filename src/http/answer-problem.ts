@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
 import { problemOf, retryAfterOf } from './problem.js';
+import { noteOf } from './request-note.js';
 
 const logger = new Logger('ProblemFilter');
 
@@ -17,6 +18,8 @@ interface Pair {
 export function answerProblem(error: unknown, { request, response }: Pair): void {
   const answer = problemOf(error);
   if (answer.status >= 500) logger.error({ err: error, code: answer.code }, 'a request failed');
+  const note = noteOf(response);
+  if (note !== undefined) note.code = answer.code;
   if (!mayAnswerError({ request, response })) return;
   const retryAfter = retryAfterOf(error, answer);
   if (retryAfter !== undefined) response.setHeader('Retry-After', retryAfter);

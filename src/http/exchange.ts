@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { noteOf } from './request-note.js';
 import { requestSignal } from './request-signal.js';
 
 /** Bodies up to this size go out in one string with their head: one plain write, where a head and a buffer take a gathering one. */
@@ -21,6 +22,12 @@ export class Exchange {
   ) {
     this.head = requestId === undefined ? [] : ['X-Request-Id', requestId];
     this.signal = requestSignal(request, response);
+  }
+
+  /** Says what the request made, for who keeps a record of requests. */
+  made(id: string): void {
+    const note = noteOf(this.response);
+    if (note !== undefined) note.id = id;
   }
 
   /** Adds a header to the answer, which must not have it yet. */

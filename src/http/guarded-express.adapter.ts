@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import { ExpressAdapter } from '@nestjs/platform-express';
 import express from 'express';
 import type { Limits } from '../config/limits.js';
+import type { LiveTls } from '../config/live-tls.js';
 import { createGuardedServer, endConnections } from './guarded-server.js';
 import { strictQuery } from './strict-query.js';
 
@@ -12,7 +13,10 @@ export type DirectHandler = (request: IncomingMessage, response: ServerResponse)
 export class GuardedExpressAdapter extends ExpressAdapter {
   private direct: DirectHandler = (request, response) => this.answerByExpress(request, response);
 
-  constructor(private readonly limits: Limits) {
+  constructor(
+    private readonly limits: Limits,
+    private readonly tls: LiveTls,
+  ) {
     const app = express();
     app.disable('x-powered-by');
     app.disable('etag'); // it would digest every JSON answer, which costs a third of the requests per second
@@ -21,7 +25,7 @@ export class GuardedExpressAdapter extends ExpressAdapter {
   }
 
   override initHttpServer(): void {
-    this.httpServer = createGuardedServer(this.limits, (request, response) => this.answer(request, response));
+    this.httpServer = createGuardedServer(this.limits, (request, response) => this.answer(request, response), this.tls);
   }
 
   /** Answers a request, whichever server it came by. */

@@ -1,7 +1,10 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { errorCode, type ErrorCode } from '../common/errors.js';
 import type { Limits } from '../config/limits.js';
+import type { LiveTls } from '../config/live-tls.js';
 import { problem } from './problem.js';
 
 /** How often Node.js looks for connections that are too slow, in milliseconds; its default would let them live for half a minute longer. */
@@ -12,11 +15,26 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
 };
 
-/** An HTTP server that bounds what a connection may do before a request reaches the program. */
-export function createGuardedServer(limits: Limits, answer: RequestListener): Server {
+/** An HTTP server that bounds what a connection may do before a request reaches the program. It speaks TLS and nothing else if it is to. */
+export function createGuardedServer(limits: Limits, answer: RequestListener, tls: LiveTls): Server {
   const { header_bytes_max: maxHeaderSize } = limits;
   const options = { maxHeaderSize, connectionsCheckingInterval: CONNECTION_CHECK_MS, optimizeEmptyRequests: true };
-  return guard(createServer(options, answer), limits);
+  if (tls.server === undefined) return guard(createServer(options, answer), limits);
+  // Over the plain connection Node.js counts the time of the handshake; that for the headers begins behind it.
+  const server = createTlsServer({ ...options, ...tls.server, handshakeTimeout: limits.headers_ms_max }, answer);
+  // Node.js would take these for errors of HTTP, and there is no HTTP yet: what could be answered would not be understood.
+  server.removeAllListeners('tlsClientError').on('tlsClientError', (_error, socket) => socket.destroy());
+  const end = tls.onChange(() => {
+    if (tls.server !== undefined) server.setSecureContext(tls.server);
+  });
+  server.once('close', end);
+  return guard(server, limits);
+}
+
+/** Where a server listens. */
+export function urlOf(server: Server, { scheme }: LiveTls): string {
+  const { address, family, port } = server.address() as AddressInfo;
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 /** Connections that still have an answer to come end with it, instead of keeping the process waiting for a next request. */

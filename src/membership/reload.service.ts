@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
 import type { AppConfig } from '../config/app-config.js';
 import { configFilesOf, rereadConfig } from '../config/load-config.js';
+import { LiveTls } from '../config/live-tls.js';
 import { planReload } from '../config/reload-plan.js';
 import { AlignmentService } from './alignment.service.js';
 import { MembershipService } from './membership.service.js';
@@ -22,6 +23,7 @@ export class ReloadService {
   constructor(
     private readonly service: MembershipService,
     private readonly alignment: AlignmentService,
+    private readonly tls: LiveTls,
   ) {}
 
   /** Reads the configuration anew, from where it came from. @throws DomainError `reload-refused`, `not-enough-nodes`; then nothing was changed */
@@ -37,12 +39,14 @@ export class ReloadService {
   private async takeOver(): Promise<ReloadReport> {
     const { live, cluster, registry } = this.service.membership;
     const before = live.current;
-    const after = this.read(before);
+    const after = this.read(before, () => rereadConfig(before));
     const { nodeCount, redundancy } = planReload(before, after, cluster.map.nodes);
+    const takeCertificates = this.read(before, () => this.tls.prepare());
     // Before a file is stored with fewer copies, nobody relies on more.
     const isLower = redundancy < (cluster.map.redundancy ?? before.redundancy_count);
     const added = await this.service.agree({ nodeCount, ...(isLower ? { redundancy } : {}) });
     live.replace(after);
+    takeCertificates();
     for (const number of cluster.members) {
       // One that could not be made the last time is tried again.
       if (registry.has(number) && cluster.node(number).ready) continue;
@@ -59,12 +63,13 @@ export class ReloadService {
   }
 
   /** What a caller hears of it does not name paths of the server; the log does. */
-  private read(before: AppConfig): AppConfig {
+  private read<Result>(before: AppConfig, work: () => Result): Result {
     try {
-      return rereadConfig(before);
+      return work();
     } catch (cause) {
       if (!(cause instanceof DomainError)) throw cause;
-      const detail = configFilesOf(before).reduce((text, path) => text.replaceAll(path, 'of the configuration'), cause.detail);
+      const paths = [...configFilesOf(before), ...this.tls.paths];
+      const detail = paths.reduce((text, path) => text.replaceAll(path, 'of the configuration'), cause.detail);
       throw new DomainError('reload-refused', detail, { cause });
     }
   }

@@ -146,7 +146,7 @@ describe('RebuildService', () => {
     });
     try {
       const damage = await Array.fromAsync(index.damage(NEVER));
-      expect(damage.map(({ node, shard }) => [node, shard?.versionId])).toEqual([[other, file.versionId]]);
+      expect(damage.map(({ node, shard }) => [node, shard.versionId])).toEqual([[other, file.versionId]]);
     } finally {
       await index.close();
     }

@@ -38,7 +38,7 @@ let admin: Account;
 
 function requestWith(token: string): IncomingMessage {
   const request = new IncomingMessage(new Socket());
-  request.headers['authorization'] = `Bearer ${token}`;
+  request.headers.authorization = `Bearer ${token}`;
   return request;
 }
 

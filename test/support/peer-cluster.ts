@@ -24,6 +24,8 @@ export interface PeerClusterOptions {
   readonly directory?: string;
   /** Called before process `i` is started for the first time, with the folder that its node will have and that is not there yet. */
   readonly prepare?: (i: number, nodeFolder: string) => Promise<void>;
+  /** How they are spoken to; with `https` their configuration has `tls`, and this process trusts their certificates. */
+  readonly scheme?: 'http' | 'https';
   /** All processes use one storage directory; else each has its own. */
   readonly shared?: boolean;
   /** Numbers of the processes in the order in which they are started; the others are not. All at once if absent. */
@@ -95,7 +97,7 @@ export class PeerCluster {
   }
 
   url(i: number): string {
-    return `http://127.0.0.1:${this.member(i).port}`;
+    return `${this.options.scheme ?? 'http'}://127.0.0.1:${this.member(i).port}`;
   }
 
   /** The process of a node, as it was started last. */

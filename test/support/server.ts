@@ -54,7 +54,7 @@ export class TestServer {
       }, START_MS_MAX);
       const see = (chunk: Buffer): void => {
         output += chunk.toString();
-        const found = /listens on (http:\S+)/.exec(output)?.[1];
+        const found = /listens on (https?:\S+)/.exec(output)?.[1];
         if (found === undefined) return;
         clearTimeout(timer);
         resolve(found);

@@ -3,19 +3,23 @@ import { Pool, type Dispatcher } from 'undici';
 import { within } from '../../common/within.js';
 import type { ClusterId, NodeId } from '../../common/ids.js';
 import type { Limits } from '../../config/limits.js';
+import type { LiveTls } from '../../config/live-tls.js';
 import { NodeError } from '../storage-node.js';
 import { CallLimit } from './call-limit.js';
 import { refusalOf, troubleOf } from './peer-failures.js';
 import { FRAME_BYTES_MAX, FrameOpener, OtherRunError } from './peer-frames.js';
+import { tlsConnector } from './tls-connector.js';
 import { parseHello, type PeerHello } from './peer-hello.js';
 import { digestOf, proveRequest, type PeerClaim } from './peer-proof.js';
 import type { PeerSecret } from './peer-secret.js';
 
 export interface PeerConnectionOptions {
-  /** Where the process listens, like `http://127.0.0.1:5001`. */
+  /** Where the process listens, like `http://127.0.0.1:5001` or `https://storage-2:5000`. */
   readonly origin: string;
   readonly secret: PeerSecret;
   readonly limits: Limits;
+  /** By what the peer is known, if it speaks HTTPS. */
+  readonly tls?: LiveTls;
 }
 
 /** One call. What it is addressed to is a part of what is proved. */
@@ -54,12 +58,12 @@ export class PeerConnection {
     private readonly options: PeerConnectionOptions,
     private readonly accept: (hello: PeerHello) => void = () => undefined,
   ) {
-    const { origin, limits } = options;
+    const { origin, limits, tls } = options;
     this.greetMsMax = Math.min(limits.node_call_ms_max, GREET_PROBES * limits.probe_ms_max);
     this.pool = new Pool(origin, {
       connections: limits.peer_connections_max,
       pipelining: 1,
-      connect: { timeout: this.greetMsMax },
+      connect: tls?.client === undefined ? { timeout: this.greetMsMax } : tlsConnector(tls, this.greetMsMax),
       headersTimeout: limits.node_call_ms_max,
       bodyTimeout: limits.node_call_ms_max,
       maxHeaderSize: limits.header_bytes_max,

@@ -1,4 +1,5 @@
 import { errorCode } from '../../common/errors.js';
+import { isTlsTrouble } from '../../http/tls-trouble.js';
 import { NodeError } from '../storage-node.js';
 import { OtherRunError } from './peer-frames.js';
 
@@ -23,8 +24,13 @@ const WORDS: Readonly<Record<string, string>> = {
 export function troubleOf(error: unknown): Error {
   if (error instanceof NodeError || error instanceof OtherRunError) return error;
   const code = errorCode(error) ?? '';
-  const words = WORDS[code] ?? (code.startsWith('HPE_') ? 'it does not speak HTTP' : `the call failed (${code || 'no code'})`);
-  return new NodeError('unavailable', words, { cause: error });
+  return new NodeError('unavailable', WORDS[code] ?? wordsOf(code), { cause: error });
+}
+
+function wordsOf(code: string): string {
+  if (isTlsTrouble(code)) return `its certificate is not one of that host by an authority in tls.ca (${code})`;
+  if (code.startsWith('ERR_SSL_') || code === 'EPROTO') return `it does not speak TLS as it should (${code})`;
+  return code.startsWith('HPE_') ? 'it does not speak HTTP' : `the call failed (${code || 'no code'})`;
 }
 
 /** What a status other than 200 means. Nothing of such an answer is proved, so nothing but the status and the date is looked at. */
