@@ -67,10 +67,10 @@ const aliceOpened = await bundles.openBundle(aliceBundle);
 const aliceNext = await keyChange.changeIdentity(master, { identity: alice, bundle: aliceOpened });
 const bobSeeds = identities.newIdentitySeeds();
 const bob = await identities.identityOf(bobSeeds, { accountId: BOB, version: 1 });
-const bobBundle = await bundles.makeBundle(bob, 'Bøb');
+const bobBundle = await bundles.makeBundle(bob, 'bøb');
 const bobOpened = await bundles.openBundle(bobBundle);
 const pins = new pinned.Pins();
-pins.meet([bobOpened]);
+pins.meet([bobOpened], { accountId: BOB });
 pins.verify(bobOpened);
 await freeze('identity', {
   masterKey: master.key,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CONTENT_DEFENCES } from './e2ee-defences/content-defences.ts';
-import { IDENTITY_DEFENCES, KEY_DEFENCES } from './e2ee-defences/key-defences.ts';
+import { IDENTITY_DEFENCES, KEY_DEFENCES, LOGIN_DEFENCES } from './e2ee-defences/key-defences.ts';
 import type { Edit, Mutation } from './e2ee-defences/mutation.ts';
 import { SHARING_DEFENCES } from './e2ee-defences/sharing-defences.ts';
 import { TREE_DEFENCES } from './e2ee-defences/tree-defences.ts';
@@ -15,7 +15,7 @@ import { TREE_DEFENCES } from './e2ee-defences/tree-defences.ts';
  */
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const COPIED = ['src', 'test', 'package.json', 'jest.config.mjs', 'tsconfig.json'];
-const MUTATIONS = [KEY_DEFENCES, IDENTITY_DEFENCES, CONTENT_DEFENCES, TREE_DEFENCES, SHARING_DEFENCES].flat();
+const MUTATIONS = [KEY_DEFENCES, LOGIN_DEFENCES, IDENTITY_DEFENCES, CONTENT_DEFENCES, TREE_DEFENCES, SHARING_DEFENCES].flat();
 const JEST_MS_MAX = 120_000;
 
 interface Verdict {
@@ -33,7 +33,8 @@ async function makeCopy(): Promise<string> {
 async function runTest(copy: string, { spec, test }: Pick<Mutation, 'spec' | 'test'>): Promise<Verdict> {
   const report = join(copy, 'report.json');
   const jest = join(copy, 'node_modules/jest/bin/jest.js');
-  const args = [jest, '--selectProjects', 'attacks', '--json', '--outputFile', report, '-t', test, spec];
+  const project = spec.startsWith('src/') ? 'unit' : 'attacks';
+  const args = [jest, '--selectProjects', project, '--json', '--outputFile', report, '-t', test, spec];
   const child = spawn(process.execPath, args, { cwd: copy, stdio: 'ignore', timeout: JEST_MS_MAX });
   await new Promise((resolve, reject) => child.once('error', reject).once('exit', resolve));
   const { numFailedTests, numPassedTests, numRuntimeErrorTestSuites } = JSON.parse(await readFile(report, 'utf8')) as Record<

@@ -80,11 +80,17 @@ export const CONTENT_DEFENCES: readonly Mutation[] = [
     '15 memory of what was seen',
     {
       file: 'src/sdk/succession.ts',
-      defence: "  if (isOlder || isFork || isOfOtherPast) throw new SdkError('rolled-back');\n",
+      defence: "  if (isOlder || isFork || isOfOtherPast || isDatedBack) throw new SdkError('rolled-back');\n",
       without: '',
     },
     CONTENT,
     'attack 15: .* what was seen',
+  ),
+  one(
+    '15 keys of an earlier generation',
+    { file: 'src/sdk/succession.ts', defence: 'isUnderOlderKeys(seen, state) || ', without: '' },
+    CONTENT,
+    'attack 15: .* nothing goes on under keys',
   ),
   one('15 signature of a manifest', MANIFEST_SIGNATURE, CONTENT, 'attack 15: .* a reader cannot'),
   one(

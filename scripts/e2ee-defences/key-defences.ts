@@ -1,6 +1,7 @@
 import { one, type Mutation } from './mutation.ts';
 
 const KEYS = 'test/attacks/keys.spec.ts';
+const LOGIN = 'src/sdk/opaque-login.spec.ts';
 const IDENTITY = 'test/attacks/identity.spec.ts';
 
 export const KEY_DEFENCES: readonly Mutation[] = [
@@ -16,7 +17,7 @@ export const KEY_DEFENCES: readonly Mutation[] = [
   ),
   one(
     '4 floor of the password’s cost',
-    { file: 'src/sdk/password-cost.ts', defence: "  if (isWeak) throw new SdkError('weak-password-cost');\n", without: '' },
+    { file: 'src/sdk/password-cost.ts', defence: "  if (!isStrong) throw new SdkError('weak-password-cost');\n", without: '' },
     KEYS,
     'attack 4:',
   ),
@@ -59,6 +60,35 @@ export const KEY_DEFENCES: readonly Mutation[] = [
   ),
 ];
 
+export const LOGIN_DEFENCES: readonly Mutation[] = [
+  one(
+    '1 who is in a registration',
+    {
+      file: 'src/sdk/opaque-login.ts',
+      defence: '    identifiers: { client, server: SERVER_IDENTITY },\n',
+      without: '    identifiers: {} as { client: string; server: string },\n',
+    },
+    LOGIN,
+    'login does not take the record of the password',
+  ),
+  one(
+    '4 floor of the password’s cost at login',
+    { file: 'src/sdk/opaque-login.ts', defence: '  assertCost(cost);\n', without: '' },
+    LOGIN,
+    'login refuses to harden with less',
+  ),
+  one(
+    '6 the server of the registration',
+    {
+      file: 'src/sdk/opaque-login.ts',
+      defence: "  if (pinned !== undefined && pinned !== serverKey) throw new SdkError('server-changed');\n",
+      without: '  pinned?.at(Number(serverKey));\n',
+    },
+    LOGIN,
+    'login does not go on with another server',
+  ),
+];
+
 export const IDENTITY_DEFENCES: readonly Mutation[] = [
   one(
     '2 pin of a contact',
@@ -79,6 +109,26 @@ export const IDENTITY_DEFENCES: readonly Mutation[] = [
     },
     IDENTITY,
     'attack 2: .* is refused after the first contact',
+  ),
+  one(
+    '2 whom the server was asked for',
+    {
+      file: 'src/sdk/pins.ts',
+      defence: "    if (!isAskedFor(newest, asked)) throw new SdkError('identity-changed');\n",
+      without: '',
+    },
+    IDENTITY,
+    'attack 2: .* if another one was asked for',
+  ),
+  one(
+    '2 one form of a user’s name',
+    {
+      file: 'src/sdk/identity-bundle.ts',
+      defence: "  if (!isUserName(bundle.userName)) throw new SdkError('damaged');\n",
+      without: '',
+    },
+    IDENTITY,
+    'attack 2: .* read as the contact',
   ),
   one(
     '2 signature of the key before',

@@ -74,6 +74,12 @@ export const TREE_DEFENCES: readonly Mutation[] = [
     'attack 14: .* counts only while',
   ),
   one(
+    '14 no list before the one that was written by',
+    { file: 'src/sdk/succession.ts', defence: ' || isByOlderList(seen, state)', without: '' },
+    TREE,
+    'attack 14: .* behind what was written since',
+  ),
+  one(
     '14 signature of the list',
     {
       file: 'src/sdk/writers.ts',
@@ -93,5 +99,11 @@ export const TREE_DEFENCES: readonly Mutation[] = [
     'test/attacks/secrecy.spec.ts',
     'attack 18:',
   ),
-  one('22 the sealed kind', SHOWN_KIND, TREE, 'attack 22:'),
+  one(
+    '22 times and types that can be shown',
+    { file: 'src/sdk/drive-attributes.ts', defence: ' || !isPresentable(attributes)', without: '' },
+    TREE,
+    'attack 22: what nobody could show',
+  ),
+  one('22 the sealed kind', SHOWN_KIND, TREE, 'attack 22: nothing is shown'),
 ];

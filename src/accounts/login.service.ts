@@ -43,7 +43,8 @@ export class LoginService {
     if (login !== undefined) this.opaque.assertSetup(login.login.setup);
     const registrationRecord = login?.login[factor];
     const { loginResponse, serverLoginState } = this.opaque.beginLogin({ name, factor, registrationRecord, startLoginRequest });
-    return { exchange: this.guard.pending.put({ kind: factor, name, login, serverLoginState, attempt }), loginResponse };
+    const of = login && { account: login.login.account, epoch: login.login.epoch };
+    return { exchange: this.guard.pending.put({ kind: factor, name, of, serverLoginState, attempt }), loginResponse };
   }
 
   /** @throws DomainError `login-expired`, `login-failed`, `login-changed` */
@@ -52,9 +53,13 @@ export class LoginService {
     factor: Factor,
     signal: AbortSignal,
   ): Promise<LoginResult> {
-    const { name, login, serverLoginState, attempt } = this.guard.pending.take(exchange, factor);
+    const { name, of, serverLoginState, attempt } = this.guard.pending.take(exchange, factor);
     const isProven = this.opaque.isProven({ name, factor, serverLoginState }, finishLoginRequest);
-    if (!isProven || login === undefined) throw new DomainError('login-failed', FAILED[factor]);
+    if (!isProven || of === undefined) throw new DomainError('login-failed', FAILED[factor]);
+    // Read anew, for the bundle may be another one by now; of another epoch it is not what was proved.
+    const login = await this.logins.find(name, signal);
+    if (login?.login.account !== of.account || login.login.epoch !== of.epoch)
+      throw new DomainError('login-changed', 'the password was changed in the meantime: log in again');
     const { session, text } = await this.sessions.begin(login, factor === 'password' ? 'login' : 'recovery', signal);
     this.guard.attempts.succeeded(attempt);
     return { session, text, stored: login };

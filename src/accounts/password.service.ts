@@ -79,10 +79,19 @@ export class PasswordService {
     if (pending.session !== session.id) throw new DomainError('login-expired', 'the exchange was begun by another session');
     this.assertProven(session, pending.serverLoginState, change.finishLoginRequest);
     const after = this.changed(pending.login, session, change);
-    const stored = await this.logins.replace(pending.login, after, signal);
+    const stored = await this.replaced(pending.login, after, signal);
     await this.sessions.endOthers(session.accountId, after.keptSession, signal);
     this.guard.attempts.succeeded(pending.attempt);
     return stored;
+  }
+
+  /** What was broken off, or whose answer was lost, may be made all the same: no session goes on by what was known of before. */
+  private async replaced(before: StoredLogin, after: LoginRecord, signal: AbortSignal): Promise<StoredLogin> {
+    try {
+      return await this.logins.replace(before, after, signal);
+    } finally {
+      this.sessions.judgeAllAnew();
+    }
   }
 
   private assertProven(

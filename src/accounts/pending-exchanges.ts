@@ -5,6 +5,7 @@ import type { FileId } from '../common/ids.js';
 import type { UserName } from '../common/user-name.js';
 import { AppConfig } from '../config/app-config.js';
 import type { Attempt } from './login-attempts.js';
+import type { LoginRecord } from './login-record.js';
 import type { StoredLogin } from './logins.js';
 
 const ID_BYTES = 16;
@@ -20,8 +21,8 @@ export type Exchange =
   | {
       readonly kind: 'password' | 'recovery';
       readonly name: UserName;
-      /** Absent for who does not exist. */
-      readonly login: StoredLogin | undefined;
+      /** By which login it was begun; absent for who does not exist. No more of it: whoever wants can begin thousands. */
+      readonly of: Pick<LoginRecord, 'account' | 'epoch'> | undefined;
       readonly serverLoginState: string;
       readonly attempt: Attempt;
     }

@@ -7,6 +7,9 @@ import { Logins } from './logins.js';
 import { OpaqueServer } from './opaque-server.js';
 import { RegistrationDoor } from './registration-door.js';
 
+/** Time to take an account away again. The request's own signal is of no use then: it may be why. */
+const UNDO_MS = 10_000;
+
 export interface RegistrationStart {
   readonly name: string;
   readonly invitation: string | undefined;
@@ -69,10 +72,11 @@ export class RegistrationService {
     try {
       await this.logins.create(name, login, signal);
     } catch (error) {
-      await undo(signal);
+      await undo(AbortSignal.timeout(UNDO_MS));
       throw error;
     }
     await done(signal);
-    this.guard.attempts.succeeded(attempt);
+    // Without an invitation it goes on counting: nothing else bounds how many accounts somebody makes.
+    if (invitation !== undefined) this.guard.attempts.succeeded(attempt);
   }
 }

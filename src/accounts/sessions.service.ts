@@ -148,14 +148,22 @@ export class SessionsService implements CredentialSource {
     for (const { id } of await this.read(accountId, signal)) if (id !== kept) await this.remove(id, signal);
   }
 
+  /** After a change that sessions may be over by, and of which it may not be known whether it was made. */
+  judgeAllAnew(): void {
+    this.generation += 1;
+    this.generationLeast = this.generation;
+  }
+
   private async remove(id: FileId, signal: AbortSignal): Promise<void> {
     try {
       await this.documents.remove(COLLECTION, id, undefined, signal);
     } catch (error) {
       if (errorCode(error) !== 'document-not-found') throw error; // it was ended twice at once
+    } finally {
+      // Also when it failed: it may be removed all the same, and is looked up then.
+      this.generation += 1;
+      this.live.delete(id);
     }
-    this.generation += 1;
-    this.live.delete(id);
   }
 
   /** Removes what is over, and of too many the oldest. */
@@ -201,11 +209,6 @@ export class SessionsService implements CredentialSource {
 
   private isIdle({ usedAt }: LiveSession): boolean {
     return usedAt + this.config.limits.session_idle_ms <= Date.now();
-  }
-
-  private judgeAllAnew(): void {
-    this.generation += 1;
-    this.generationLeast = this.generation;
   }
 }
 

@@ -2,12 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { DomainError, errorCode } from '../common/errors.js';
 import type { OwnerId } from '../common/ids.js';
+import { within } from '../common/within.js';
 import { DocumentStore } from '../documents/document-store.js';
 import { AccountLimits } from '../http/account-limits.js';
 import { type Account, type AccountFields, type AccountId, ownerOf, readAccount, writeAccount } from './account.js';
 
 const COLLECTION = 'accounts';
-const PAGE = 1000;
+const PAGE = 100;
+/** What there is only where there are accounts, or were. */
+const TRACES = ['tokens', 'sessions'];
 
 /** What may change of an account. */
 export interface AccountChange extends Partial<Pick<AccountFields, 'role' | 'isDisabled'>> {
@@ -25,6 +28,7 @@ export class AccountDirectory {
   private accounts: Map<AccountId, Account> | undefined;
   private readonly byOwner = new Map<OwnerId, Account>();
   private readonly listeners = new Set<(id: AccountId) => void>();
+  private wereThere = false;
   private loading: Promise<void> | undefined;
   /** Changes, one after the other: each decides by what those before it left. */
   private changing: Promise<unknown> = Promise.resolve();
@@ -32,7 +36,7 @@ export class AccountDirectory {
   constructor(
     readonly config: AppConfig,
     private readonly documents: DocumentStore,
-    limits: AccountLimits,
+    readonly limits: AccountLimits,
   ) {
     limits.knowBy((owner) => this.byOwner.get(owner)?.quota);
   }
@@ -42,9 +46,20 @@ export class AccountDirectory {
     return this.accounts !== undefined;
   }
 
-  /** Whether there are none, and everybody is the store. */
+  /** Whether there never were any, and everybody is the store. */
   get isOpen(): boolean {
-    return this.accounts?.size === 0;
+    return this.accounts?.size === 0 && !this.wereThere;
+  }
+
+  /** Whether there are none, and there must have been. */
+  get areLost(): boolean {
+    return this.accounts?.size === 0 && this.wereThere;
+  }
+
+  /** The account of an administrator who is alone. */
+  get onlyFirst(): Account | undefined {
+    const [first, another] = this.accounts?.values() ?? [];
+    return another === undefined && first?.hasStore === true ? first : undefined;
   }
 
   /** Called after each change of an account. */
@@ -52,11 +67,14 @@ export class AccountDirectory {
     this.listeners.add(listener);
   }
 
-  /** Reads the accounts from the store, if that was not done. What is asked for before is refused. */
+  /**
+   * Reads the accounts from the store, if that was not done. What is asked for before is refused. However many they are, each page has its own time,
+   * and whoever stops waiting stops it for nobody else.
+   */
   load(signal: AbortSignal): Promise<void> {
     if (this.accounts !== undefined) return Promise.resolve();
-    this.loading ??= this.read(signal).finally(() => (this.loading = undefined));
-    return this.loading;
+    this.loading ??= this.read().finally(() => (this.loading = undefined));
+    return within(signal, this.loading);
   }
 
   get(id: AccountId): Account | undefined {
@@ -83,7 +101,7 @@ export class AccountDirectory {
   createFirst(name: string, signal: AbortSignal): Promise<Account> {
     return this.inTurn(async () => {
       await this.load(signal);
-      if (!this.isOpen) throw new DomainError('forbidden', 'there is an administrator already');
+      if (this.all().size > 0) throw new DomainError('forbidden', 'there is an administrator already');
       return this.put({ ...NEW, name, role: 'admin', hasStore: true, createdAt: Date.now() }, signal);
     });
   }
@@ -91,7 +109,7 @@ export class AccountDirectory {
   /** @throws DomainError `account-exists`, `too-many-accounts` */
   create({ name, role, quota }: Pick<AccountFields, 'name' | 'role' | 'quota'>, signal: AbortSignal): Promise<Account> {
     return this.inTurn(() => {
-      if (this.isOpen) throw new DomainError('forbidden', 'first there must be an administrator: dcloud admin init');
+      if (this.all().size === 0) throw new DomainError('forbidden', 'first there must be an administrator: dcloud admin init');
       if (this.all().size >= this.config.limits.accounts_max)
         throw new DomainError('too-many-accounts', `there may be ${this.config.limits.accounts_max} accounts`);
       return this.put({ ...NEW, name, role, quota, createdAt: Date.now() }, signal);
@@ -155,16 +173,30 @@ export class AccountDirectory {
     return this.accounts;
   }
 
-  private async read(signal: AbortSignal): Promise<void> {
+  private async read(): Promise<void> {
     const found = new Map<AccountId, Account>();
     let cursor: Uint8Array | undefined;
     do {
-      const page = await this.documents.list(COLLECTION, { prefix: '', limit: PAGE, ...(cursor && { cursor }) }, signal);
+      const query = { prefix: '', limit: PAGE, ...(cursor && { cursor }) };
+      const page = await this.documents.list(COLLECTION, query, this.deadline());
       for (const document of page.documents) found.set(document.id, readAccount(document));
       cursor = page.nextCursor;
     } while (cursor !== undefined);
+    // Must not open the store to everybody: what a damaged disk or an incomplete rebuild has taken is not what never was.
+    this.wereThere = found.size > 0 || (await this.hasTraces());
     for (const account of found.values()) this.byOwner.set(ownerOf(account), account);
     this.accounts = found;
+  }
+
+  private async hasTraces(): Promise<boolean> {
+    const found = await Promise.all(
+      TRACES.map((collection) => this.documents.list(collection, { prefix: '', limit: 1 }, this.deadline())),
+    );
+    return found.some(({ documents }) => documents.length > 0);
+  }
+
+  private deadline(): AbortSignal {
+    return AbortSignal.timeout(this.config.limits.node_call_ms_max);
   }
 
   private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {

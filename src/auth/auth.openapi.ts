@@ -118,7 +118,9 @@ export function DescribeRevokeToken(): MethodDecorator {
     ApiOperation({
       operationId: 'revokeToken',
       summary: 'Revoke an API token',
-      description: 'It is not accepted any more when this is answered; nor are those that were made by it.',
+      description:
+        'It is not accepted any more when this is answered; nor are those that were made by it. ' +
+        'A token ends only those that may do no more than itself.',
     }),
     ApiParam({ name: 'id', format: 'uuid', example: '01920000-0000-7000-8000-000000000004', description: 'Id of the token' }),
     ApiResponse({ status: 204, description: 'Revoked' }),

@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
 import { STORE_OWNER } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
+import { isLoopback } from '../config/load-config.js';
 import { Authenticator } from '../http/authenticator.js';
 import { clientOf } from '../http/forwarded.js';
 import type { Principal } from '../http/principal.js';
@@ -21,6 +22,8 @@ const STORE: Principal = { owner: STORE_OWNER, scopes: new Set(SCOPES), prefix: 
 @Injectable()
 export class BearerAuthenticator extends Authenticator {
   private readonly sources = new Map<string, CredentialSource>();
+  /** From other machines, and there are no peers that pass their requests on. */
+  private readonly isUnreachable: boolean;
 
   constructor(
     private readonly config: AppConfig,
@@ -28,6 +31,7 @@ export class BearerAuthenticator extends Authenticator {
     private readonly attempts: AttemptLimiter,
   ) {
     super();
+    this.isUnreachable = config.node === null && isLoopback(config.listen);
   }
 
   /** From now on credentials of that kind are accepted. */
@@ -49,9 +53,9 @@ export class BearerAuthenticator extends Authenticator {
 
   /** Without accounts, who is on the machine may do anything, and nobody else anything. */
   private store(request: IncomingMessage): Principal {
-    // Without peers the server listens on the loopback alone then.
-    if (this.config.node === null || clientOf(request).isLocal) return STORE;
-    const detail = 'there are no accounts, so clients are served on their own machine only: send the request to the peer there';
+    // What listens on the loopback alone hears of no others.
+    if (this.isUnreachable || clientOf(request).isLocal) return STORE;
+    const detail = 'there are no accounts, so clients are served on their own machine only: send the request there';
     throw new DomainError('client-not-local', detail);
   }
 

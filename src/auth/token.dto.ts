@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMinSize, ArrayUnique, IsArray, IsIn, IsISO8601, IsOptional, IsString, IsUUID, MaxLength } from 'class-validator';
 import type { Scope } from '../http/principal.js';
-import type { MadeToken } from './access.service.js';
+import type { MadeToken } from './tokens.service.js';
 import { AccountDto } from './account.dto.js';
 import type { Account } from './account.js';
 import { SCOPES, type Token } from './token.js';

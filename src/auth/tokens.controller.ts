@@ -26,8 +26,7 @@ export class TokensController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<MadeTokenDto> {
-    const ends = typeof expiresAt === 'string' ? Date.parse(expiresAt) : null;
-    const wish = { accountId: this.accountFor(request, accountId), label, scopes, prefix, expiresAt: ends };
+    const wish = { accountId: this.accountFor(request, accountId), label, scopes, prefix, expiresAt: timeOf(expiresAt) };
     return new MadeTokenDto(await this.service.tokens.create(wish, principalOf(request), requestSignal(request, response)));
   }
 
@@ -62,4 +61,13 @@ export class TokensController {
     if (!scopes.has('admin')) throw new DomainError('forbidden', 'only an administrator has to do with the tokens of others');
     return this.service.accounts.require(asked.toLowerCase() as AccountId).id;
   }
+}
+
+/** ISO 8601 has more forms than we can tell the time of, and one that was not understood must not be "never". */
+function timeOf(text: string | null | undefined): number | null {
+  if (text === undefined || text === null) return null;
+  const time = Date.parse(text);
+  if (Number.isNaN(time))
+    throw new DomainError('invalid-request', 'expiresAt must be a date and time, like 2027-01-01T00:00:00Z');
+  return time;
 }

@@ -2,7 +2,8 @@ import { Injectable, Logger } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { DomainError, errorCode } from '../common/errors.js';
 import { newId, type FileId } from '../common/ids.js';
-import { DocumentStore } from '../documents/document-store.js';
+import { Turns } from '../common/turns.js';
+import { DocumentStore, type StoredDocument } from '../documents/document-store.js';
 import type { Principal, Scope } from '../http/principal.js';
 import { type Account, type AccountId, ownerOf } from './account.js';
 import { AccountDirectory } from './account-directory.js';
@@ -21,6 +22,7 @@ import {
 } from './token.js';
 
 const COLLECTION = 'tokens';
+const PAGE = 100;
 /** Tokens that were accepted lately, which are known without a look into the store. */
 const KNOWN_MAX = 10_000;
 /** How exact it is kept when a token was last used: a request must not cost a write. */
@@ -28,6 +30,12 @@ const USED_MS = 3_600_000;
 
 /** What a new token is to be. */
 export type TokenWish = Pick<TokenFields, 'accountId' | 'label' | 'scopes' | 'prefix' | 'expiresAt'>;
+
+/** A token that was made, with its text. */
+export interface MadeToken {
+  readonly token: Token;
+  readonly text: string;
+}
 
 interface KnownToken extends Credential {
   readonly id: TokenId;
@@ -43,6 +51,10 @@ export class TokensService implements CredentialSource {
   readonly kind = TOKEN_KIND;
   private readonly logger = new Logger(TokensService.name);
   private readonly accepting = new Map<TokenId, KnownToken>();
+  /** Whom a token has shown, and nothing else has. */
+  private readonly shown = new WeakSet<Principal>();
+  /** Of one account, one token after the other is made or ended: what ends one ends all that it has made. */
+  private readonly turns = new Turns<AccountId>();
   /** Grows with each change after which a token may not be what it was. */
   private generation = 0;
 
@@ -63,11 +75,12 @@ export class TokensService implements CredentialSource {
   async find(id: TokenId, signal: AbortSignal): Promise<Credential | undefined> {
     const { generation } = this; // of before: what changes while it is read makes it stale
     const token = await this.read(id, signal);
-    if (token === undefined || !(await this.hasMakers(token, signal))) return undefined;
+    if (token === undefined) return undefined;
     const account = this.accounts.get(token.accountId);
     if (account === undefined || account.isDisabled) return undefined;
     const { accountId, usedAt } = token;
     const known: KnownToken = { ...credentialOf(token, account), id, accountId, generation, usedAt: usedAt ?? 0 };
+    this.shown.add(known.principal);
     return known;
   }
 
@@ -93,74 +106,87 @@ export class TokensService implements CredentialSource {
    * @returns also the text of the token, which is nowhere kept
    * @throws DomainError `forbidden`, `account-not-found`, `too-many-tokens`
    */
-  async create(
-    wish: TokenWish,
-    by: Principal | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly token: Token; readonly text: string }> {
+  async create(wish: TokenWish, by: Principal | undefined, signal: AbortSignal): Promise<MadeToken> {
     const account = this.accounts.require(wish.accountId);
     if (account.role !== 'admin' && wish.scopes.includes('admin'))
       throw new DomainError('forbidden', 'the scope "admin" is for the accounts of administrators');
-    const maker = by === undefined || by.scopes.has('admin') ? undefined : await this.read(by.credentialId as TokenId, signal);
     if (by !== undefined) checkWithin(wish, by, this.accounts.ofOwner(by.owner)?.id);
-    const expiresAt = earlier(wish.expiresAt, maker?.expiresAt ?? null);
-    const most = this.config.limits.account_tokens_max;
-    if ((await this.list(wish.accountId, signal)).length >= most)
-      throw new DomainError('too-many-tokens', `an account may have ${most} tokens`);
+    return this.turns.take(account.id, async () => {
+      const maker = await this.makerOf(by, signal);
+      const most = this.config.limits.account_tokens_max;
+      if ((await this.list(wish.accountId, signal)).length >= most)
+        throw new DomainError('too-many-tokens', `an account may have ${most} tokens`);
+      return this.make({ ...wish, expiresAt: earlier(wish.expiresAt, maker?.expiresAt ?? null) }, maker, signal);
+    });
+  }
+
+  /** All tokens of an account, the oldest first. */
+  async list(accountId: AccountId, signal: AbortSignal): Promise<readonly Token[]> {
+    const found: StoredDocument[] = [];
+    let cursor: Uint8Array | undefined;
+    do {
+      const query = { prefix: `${accountId}/`, limit: PAGE, ...(cursor && { cursor }) };
+      const page = await this.documents.list(COLLECTION, query, signal);
+      found.push(...page.documents);
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+    return found.map(readToken);
+  }
+
+  /**
+   * Ends a token, and those that were made by it. It is not accepted any more when this resolves.
+   * @throws DomainError `token-not-found`; `forbidden` if the token may do more than who ends it
+   */
+  async revoke(id: TokenId, by: Principal, signal: AbortSignal): Promise<void> {
+    const { accountId } = await this.requireOf(id, by, signal);
+    await this.turns.take(accountId, async () => {
+      const token = await this.requireOf(id, by, signal);
+      await this.end(withDescendants(token, await this.list(accountId, signal)), signal);
+    });
+  }
+
+  /** Ends all tokens of an account. */
+  async revokeAll(accountId: AccountId, signal: AbortSignal): Promise<void> {
+    await this.turns.take(accountId, async () => this.end(await this.list(accountId, signal), signal));
+  }
+
+  /** A token as somebody may end it. */
+  private async requireOf(id: TokenId, by: Principal, signal: AbortSignal): Promise<Token> {
+    const token = await this.read(id, signal);
+    const own = this.accounts.ofOwner(by.owner)?.id;
+    if (token === undefined || !(token.accountId === own || by.scopes.has('admin')))
+      throw new DomainError('token-not-found', 'no token of yours has this id');
+    const account = this.accounts.get(token.accountId);
+    checkWithin({ ...token, scopes: account === undefined ? [] : scopesOf(token, account) }, by, own);
+    return token;
+  }
+
+  /** The token by which another one is made, and with which that ends; undefined if it is to stand by itself. */
+  private async makerOf(by: Principal | undefined, signal: AbortSignal): Promise<Token | undefined> {
+    if (by === undefined || by.scopes.has('admin') || !this.shown.has(by)) return undefined;
+    const maker = await this.read(by.credentialId as TokenId, signal);
+    // Since it was accepted, it was revoked: what it would make now would never end.
+    if (maker === undefined) throw new DomainError('unauthenticated', 'the token is not accepted any more');
+    return maker;
+  }
+
+  private async make(wish: TokenWish, maker: Token | undefined, signal: AbortSignal): Promise<MadeToken> {
     const secret = newSecret();
     const secretHash = hashOf(secret).toString('base64url');
-    const fields = { ...wish, expiresAt, createdAt: Date.now(), usedAt: null, parent: maker?.id ?? null, secretHash };
+    const fields = { ...wish, createdAt: Date.now(), usedAt: null, parent: maker?.id ?? null, secretHash };
     const key = `${wish.accountId}/${newId<FileId>()}`;
     const token = readToken(await this.documents.create(COLLECTION, key, writeToken(fields), signal));
     return { token, text: credentialText(TOKEN_KIND, token.id, secret) };
   }
 
-  /** All tokens of an account, the oldest first. */
-  async list(accountId: AccountId, signal: AbortSignal): Promise<readonly Token[]> {
-    const limit = this.config.limits.account_tokens_max + 1;
-    const { documents } = await this.documents.list(COLLECTION, { prefix: `${accountId}/`, limit }, signal);
-    return documents.map(readToken);
-  }
-
-  /** Ends a token, and those that were made by it. It is not accepted any more when this resolves. @throws DomainError `token-not-found` */
-  async revoke(id: TokenId, by: Principal, signal: AbortSignal): Promise<void> {
-    const token = await this.read(id, signal);
-    const isOwn = token !== undefined && token.accountId === this.accounts.ofOwner(by.owner)?.id;
-    if (token === undefined || !(isOwn || by.scopes.has('admin')))
-      throw new DomainError('token-not-found', 'no token of yours has this id');
-    const tokens = await this.list(token.accountId, signal);
-    await this.end(token.accountId, withDescendants(token, tokens), signal);
-  }
-
-  /** Ends all tokens of an account. */
-  async revokeAll(accountId: AccountId, signal: AbortSignal): Promise<void> {
-    await this.end(accountId, await this.list(accountId, signal), signal);
-  }
-
-  private async end(accountId: AccountId, tokens: readonly Token[], signal: AbortSignal): Promise<void> {
+  private async end(tokens: readonly Token[], signal: AbortSignal): Promise<void> {
     try {
-      for (const { id } of tokens) await this.removeIfThere(id, signal);
+      // The ones that were made by others first: what is interrupted leaves none whose maker is gone.
+      for (const { id } of tokens.toReversed()) await this.documents.remove(COLLECTION, id, undefined, signal);
     } finally {
-      this.forget((token) => token.accountId === accountId);
+      const ended = new Set(tokens.map(({ id }) => id));
+      this.forget(({ id }) => ended.has(id));
     }
-  }
-
-  private async removeIfThere(id: TokenId, signal: AbortSignal): Promise<void> {
-    try {
-      await this.documents.remove(COLLECTION, id, undefined, signal);
-    } catch (error) {
-      if (errorCode(error) !== 'document-not-found') throw error; // another one revokes it too
-    }
-  }
-
-  /** One whose maker is gone is of no use, also if it was made in the moment in which that one was revoked. */
-  private async hasMakers(token: Token, signal: AbortSignal): Promise<boolean> {
-    for (let { parent } = token; parent !== null;) {
-      const maker = await this.read(parent, signal);
-      if (maker === undefined) return false;
-      ({ parent } = maker);
-    }
-    return true;
   }
 
   private async read(id: TokenId, signal: AbortSignal): Promise<Token | undefined> {
@@ -189,7 +215,7 @@ export class TokensService implements CredentialSource {
 }
 
 function credentialOf(token: Token, account: Account): Credential {
-  const scopes = new Set<Scope>(token.scopes.filter((scope) => scope !== 'admin' || account.role === 'admin'));
+  const scopes = new Set(scopesOf(token, account));
   return {
     hash: Buffer.from(token.secretHash, 'base64url'),
     expiresAt: token.expiresAt ?? Infinity,
@@ -197,12 +223,17 @@ function credentialOf(token: Token, account: Account): Credential {
   };
 }
 
-/** @throws DomainError `forbidden` if a token would be more than who makes it */
-function checkWithin(wish: TokenWish, by: Principal, own: AccountId | undefined): void {
+/** What a token may do by now: its account may be that of an administrator no more. */
+function scopesOf({ scopes }: Token, { role }: Account): readonly Scope[] {
+  return scopes.filter((scope) => scope !== 'admin' || role === 'admin');
+}
+
+/** @throws DomainError `forbidden` if a token may do more than who has to do with it */
+function checkWithin(wish: Pick<TokenWish, 'accountId' | 'scopes' | 'prefix'>, by: Principal, own: AccountId | undefined): void {
   if (by.scopes.has('admin')) return;
-  if (wish.accountId !== own) throw new DomainError('forbidden', 'only an administrator makes tokens for others');
+  if (wish.accountId !== own) throw new DomainError('forbidden', 'only an administrator has to do with the tokens of others');
   if (!wish.scopes.every((scope) => by.scopes.has(scope)) || !wish.prefix.startsWith(by.prefix))
-    throw new DomainError('forbidden', 'a token makes only tokens that may do no more than itself');
+    throw new DomainError('forbidden', 'a token makes and ends only tokens that may do no more than itself');
 }
 
 function earlier(one: number | null, other: number | null): number | null {

@@ -71,11 +71,16 @@ export class FileReceiver {
     store: (upload: Upload) => Promise<FileRecord>,
   ): Promise<FileRecord> {
     const { bytes } = upload;
-    const room = await this.quotas.reserve({ owner, bytes, replaces }, signal);
+    const stored = this.quotas.limits.begin(owner);
     try {
-      return await store(bytes === undefined ? { ...upload, body: room.counted(upload.body, signal) } : upload);
+      const room = await this.quotas.reserve({ owner, bytes, replaces }, signal);
+      try {
+        return await store(bytes === undefined ? { ...upload, body: room.counted(upload.body, signal) } : upload);
+      } finally {
+        room.release();
+      }
     } finally {
-      room.release();
+      stored();
     }
   }
 }

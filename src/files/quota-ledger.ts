@@ -51,7 +51,7 @@ export class QuotaLedger {
   private readonly accounts = new Map<OwnerId, Account>();
 
   constructor(
-    private readonly limits: AccountLimits,
+    readonly limits: AccountLimits,
     private readonly metadata: MetadataStore,
   ) {}
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { OwnerId } from '../common/ids.js';
+import { DomainError } from '../common/errors.js';
+import { type OwnerId, STORE_OWNER } from '../common/ids.js';
 
 /** What an owner may store at the most; null is no limit. */
 export interface Quota {
@@ -11,6 +12,9 @@ export interface Quota {
 @Injectable()
 export class AccountLimits {
   private known: (owner: OwnerId) => Quota | undefined = () => undefined;
+  /** Uploads under way, by their owners. */
+  private readonly storing = new Map<OwnerId, number>();
+  private readonly ending = new Set<OwnerId>();
 
   /** Undefined: anything. */
   quotaOf(owner: OwnerId): Quota | undefined {
@@ -21,4 +25,38 @@ export class AccountLimits {
   knowBy(known: (owner: OwnerId) => Quota | undefined): void {
     this.known = known;
   }
+
+  /**
+   * Notes that an owner stores something, who then cannot end.
+   * @returns how to note that it is done
+   * @throws DomainError `unauthenticated` if the owner is no more since the request was let in: what it stores would be nobody's
+   */
+  begin(owner: OwnerId): () => void {
+    if (owner === STORE_OWNER) return NOTHING; // which does not end
+    if (this.ending.has(owner) || this.known(owner) === undefined)
+      throw new DomainError('unauthenticated', 'the account is no more');
+    this.storing.set(owner, this.uploadsOf(owner) + 1);
+    return () => {
+      const left = this.uploadsOf(owner) - 1;
+      if (left > 0) this.storing.set(owner, left);
+      else this.storing.delete(owner);
+    };
+  }
+
+  /** Runs the end of an owner, who stores nothing meanwhile. @throws DomainError `account-not-empty` if it does right now */
+  async end(owner: OwnerId, work: () => Promise<void>): Promise<void> {
+    if (this.storing.has(owner)) throw new DomainError('account-not-empty', 'the account is storing a file');
+    this.ending.add(owner);
+    try {
+      await work();
+    } finally {
+      this.ending.delete(owner);
+    }
+  }
+
+  private uploadsOf(owner: OwnerId): number {
+    return this.storing.get(owner) ?? 0;
+  }
 }
+
+const NOTHING = (): void => undefined;

@@ -47,7 +47,8 @@ export function asOwned(bytes: Uint8Array): Bytes {
 
 /** Base64url without padding (RFC 4648, section 5); for short texts. */
 export function toBase64Url(bytes: Uint8Array): string {
-  const text = globalThis.btoa(String.fromCharCode(...bytes));
+  // Not all of them as arguments of one call: those of a long text, which may be anybody's, do not fit on the stack.
+  const text = globalThis.btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
   return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 

@@ -6,6 +6,10 @@ import { FieldReader, FieldWriter } from './fields.js';
 const FORMAT = 0x01;
 /** So that the length of what is sealed tells little about the length of a name. */
 const PADDED_BYTES = 64;
+/** The latest time that a `Date` can be. */
+const TIME_MS_MAX = 8_640_000_000_000_000;
+/** What can stand in a header or on a screen: printable ASCII. */
+const MEDIA_TYPE = /^[\x20-\x7e]{0,255}$/;
 const KINDS = { folder: 1, file: 2 } as const;
 
 export type NodeKind = keyof typeof KINDS;
@@ -18,7 +22,7 @@ export interface NodeAttributes {
   /** Whole milliseconds since 1970, as the writer's clock said. */
   readonly createdAt: number;
   readonly modifiedAt: number;
-  /** Of a file, if it is known; else empty. */
+  /** Of a file, if it is known; else empty. Up to 255 characters of printable ASCII. */
   readonly mediaType: string;
 }
 
@@ -33,8 +37,10 @@ export function decodeKind(byte: number): NodeKind {
   throw new SdkError('damaged');
 }
 
-/** @throws SdkError `invalid-name` */
-export function encodeAttributes({ name, kind, createdAt, modifiedAt, mediaType }: NodeAttributes): Bytes {
+/** @throws SdkError `invalid-name`; RangeError for times and types that nobody could read */
+export function encodeAttributes(attributes: NodeAttributes): Bytes {
+  if (!isPresentable(attributes)) throw new RangeError('no time, or no media type');
+  const { name, kind, createdAt, modifiedAt, mediaType } = attributes;
   const fields = new FieldWriter().u8(FORMAT).text(normalName(name)).u8(encodeKind(kind));
   const encoded = fields.u64(createdAt).u64(modifiedAt).text(mediaType).finish();
   return concat(encoded, new Uint8Array(Math.ceil(encoded.length / PADDED_BYTES) * PADDED_BYTES - encoded.length));
@@ -48,7 +54,8 @@ export function decodeAttributes(bytes: Uint8Array): NodeAttributes {
   const attributes = { name, kind, createdAt: reader.u64(), modifiedAt: reader.u64(), mediaType: reader.text() };
   const padding = reader.rest();
   const isPadding = padding.length < PADDED_BYTES && padding.every((byte) => byte === 0);
-  if (!isPadding || bytes.length % PADDED_BYTES !== 0 || normalised(name) !== name) throw new SdkError('damaged');
+  const isWhole = isPadding && bytes.length % PADDED_BYTES === 0;
+  if (!isWhole || normalised(name) !== name || !isPresentable(attributes)) throw new SdkError('damaged');
   return attributes;
 }
 
@@ -58,4 +65,9 @@ function normalised(name: string): string | undefined {
   } catch {
     return undefined; // a writer's client that lets such names through is not ours
   }
+}
+
+/** A writer chose these: they must neither break who shows them nor fill a memory. */
+function isPresentable({ createdAt, modifiedAt, mediaType }: NodeAttributes): boolean {
+  return createdAt <= TIME_MS_MAX && modifiedAt <= TIME_MS_MAX && MEDIA_TYPE.test(mediaType);
 }

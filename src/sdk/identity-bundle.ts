@@ -1,3 +1,4 @@
+import { parseUserName } from '../common/user-name.js';
 import { concat, isEqual, sha256, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
 import { FieldReader, FieldWriter } from './fields.js';
@@ -16,6 +17,7 @@ const VERSIONS_MAX = 1_000;
 /** An account's public keys, as it signed them itself. */
 export interface IdentityBundle {
   readonly accountId: string;
+  /** In the one form of `parseUserName`, so that no two that could be taken for each other are two people. */
   readonly userName: string;
   /** From 1, without gaps. */
   readonly version: number;
@@ -26,7 +28,10 @@ export interface IdentityBundle {
   readonly hash: Bytes;
 }
 
-/** @param before the bundle that this one replaces and who could sign for it; none for the first one */
+/**
+ * @param before the bundle that this one replaces and who could sign for it; none for the first one
+ * @throws DomainError `invalid-user-name`
+ */
 export async function makeBundle(
   identity: Identity,
   userName: string,
@@ -35,7 +40,7 @@ export async function makeBundle(
   const body = new FieldWriter()
     .u8(FORMAT)
     .id(identity.accountId)
-    .text(userName.normalize('NFC'))
+    .text(parseUserName(userName))
     .u32(identity.version)
     .fixed(before?.bundle.hash ?? NO_HASH)
     .fixed(identity.signer.verifyKey)
@@ -59,12 +64,21 @@ export async function openBundle(bytes: Uint8Array): Promise<IdentityBundle> {
   };
   reader.fixed(2 * SIGNATURE_BYTES);
   reader.end();
+  if (!isUserName(bundle.userName)) throw new SdkError('damaged');
   const ownEnd = bytes.length - SIGNATURE_BYTES;
   await checkSigned(OWN_DOMAIN, bytes.subarray(0, ownEnd), bundle.verifyKey);
   const isFirst = bundle.version === 1;
   const hasNoPast = isEqual(bundle.previousHash, NO_HASH) && isEqual(bytes.subarray(ownEnd), new Uint8Array(SIGNATURE_BYTES));
   if (bundle.version === 0 || isFirst !== hasNoPast) throw new SdkError('damaged');
   return { ...bundle, hash: await sha256(bytes) };
+}
+
+function isUserName(name: string): boolean {
+  try {
+    return parseUserName(name) === name;
+  } catch {
+    return false;
+  }
 }
 
 /**

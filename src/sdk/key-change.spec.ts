@@ -64,7 +64,7 @@ describe('a change of keys', () => {
     const file = await addNode(alice, root.record, attributesOf('a.txt', 'file'));
     const stored = await addContent(alice, file.record, randomBytes(1_000));
     const [pins, settings] = [new Pins(), { bytes: Uint8Array.of(7), revision: 4 }];
-    pins.meet([(await newPerson('bob')).bundle]);
+    pins.meet([(await newPerson('bob')).bundle], { userName: 'bob' });
     const next = await changeMasterKey(alice.master, { ...alice, root: root.record, pins, settings });
     expect(next.master.generation).toBe(2);
     expect(await openSeeds(next.master, next.sealedSeeds, 1)).toEqual(alice.seeds);

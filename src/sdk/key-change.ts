@@ -65,7 +65,7 @@ export interface NewMaster {
 }
 
 /**
- * A new master key after a compromise. The root gets a new key too, for who has the old master key has the old root key: what is written
+ * A new master key after a compromise; before it `changeIdentity`, for who has the old master key has the seeds under it. The root gets a new key too, for who has the old master key has the old root key: what is written
  * from now on hangs on the new one. To be put in the place of the old parts in one step, with new wraps by password and recovery code.
  */
 export async function changeMasterKey(old: MasterKey, holdings: MasterHoldings): Promise<NewMaster> {

@@ -13,8 +13,9 @@ const NAME_BYTES_MAX = 255;
 export function safeLocalName(name: string): string {
   const visible = name.normalize('NFC').replace(UNSAFE, '_');
   const named = visible === '' ? '_' : visible.replace(/^~/u, '_');
-  const short = cut(DEVICES.test(named) ? `_${named}` : named);
-  return short.replace(/[. ]+$/u, (end) => '_'.repeat(end.length));
+  const short = cut(named); // which can make a device of what was none
+  const harmless = DEVICES.test(short) ? cut(`_${short}`) : short;
+  return harmless.replace(/[. ]+$/u, (end) => '_'.repeat(end.length));
 }
 
 /** Cuts in whole characters and keeps a short extension. */

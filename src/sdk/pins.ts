@@ -1,3 +1,4 @@
+import { parseUserName } from '../common/user-name.js';
 import { openForSelf, sealForSelf, type MasterKey } from './account-keys.js';
 import { isEqual, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
@@ -16,6 +17,9 @@ export interface Pin {
   /** True if the safety numbers were compared, for this very version. */
   readonly isVerified: boolean;
 }
+
+/** Whom the server was asked for: the answer is somebody's, but that alone does not make it this one's. */
+export type Asked = { readonly accountId: string } | { readonly userName: string };
 
 /** Whom we know: trust on first use, and from then on nobody else under that name or id. */
 export class Pins {
@@ -45,11 +49,12 @@ export class Pins {
    * Checks what the server shows as somebody's bundles against what is known, and remembers the newest.
    * @param chain of `followBundles`: begins with the pinned bundle, or with any at the first contact, and ends with the newest
    * @returns the bundle to use
-   * @throws SdkError `identity-changed`
+   * @throws SdkError `identity-changed`; DomainError `invalid-user-name`
    */
-  meet(chain: readonly IdentityBundle[]): IdentityBundle {
+  meet(chain: readonly IdentityBundle[], asked: Asked): IdentityBundle {
     const newest = chain.at(-1);
     if (newest === undefined) throw new SdkError('damaged');
+    if (!isAskedFor(newest, asked)) throw new SdkError('identity-changed');
     const pin = this.byAccount.get(newest.accountId);
     if (pin === undefined) this.assertNameIsFree(newest);
     else if (!chain.some((bundle) => isPinned(bundle, pin))) throw new SdkError('identity-changed');
@@ -84,6 +89,10 @@ export class Pins {
   private assertNameIsFree({ userName }: IdentityBundle): void {
     for (const pin of this.byAccount.values()) if (pin.userName === userName) throw new SdkError('identity-changed');
   }
+}
+
+function isAskedFor({ accountId, userName }: IdentityBundle, asked: Asked): boolean {
+  return 'accountId' in asked ? accountId === asked.accountId : userName === parseUserName(asked.userName);
 }
 
 function isPinned(bundle: IdentityBundle, pin: Pin): boolean {

@@ -14,7 +14,10 @@ const STILL = 0;
 export interface WriterRef {
   readonly accountId: string;
   readonly bundleVersion: number;
-  /** The shared node whose list names the writer, and the list's revision; the owner signs by none. */
+  /**
+   * The shared node whose list names the writer, and the list's revision. The owner needs none, and names the one of now in what is shared: who
+   * was removed by it cannot date back behind that.
+   */
   readonly list?: { readonly nodeId: string; readonly revision: number };
 }
 
@@ -79,7 +82,7 @@ export class Writers {
 
   /** The key to check a signature with. @throws SdkError `not-yours` if this writer may not write here */
   keyOf({ accountId, bundleVersion, list }: WriterRef): Bytes {
-    const isOwner = accountId === this.owner.accountId && list === undefined;
+    const isOwner = accountId === this.owner.accountId;
     const key = isOwner ? this.owner.verifyKeys.get(bundleVersion) : this.listedKey({ accountId, bundleVersion }, list);
     if (key === undefined) throw new SdkError('not-yours');
     return key;
@@ -98,19 +101,19 @@ export class Writers {
   }
 }
 
-const BY_OWNERSHIP = 0;
+const BY_NO_LIST = 0;
 const BY_LIST = 1;
 
 export function writeWriter(into: FieldWriter, { accountId, bundleVersion, list }: WriterRef): void {
   into.id(accountId).u32(bundleVersion);
-  if (list === undefined) into.u8(BY_OWNERSHIP);
+  if (list === undefined) into.u8(BY_NO_LIST);
   else into.u8(BY_LIST).id(list.nodeId).u32(list.revision);
 }
 
 export function readWriter(reader: FieldReader): WriterRef {
   const writer = { accountId: reader.id(), bundleVersion: reader.u32() };
   const by = reader.u8();
-  if (by === BY_OWNERSHIP) return writer;
+  if (by === BY_NO_LIST) return writer;
   if (by !== BY_LIST) throw new SdkError('damaged');
   return { ...writer, list: { nodeId: reader.id(), revision: reader.u32() } };
 }

@@ -140,6 +140,27 @@ describe('attack 15: a manifest rolled back or forged', () => {
     expect(await failureOf(() => assertSucceeds({ ...first, hash: randomBytes(32) }, second))).toBe('rolled-back');
   });
 
+  // Stands on `isUnderOlderKeys` (src/sdk/succession.ts): the signature counts, and the one who made it has the older key.
+  it('nothing goes on under keys that somebody was meant to lose', async () => {
+    const { alice, file } = await newFile();
+    const keys = file.record.keys.next();
+    const renewed = { ...file.record, keys };
+    const first = await addContent(alice, renewed, plain);
+    const expected = { nodeId: file.record.nodeId, writers: writersOf(alice) };
+    const seen = await openManifest(first.manifest, keys, expected);
+    const back = await addContent(alice, file.record, plain, { revision: 2, previousHash: seen.hash });
+    const older = await openManifest(back.manifest, keys, expected);
+    expect([seen.generation, older.generation]).toEqual([2, 1]);
+    expect(await failureOf(() => assertSucceeds(seen, older))).toBe('rolled-back');
+
+    const state = { ...seen, parentId: newUuid(), parentGeneration: 2 };
+    const next = { ...state, revision: 2, hash: randomBytes(32), previousHash: seen.hash };
+    assertSucceeds(state, next);
+    assertSucceeds(state, { ...next, parentId: newUuid(), parentGeneration: 1 }); // moved: keys of another folder
+    expect(await failureOf(() => assertSucceeds(state, { ...next, parentGeneration: 1 }))).toBe('rolled-back');
+    expect(await failureOf(() => assertSucceeds(state, { ...next, generation: 1 }))).toBe('rolled-back');
+  });
+
   // Stands on the signature: a reader has the node's key and can seal, but not sign.
   it('a reader cannot make one in the owner’s name', async () => {
     const { alice, file, stored } = await newFile();

@@ -5,20 +5,42 @@ import { openSeeds, sealSeeds } from '../../src/sdk/identity.js';
 import { changeIdentity } from '../../src/sdk/key-change.js';
 import { Pins } from '../../src/sdk/pins.js';
 import { safetyNumber } from '../../src/sdk/safety-number.js';
-import { failureOf, flipped, newPerson } from '../support/e2ee-world.js';
+import { concat } from '../../src/sdk/bytes.js';
+import { FieldWriter } from '../../src/sdk/fields.js';
+import { signed } from '../../src/sdk/signature.js';
+import { failureOf, flipped, newPerson, NO_HASH, type Person } from '../support/e2ee-world.js';
 
 describe('attack 2: a key of somebody else in the place of a contact’s', () => {
   // Stands on the pin (src/sdk/pins.ts, `meet`).
   it('is refused after the first contact, under the same id and under the same name', async () => {
     const bob = await newPerson('bob');
     const pins = new Pins();
-    expect(pins.meet([bob.bundle])).toBe(bob.bundle);
-    expect(pins.meet([bob.bundle])).toBe(bob.bundle);
+    expect(pins.meet([bob.bundle], { userName: 'bob' })).toBe(bob.bundle);
+    expect(pins.meet([bob.bundle], { userName: 'bob' })).toBe(bob.bundle);
     const sameId = await newPerson('bob', bob.identity.accountId);
-    expect(await failureOf(() => pins.meet([sameId.bundle]))).toBe('identity-changed');
+    expect(await failureOf(() => pins.meet([sameId.bundle], { userName: 'bob' }))).toBe('identity-changed');
     const sameName = await newPerson('bob');
-    expect(await failureOf(() => pins.meet([sameName.bundle]))).toBe('identity-changed');
-    expect(pins.meet([bob.bundle])).toBe(bob.bundle);
+    expect(await failureOf(() => pins.meet([sameName.bundle], { userName: 'bob' }))).toBe('identity-changed');
+    expect(pins.meet([bob.bundle], { userName: 'bob' })).toBe(bob.bundle);
+  });
+
+  // Stands on who was asked for (src/sdk/pins.ts, `isAskedFor`): a true bundle of another account, who is a stranger still.
+  it('is refused under the name and the id of its own, if another one was asked for', async () => {
+    const [bob, mallory] = [await newPerson('bob'), await newPerson('mallory')];
+    const pins = new Pins();
+    pins.meet([bob.bundle], { userName: 'Bob' });
+    for (const asked of [{ userName: 'bob' }, { accountId: bob.identity.accountId }])
+      expect(await failureOf(() => pins.meet([mallory.bundle], asked))).toBe('identity-changed');
+    expect(pins.get(mallory.identity.accountId)).toBeUndefined();
+    expect(pins.meet([bob.bundle], { accountId: bob.identity.accountId })).toBe(bob.bundle);
+  });
+
+  // Stands on the one form of a name (src/sdk/identity-bundle.ts, `openBundle`).
+  it('is refused under a name that is read as the contact’s and is another one', async () => {
+    const mallory = await newPerson('bob');
+    for (const name of ['Bob', 'b\u043eb', 'bob\u200b', ' bob', 'bob\u202e', '\uff42ob'])
+      expect(await failureOf(openBundle(await craftBundle(mallory, name)))).toBe('damaged');
+    expect((await openBundle(await craftBundle(mallory, 'bob'))).userName).toBe('bob');
   });
 
   // Stands on the signature of the key before (src/sdk/identity-bundle.ts, `nextBundle`).
@@ -34,18 +56,18 @@ describe('attack 2: a key of somebody else in the place of a contact’s', () =>
     const next = await changeIdentity(bob.master, { identity: honest.identity, bundle: chain[1]! });
     expect(await failureOf(followBundles(bob.bundle, [next.bundle]))).toBe('identity-changed'); // a gap
     const pins = new Pins();
-    pins.meet([bob.bundle]);
+    pins.meet([bob.bundle], { userName: 'bob' });
     pins.verify(bob.bundle);
     expect(pins.get(bob.identity.accountId)?.isVerified).toBe(true);
-    pins.meet(chain);
+    pins.meet(chain, { userName: 'bob' });
     expect(pins.get(bob.identity.accountId)).toMatchObject({ version: 2, isVerified: false });
-    expect(await failureOf(() => pins.meet([bob.bundle]))).toBe('identity-changed'); // back to the old one
+    expect(await failureOf(() => pins.meet([bob.bundle], { userName: 'bob' }))).toBe('identity-changed'); // back to the old one
   });
 
   it('is not in what the pins are kept as: they open only whole, and only as the revision that they are', async () => {
     const [alice, bob] = [await newPerson('alice'), await newPerson('bob')];
     const pins = new Pins();
-    pins.meet([bob.bundle]);
+    pins.meet([bob.bundle], { userName: 'bob' });
     const { bytes, revision } = await pins.seal(alice.master);
     const opened = await Pins.open(alice.master, bytes, revision);
     expect(opened.get(bob.identity.accountId)).toEqual(pins.get(bob.identity.accountId));
@@ -82,3 +104,11 @@ it('two people compute one safety number, and another key makes another one', as
   const mallory = await newPerson('bob', bob.identity.accountId);
   expect(await safetyNumber(alice.bundle, mallory.bundle)).not.toBe(number);
 });
+
+/** A bundle as a client makes it that lets every name through. */
+async function craftBundle({ identity }: Person, userName: string): Promise<Uint8Array> {
+  const { accountId, signer, recipient } = identity;
+  const body = new FieldWriter().u8(1).id(accountId).text(userName).u32(1).fixed(NO_HASH).fixed(signer.verifyKey);
+  const own = await signed('dcloud/e2ee/v1/bundle', body.fixed(recipient.sealingKey).finish(), signer);
+  return concat(own, new Uint8Array(64));
+}

@@ -20,6 +20,7 @@ describe('attack 25: a name that leads out of the folder or hides what it is', (
     ['lpt1.txt', '_lpt1.txt'],
     ['file. ', 'file__'],
     ['con .txt', '_con .txt'],
+    [`con${' '.repeat(300)}x.txt`, `_con${' '.repeat(247)}.txt`],
     [`${'a'.repeat(254)} b.`, `${'a'.repeat(254)}_`],
     [`${'ä'.repeat(200)}.txt`, `${'ä'.repeat(125)}.txt`],
     ['photo\u202egpj.exe', 'photo_gpj.exe'],

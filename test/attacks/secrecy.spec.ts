@@ -21,7 +21,7 @@ it('attack 18: neither plaintext nor key is in anything that leaves the client',
   const [linkId, secret, exportKey] = [newUuid(), randomBytes(32), randomBytes(64)];
   const given = { nodeId: file.record.nodeId, kind: 'file', generation: 1, nodeKey } as const;
   const pins = new Pins();
-  pins.meet([bob.bundle]);
+  pins.meet([bob.bundle], { userName: 'bob' });
   const source = { size: content.trueSize, modifiedAtMs: 1, fingerprint: randomBytes(32) };
   const state = { ...cipher.ids, uploadId: newUuid(), contentKey: cipher.contentKey, source, plan: content.plan };
   const kek = await passwordKey(exportKey, alice.identity.accountId);

@@ -144,6 +144,7 @@ describe('attack 17: a link pointed elsewhere, or its key received', () => {
       good.replace('/l/', '/m/'),
       good.slice(0, -1),
       `${good}A`,
+      `${good}${'A'.repeat(1_000_000)}`,
       good.replace('#', '?a#'),
     ];
     for (const text of bad) expect(await failureOf(() => parseLink(text))).toBe('invalid-link');

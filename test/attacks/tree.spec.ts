@@ -1,11 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import { concat } from '../../src/sdk/bytes.js';
 import { nameTag } from '../../src/sdk/drive-name.js';
-import { encodeAttributes, encodeKind } from '../../src/sdk/drive-attributes.js';
+import { decodeAttributes, encodeAttributes, encodeKind } from '../../src/sdk/drive-attributes.js';
 import { NodeKeys } from '../../src/sdk/drive-keys.js';
-import { makeNodeRecord, openNodeRecord, type NodeDraft } from '../../src/sdk/drive-record.js';
+import { makeNodeRecord, openNodeRecord, type NodeDraft, type NodeRecord } from '../../src/sdk/drive-record.js';
 import { FieldWriter } from '../../src/sdk/fields.js';
 import { seal } from '../../src/sdk/seal.js';
 import { signed } from '../../src/sdk/signature.js';
+import { assertSucceeds } from '../../src/sdk/succession.js';
 import { makeWritersList, openWritersList, writeWriter, type WriterEntry } from '../../src/sdk/writers.js';
 import {
   NO_HASH,
@@ -132,6 +134,28 @@ describe('attack 14: writing with a reader’s rights', () => {
     expect(await attempt({ ...draftOf(1), writer: bob.writer }, [entryOf(bob)], 1)).toBe('not-yours'); // as if it were the owner
   });
 
+  // Stands on `isByOlderList` (src/sdk/succession.ts): what is signed as of before the removal opens, for it may be from then.
+  it('is not dated back behind what was written since', async () => {
+    const { alice, mallory: bob, root } = await newTree();
+    const carol = await newPerson('carol');
+    const nodeId = root.record.nodeId;
+    const entries = [entryOf(bob, { toRevision: 1 }), entryOf(carol)];
+    const writers = writersOf(alice, { nodeId, revision: 2, previousHash: NO_HASH, entries });
+    const file = await addNode(alice, root.record, attributesOf('a.txt', 'file'));
+    const write = async (by: Person, list: number, before: NodeRecord): Promise<NodeRecord> => {
+      const writer = { ...by.writer, list: { nodeId, revision: list } };
+      const draft = { ...before, revision: before.revision + 1, previousHash: before.hash, writer };
+      return reopen(file, await makeNodeRecord(draft, root.record.keys, by.identity.signer), writers);
+    };
+    for (const since of [carol, alice]) {
+      const seen = await write(since, 2, file.record);
+      assertSucceeds(file.record, seen);
+      assertSucceeds(seen, await write(carol, 2, seen));
+      const datedBack = await write(bob, 1, seen);
+      expect(await failureOf(() => assertSucceeds(seen, datedBack))).toBe('rolled-back');
+    }
+  });
+
   // Stands on the account of an entry: a key of a writer counts for that writer only.
   it('counts for its own account and no other', async () => {
     const { alice, mallory: bob } = await newTree();
@@ -163,6 +187,22 @@ it('attack 22: nothing is shown that was not sealed', async () => {
   expect(await failureOf(reopen(file, bytes, writersOf(alice)))).toBe('damaged');
   const opened = await reopen(file, file.bytes, writersOf(alice));
   expect(opened.attributes).toEqual(attributesOf('Brief.txt', 'file'));
+});
+
+// Stands on `isPresentable` (src/sdk/drive-attributes.ts): a writer's client may seal what it likes.
+it('attack 22: what nobody could show is not shown', () => {
+  const encode = (createdAt: number, mediaType: string): Uint8Array => {
+    const fields = new FieldWriter().u8(1).text('a').u8(2).u64(createdAt).u64(0).text(mediaType).finish();
+    return concat(fields, new Uint8Array(64 * Math.ceil(fields.length / 64) - fields.length));
+  };
+  expect(decodeAttributes(encode(8.64e15, 'text/plain; charset=utf-8')).createdAt).toBe(8.64e15);
+  for (const [time, type] of [
+    [8.64e15 + 1, ''],
+    [0, 'a'.repeat(256)],
+    [0, 'text/html\r\nx: y'],
+    [0, 'te\u202ext'],
+  ] as const)
+    expect(() => decodeAttributes(encode(time, type))).toThrow(expect.objectContaining({ kind: 'damaged' }));
 });
 
 it('attack 7: no bit of a record can be turned', async () => {

@@ -7,7 +7,8 @@ import { RegisterWorkload } from '../support/chaos/register-workload.js';
 import { Random } from '../support/crash/random.js';
 import { Findings, type ViolationKind } from '../support/crash/violation.js';
 
-const LOAD_MS = 400;
+/** Requests of the load, as many as it makes in a quarter of a second where nothing else is done. */
+const LOAD = 100;
 
 interface Version {
   readonly etag: string;
@@ -24,8 +25,10 @@ class FakeFile {
   checksEtags = true;
   /** A connection that breaks, before or after the change was made. */
   breaks: () => boolean = () => false;
+  requests = 0;
   private readonly server: Server = createServer((request, response) => {
     const { method, headers } = request;
+    this.requests += 1;
     void Array.fromAsync(request as AsyncIterable<Buffer>).then(async (pieces) => {
       await sleep(Math.random() * 5);
       if (this.breaks()) return response.destroy();
@@ -69,9 +72,9 @@ async function found(lie: (file: FakeFile) => void): Promise<readonly ViolationK
   const load = new RegisterWorkload({ url: await file.listen(), random: new Random(1), findings, shape });
   await load.create();
   const running = load.run();
-  await sleep(LOAD_MS / 2);
+  while (file.requests < LOAD / 2) await sleep(10);
   lie(file);
-  await sleep(LOAD_MS);
+  while (file.requests < LOAD) await sleep(10);
   load.stop();
   await running;
   Object.assign(file, { breaks: () => false });

@@ -84,8 +84,7 @@ describe('API tokens', () => {
 
   it('end with the one that made them, also if they were made in the moment in which that one was revoked', async () => {
     const maker = await make();
-    const { owner, name } = await authenticate(maker.text);
-    const by: Principal = { owner, name, scopes: new Set(['read', 'write']), prefix: '', credentialId: maker.id };
+    const by = await authenticate(maker.text);
     const wish = { accountId: admin.id, label: '', scopes: ['read'], prefix: '', expiresAt: null } as const;
     const { text: before } = await tokens.create(wish, by, NEVER);
     await authenticate(before);
@@ -93,8 +92,9 @@ describe('API tokens', () => {
     documents.held = gate.promise.then(() => undefined);
     const late = tokens.create(wish, by, NEVER);
     documents.held = undefined;
-    await tokens.revoke(maker.id, { ...by, scopes: new Set(['admin']) }, NEVER);
+    const revoked = tokens.revoke(maker.id, { ...by, scopes: new Set(['admin']) }, NEVER);
     gate.resolve(undefined);
+    await revoked;
     for (const text of [maker.text, before, (await late).text])
       await expect(authenticate(text)).rejects.toMatchObject({ code: 'unauthenticated' });
   });

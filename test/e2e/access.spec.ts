@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addAccount, initAdmin, makeToken, type TokenJson } from '../support/accounts.js';
 import { Client } from '../support/client.js';
@@ -237,6 +240,12 @@ describe('a store with accounts', () => {
     expect(await codeOf(client.call('/files/list'))).toBe('401 unauthenticated');
   });
 
+  it('makes no token of which it does not understand when it ends: that would be never', async () => {
+    for (const expiresAt of ['2026-300', '2026-W10-1', '2099-12-01T10', '20991201'])
+      expect(await codeOf(ada.json('POST', '/tokens', { expiresAt }))).toBe('400 invalid-request');
+    expect(await codeOf(ada.json('POST', '/tokens', { expiresAt: '2099-12-01' }))).toBe('201');
+  });
+
   it('lets a token make only what is no more than itself', async () => {
     const reader = new Client(server.url, undefined, (await makeToken(ada, { scopes: ['read', 'write'], prefix: 'a/' })).token);
     for (const wish of [
@@ -278,6 +287,25 @@ describe('a store with accounts', () => {
     expect(await codeOf(admin.call(`/accounts/${id}`, { method: 'DELETE' }))).toBe('204');
     expect(await codeOf(cleo.call('/files/list'))).toBe('401 unauthenticated');
     expect(await codeOf(admin.call(`/accounts/${id}`))).toBe('404 account-not-found');
+  });
+
+  it("does not remove an account that is storing a file, which would be nobody's", async () => {
+    const id = await addAccount(admin, { name: 'dora' });
+    const { token } = await makeToken(admin, { accountId: id });
+    const upload = request(`${server.url}/files?name=slow`, {
+      method: 'PUT',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Length': 200_000, Expect: '100-continue' },
+    });
+    upload.flushHeaders();
+    await once(upload, 'continue'); // it is let in
+    const remove = (): Promise<string> => codeOf(admin.call(`/accounts/${id}`, { method: 'DELETE' }));
+    expect(await remove()).toBe('409 account-not-empty');
+    upload.end(Buffer.alloc(200_000));
+    const [answer] = (await once(upload, 'response')) as [IncomingMessage];
+    const file = (await json(answer)) as { id: string };
+    expect(answer.statusCode).toBe(201);
+    await new Client(server.url, undefined, token).remove(file.id);
+    expect(await remove()).toBe('204');
   });
 
   it('keeps accounts and tokens over a restart, and nowhere a token as it is', async () => {

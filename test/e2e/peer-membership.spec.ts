@@ -89,7 +89,7 @@ describe('peers that come and go', () => {
     await cluster.kill(1);
     await cluster.restart(1);
     expect((await new Client(cluster.url(1)).tryPut('early', 'x')).status).toBe(503);
-    expect(cluster.logs(1)).toContain('it waits for them');
+    await until('waiting', async () => Promise.resolve(cluster.logs(1).includes('it waits for them')));
     cluster.thaw(2);
     await cluster.untilNode(added, 'up');
     const { id } = await new Client(cluster.url(1)).put('kept', 'x');

@@ -41,14 +41,14 @@ export class MemoryStorageNode extends StorageNode {
     for (const shard of shards) {
       await this.turn(signal);
       this.requireSpace(shard.bytes);
-      this.shards.set(keyOf(shard), { ...shard, bytes: shard.bytes.slice() });
+      this.shards.set(keyOf(shard), { ...shard, bytes: copyOf(shard.bytes) });
     }
     for (const record of records) {
       await this.turn(signal);
       this.requireSpace(record.bytes);
       this.newestRevision = Math.max(this.newestRevision, record.revision);
       if ((this.records.get(recordKeyOf(record))?.revision ?? 0) > record.revision) continue;
-      this.records.set(recordKeyOf(record), { ...record, bytes: record.bytes.slice() });
+      this.records.set(recordKeyOf(record), { ...record, bytes: copyOf(record.bytes) });
     }
     await this.turn(signal);
   }
@@ -60,7 +60,7 @@ export class MemoryStorageNode extends StorageNode {
       const shard = this.shards.get(keyOf(id));
       if (shard === undefined) return new NodeError('not-found', 'there is no such shard');
       if (crc32(shard.bytes) !== shard.checksum) return new NodeError('corrupt', 'the payload is not what was put');
-      const bytes = shard.bytes.slice();
+      const bytes = copyOf(shard.bytes);
       noteRead(bytes, shard.checksum); // as the real one does: whoever gives it back too soon is found out
       return bytes;
     });
@@ -83,7 +83,7 @@ export class MemoryStorageNode extends StorageNode {
       const record = this.records.get(recordKeyOf(key));
       return record === undefined
         ? new NodeError('not-found', 'there is no such record')
-        : { ...record, bytes: record.bytes.slice() };
+        : { ...record, bytes: copyOf(record.bytes) };
     });
   }
 
@@ -179,4 +179,9 @@ function recordKeyOf({ kind, id, page }: RecordKey): string {
 
 function keyOf({ versionId, stripe, index }: ShardId): string {
   return `${versionId}/${stripe}/${index}`;
+}
+
+/** In memory of its own, which the slice of a Buffer is not. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }
