@@ -58,7 +58,7 @@ export class SealedBundleDto {
   }
 }
 
-export class NewSessionDto {
+export class OpenedSessionDto {
   @ApiProperty({ type: 'string', example: 'dcs_…', description: 'To send as `Authorization: Bearer`; shown once' })
   readonly session: string;
   @ApiProperty({

@@ -5,7 +5,7 @@ import { Access } from '../http/access.js';
 import { etagOf } from '../http/conditional.js';
 import { requestSignal } from '../http/request-signal.js';
 import { LoginFinishDto, LoginStartDto, RegistrationFinishDto, RegistrationStartDto } from './auth-requests.dto.js';
-import { bundleOf, LoginAnswerDto, NewSessionDto, RegistrationAnswerDto } from './auth.dto.js';
+import { bundleOf, LoginAnswerDto, OpenedSessionDto, RegistrationAnswerDto } from './auth.dto.js';
 import { DescribeOpen, DescribeStart } from './auth.openapi.js';
 import { LoginService } from './login.service.js';
 import type { Factor } from './opaque-server.js';
@@ -89,14 +89,14 @@ export class LoginController {
     summary: 'Log in',
     status: 200,
     done: 'A session has begun',
-    type: NewSessionDto,
+    type: OpenedSessionDto,
     problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', 'not-enough-nodes'],
   })
   finishLogin(
     @Body() body: LoginFinishDto,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<NewSessionDto> {
+  ): Promise<OpenedSessionDto> {
     return this.finish(body, 'password', { request, response });
   }
 
@@ -129,14 +129,14 @@ export class LoginController {
     description: 'The session may read its bundle and set a new password, and nothing else.',
     status: 200,
     done: 'A session has begun in which a new password can be set',
-    type: NewSessionDto,
+    type: OpenedSessionDto,
     problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', 'not-enough-nodes'],
   })
   finishRecovery(
     @Body() body: LoginFinishDto,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<NewSessionDto> {
+  ): Promise<OpenedSessionDto> {
     return this.finish(body, 'recovery', { request, response });
   }
 
@@ -145,9 +145,9 @@ export class LoginController {
     return new LoginAnswerDto(await this.logins.start(body, factor, { request, signal }));
   }
 
-  private async finish(body: LoginFinishDto, factor: Factor, { request, response }: Pair): Promise<NewSessionDto> {
+  private async finish(body: LoginFinishDto, factor: Factor, { request, response }: Pair): Promise<OpenedSessionDto> {
     const result = await this.logins.finish(body, factor, requestSignal(request, response));
-    return new NewSessionDto(result, etagOf(result.stored.revision));
+    return new OpenedSessionDto(result, etagOf(result.stored.revision));
   }
 }
 

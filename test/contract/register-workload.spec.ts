@@ -7,8 +7,8 @@ import { RegisterWorkload } from '../support/chaos/register-workload.js';
 import { Random } from '../support/crash/random.js';
 import { Findings, type ViolationKind } from '../support/crash/violation.js';
 
-/** Requests of the load, as many as it makes in a quarter of a second where nothing else is done. */
-const LOAD = 100;
+/** Requests of the load, enough for each kind of lie to be told, and to be seen. */
+const LOAD = 400;
 
 interface Version {
   readonly etag: string;
