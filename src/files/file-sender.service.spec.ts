@@ -1,13 +1,15 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { newId, type FileId, type VersionId } from '../common/ids.js';
+import { newId, STORE_OWNER, type FileId, type VersionId } from '../common/ids.js';
 import { Exchange } from '../http/exchange.js';
+import { notePrincipal, type Principal } from '../http/principal.js';
 import type { Admission } from './admission.js';
 import type { DownloadService, OpenFile } from './download.service.js';
 import { FileSender } from './file-sender.service.js';
 
 const SLICE = 1000;
+const STORE: Principal = { owner: STORE_OWNER, scopes: new Set(['read']), prefix: '', credentialId: '', name: 'store' };
 
 /** The share of memory that a download asks for, of a file of so many bytes. */
 async function shareOf(size: number, range: string | undefined): Promise<number | undefined> {
@@ -32,9 +34,10 @@ async function shareOf(size: number, range: string | undefined): Promise<number 
     },
   } as unknown as Admission;
   const sender = new FileSender(downloads, admission);
-  const server = createServer((request, response) => void sender.send(newId<FileId>(), new Exchange(request, response))).listen(
-    0,
-  );
+  const server = createServer((request, response) => {
+    notePrincipal(request, STORE);
+    void sender.send(newId<FileId>(), new Exchange(request, response));
+  }).listen(0);
   try {
     const headers = range === undefined ? {} : { range };
     await (await fetch(`http://localhost:${(server.address() as AddressInfo).port}`, { headers })).arrayBuffer();
