@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync } from 'node:fs';
 import { mkdir, mkdtemp, open, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,10 +62,17 @@ export class TestDisk {
     await rm(join(this.path, FILLER));
   }
 
-  /** A mount over it, since a disk with files that are open for writing cannot be made read-only by asking. */
+  /**
+   * A mount over it, since a disk with files that are open for writing cannot be made read-only by asking. It is read-only before it is in the
+   * way: else somebody could open a file for writing in between.
+   */
   makeReadOnly(): void {
-    run('mount', '--bind', this.path, this.path);
-    run('mount', '-o', 'remount,bind,ro', this.path);
+    const aside = mkdtempSync(join(tmpdir(), 'dcloud-aside-'));
+    run('mount', '--bind', this.path, aside);
+    run('mount', '-o', 'remount,bind,ro', aside);
+    run('mount', '--bind', aside, this.path);
+    run('umount', aside);
+    rmdirSync(aside);
   }
 
   makeWritable(): void {
