@@ -3,10 +3,11 @@ import { Injectable } from '@nestjs/common';
 import { AccountDirectory } from '../auth/account-directory.js';
 import type { Account } from '../auth/account.js';
 import { credentialText, hashOf, newSecret, parseCredential } from '../auth/token.js';
-import { DomainError, errorCode } from '../common/errors.js';
+import { DomainError } from '../common/errors.js';
 import { newId, type FileId } from '../common/ids.js';
 import { parseUserName, type UserName } from '../common/user-name.js';
 import { AppConfig } from '../config/app-config.js';
+import { removeIfThere } from '../documents/collections.js';
 import { DocumentStore } from '../documents/document-store.js';
 import { Logins } from './logins.js';
 
@@ -73,10 +74,6 @@ export class InvitationsService {
   }
 
   async remove(id: FileId, signal: AbortSignal): Promise<void> {
-    try {
-      await this.documents.remove(COLLECTION, id, undefined, signal);
-    } catch (error) {
-      if (errorCode(error) !== 'document-not-found') throw error;
-    }
+    await removeIfThere(this.documents, COLLECTION, id, signal);
   }
 }

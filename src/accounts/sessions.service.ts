@@ -3,9 +3,10 @@ import { type Account, ownerOf } from '../auth/account.js';
 import { AccountDirectory } from '../auth/account-directory.js';
 import type { Credential, CredentialSource } from '../auth/credential-source.js';
 import { credentialText, hashOf, newSecret } from '../auth/token.js';
-import { DomainError, errorCode } from '../common/errors.js';
+import { DomainError } from '../common/errors.js';
 import { newId, type FileId } from '../common/ids.js';
 import { AppConfig } from '../config/app-config.js';
+import { removeIfThere } from '../documents/collections.js';
 import { DocumentStore } from '../documents/document-store.js';
 import type { Principal, Scope } from '../http/principal.js';
 import { Logins, type StoredLogin } from './logins.js';
@@ -156,9 +157,7 @@ export class SessionsService implements CredentialSource {
 
   private async remove(id: FileId, signal: AbortSignal): Promise<void> {
     try {
-      await this.documents.remove(COLLECTION, id, undefined, signal);
-    } catch (error) {
-      if (errorCode(error) !== 'document-not-found') throw error; // it was ended twice at once
+      await removeIfThere(this.documents, COLLECTION, id, signal); // it may be ended twice at once
     } finally {
       // Also when it failed: it may be removed all the same, and is looked up then.
       this.generation += 1;

@@ -2,13 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { DomainError, errorCode } from '../common/errors.js';
 import type { OwnerId } from '../common/ids.js';
+import { Turns } from '../common/turns.js';
 import { within } from '../common/within.js';
+import { documentsIn } from '../documents/collections.js';
 import { DocumentStore } from '../documents/document-store.js';
 import { AccountLimits } from '../http/account-limits.js';
 import { type Account, type AccountFields, type AccountId, ownerOf, readAccount, writeAccount } from './account.js';
 
 const COLLECTION = 'accounts';
-const PAGE = 100;
 /** What there is only where there are accounts, or were. */
 const TRACES = ['tokens', 'sessions'];
 
@@ -31,7 +32,7 @@ export class AccountDirectory {
   private wereThere = false;
   private loading: Promise<void> | undefined;
   /** Changes, one after the other: each decides by what those before it left. */
-  private changing: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns<typeof COLLECTION>();
 
   constructor(
     readonly config: AppConfig,
@@ -175,13 +176,8 @@ export class AccountDirectory {
 
   private async read(): Promise<void> {
     const found = new Map<AccountId, Account>();
-    let cursor: Uint8Array | undefined;
-    do {
-      const query = { prefix: '', limit: PAGE, ...(cursor && { cursor }) };
-      const page = await this.documents.list(COLLECTION, query, this.deadline());
-      for (const document of page.documents) found.set(document.id, readAccount(document));
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
+    const documents = documentsIn(this.documents, { collection: COLLECTION, prefix: '' }, () => this.deadline());
+    for await (const document of documents) found.set(document.id, readAccount(document));
     // Must not open the store to everybody: what a damaged disk or an incomplete rebuild has taken is not what never was.
     this.wereThere = found.size > 0 || (await this.hasTraces());
     for (const account of found.values()) this.byOwner.set(ownerOf(account), account);
@@ -200,9 +196,7 @@ export class AccountDirectory {
   }
 
   private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = this.changing.then(work);
-    this.changing = turn.catch(ignored); // whoever asked for it hears of it
-    return turn;
+    return this.turns.take(COLLECTION, work);
   }
 }
 
@@ -210,8 +204,4 @@ const NEW = { quota: { bytes: null, files: null }, isDisabled: false, hasStore: 
 
 function isAdministrator({ role, isDisabled }: Pick<AccountFields, 'role' | 'isDisabled'>): boolean {
   return role === 'admin' && !isDisabled;
-}
-
-function ignored(): undefined {
-  return undefined;
 }

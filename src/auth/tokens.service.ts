@@ -3,7 +3,8 @@ import { AppConfig } from '../config/app-config.js';
 import { DomainError, errorCode } from '../common/errors.js';
 import { newId, type FileId } from '../common/ids.js';
 import { Turns } from '../common/turns.js';
-import { DocumentStore, type StoredDocument } from '../documents/document-store.js';
+import { documentsIn } from '../documents/collections.js';
+import { DocumentStore } from '../documents/document-store.js';
 import type { Principal, Scope } from '../http/principal.js';
 import { type Account, type AccountId, ownerOf } from './account.js';
 import { AccountDirectory } from './account-directory.js';
@@ -22,7 +23,6 @@ import {
 } from './token.js';
 
 const COLLECTION = 'tokens';
-const PAGE = 100;
 /** Tokens that were accepted lately, which are known without a look into the store. */
 const KNOWN_MAX = 10_000;
 /** How exact it is kept when a token was last used: a request must not cost a write. */
@@ -122,15 +122,8 @@ export class TokensService implements CredentialSource {
 
   /** All tokens of an account, the oldest first. */
   async list(accountId: AccountId, signal: AbortSignal): Promise<readonly Token[]> {
-    const found: StoredDocument[] = [];
-    let cursor: Uint8Array | undefined;
-    do {
-      const query = { prefix: `${accountId}/`, limit: PAGE, ...(cursor && { cursor }) };
-      const page = await this.documents.list(COLLECTION, query, signal);
-      found.push(...page.documents);
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
-    return found.map(readToken);
+    const found = documentsIn(this.documents, { collection: COLLECTION, prefix: `${accountId}/` }, () => signal);
+    return Array.fromAsync(found, readToken);
   }
 
   /**

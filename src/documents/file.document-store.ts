@@ -5,7 +5,7 @@ import { mapOrdered } from '../common/map-ordered.js';
 import { Turns } from '../common/turns.js';
 import { AmendService } from '../files/amend.service.js';
 import { DownloadService, type OpenFile } from '../files/download.service.js';
-import type { Upload } from '../files/incoming-file.js';
+import { wholeBody, type Upload } from '../files/incoming-file.js';
 import { RetiredVersions } from '../files/retired-versions.js';
 import { UploadService } from '../files/upload.service.js';
 import type { FileRecord, MetadataStore, StoredFile } from '../metadata/metadata-store.js';
@@ -146,12 +146,7 @@ function turnOf(owner: OwnerId, key: string): string {
 }
 
 function uploadOf(key: string | undefined, whole: Uint8Array): Upload {
-  const body = { [Symbol.asyncIterator]: () => only(whole) };
-  return { name: key, contentType: undefined, body, whole, expectedDigest: undefined };
-}
-
-async function* only(piece: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  if (piece.length > 0) yield await Promise.resolve(piece);
+  return { name: key, contentType: undefined, body: wholeBody(whole), whole, expectedDigest: undefined };
 }
 
 function documentOf({ id, name: key, versionId: revision }: FileRecord, bytes: Uint8Array): StoredDocument {

@@ -41,8 +41,7 @@ export async function incomingFile(exchange: Exchange, nameInQuery: string | und
   if (length === undefined || length > WHOLE_BODY_BYTES_MAX)
     return { name: checkedName, contentType, body: limited(streamed(exchange), bytesMax), bytes: length, expectedDigest };
   const whole = await readWholeBody(exchange, length);
-  const body = { [Symbol.asyncIterator]: () => only(whole) };
-  return { name: checkedName, contentType, body, bytes: length, whole, expectedDigest };
+  return { name: checkedName, contentType, body: wholeBody(whole), bytes: length, whole, expectedDigest };
 }
 
 function check(name: string | undefined, contentType: string | undefined, limits: Limits): Pick<Upload, 'name' | 'contentType'> {
@@ -73,6 +72,11 @@ function streamed({ request, response }: Exchange): AsyncIterable<Uint8Array> {
       return request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
     },
   };
+}
+
+/** A body that is at hand. */
+export function wholeBody(whole: Uint8Array): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => only(whole) };
 }
 
 /** A body that is one piece, or none. */
