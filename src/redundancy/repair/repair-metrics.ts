@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
+import { counterOf, gaugeOf } from '../../http/metric-readers.js';
 import { RepairService } from './repair.service.js';
 import { ScrubService } from './scrub.service.js';
 
@@ -7,28 +8,8 @@ import { ScrubService } from './scrub.service.js';
 @Injectable()
 export class RepairMetrics {
   constructor(registry: Registry, repairs: RepairService, scrubs: ScrubService) {
-    const registers = [registry];
-    const gauge = (name: string, help: string, value: () => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect(): void {
-          this.set(value());
-        },
-      });
-    };
-    const counter = (name: string, help: string, value: () => number): void => {
-      new Counter({
-        name,
-        help,
-        registers,
-        collect(): void {
-          this.reset();
-          this.inc(value());
-        },
-      });
-    };
+    const gauge = (name: string, help: string, value: () => number): void => gaugeOf(registry, { name, help }, value);
+    const counter = (name: string, help: string, value: () => number): void => counterOf(registry, { name, help }, value);
     gauge('dcloud_repair_running', '1 while something is being restored, else 0', () =>
       repairs.status().state === 'running' ? 1 : 0,
     );
