@@ -30,9 +30,11 @@ const MAY_IMPORT = {
   auth: ['documents', 'metadata'],
   // How people become known: by passwords that the server never sees. The login setup lies in the key ring.
   accounts: ['auth', 'documents', 'crypto'],
+  // What clients seal. It reads the heads of their formats, which the sdk has, and checks who signed; it has no keys to open anything with.
+  drive: ['accounts', 'auth', 'documents', 'files', 'sdk'],
   // The command line starts the program, so it sees the composition root; and the key ring, for `dcloud keys`.
   // And it talks to a peer, for `dcloud takeover`; and it proves to a server that it may read its storage, for `dcloud admin init`.
-  cli: ['audit', 'auth', 'crypto', 'recovery', 'cluster', 'nodes'],
+  cli: ['audit', 'auth', 'crypto', 'recovery', 'cluster', 'nodes', 'sdk'],
   // The client's side: it shares formats with the server, never its parts.
   sdk: ['chunking', 'crypto'],
   // What a process is for the others, and whom it passes requests on to.

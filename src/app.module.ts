@@ -9,6 +9,7 @@ import { ConfigModule } from './config/config.module.js';
 import type { LiveTls } from './config/live-tls.js';
 import type { ClusterParts } from './nodes/cluster-parts.js';
 import { NodeSourceModule } from './nodes/node-source.module.js';
+import { DriveModule } from './drive/drive.module.js';
 import { DocumentsModule } from './documents/documents.module.js';
 import { FilesModule } from './files/files.module.js';
 import { HealthModule } from './health/health.module.js';
@@ -37,6 +38,7 @@ export class AppModule {
         HealthModule,
         FilesModule,
         DocumentsModule,
+        DriveModule,
         MembershipModule,
       ],
       providers: [

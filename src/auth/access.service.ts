@@ -4,7 +4,7 @@ import { AppConfig } from '../config/app-config.js';
 import { DomainError } from '../common/errors.js';
 import type { OwnerId } from '../common/ids.js';
 import { clientOf } from '../http/forwarded.js';
-import { MetadataStore, type OwnerUsage } from '../metadata/metadata-store.js';
+import { MetadataStore, type OwnerUsage, usageOfAll } from '../metadata/metadata-store.js';
 import { type Account, type AccountId, ownerOf } from './account.js';
 import { type AccountChange, AccountDirectory } from './account-directory.js';
 import { AttemptLimiter, clientKey } from './attempt-limiter.js';
@@ -108,6 +108,6 @@ export class AccessService {
   }
 
   private usageOf(owner: OwnerId, signal: AbortSignal): Promise<OwnerUsage> {
-    return this.metadata.usageOf(owner, signal);
+    return usageOfAll(this.metadata, this.accounts.limits.ownersOf(owner), signal);
   }
 }

@@ -7,7 +7,7 @@ import { within } from '../common/within.js';
 import { documentsIn } from '../documents/collections.js';
 import { DocumentStore } from '../documents/document-store.js';
 import { AccountLimits } from '../http/account-limits.js';
-import { type Account, type AccountFields, type AccountId, ownerOf, readAccount, writeAccount } from './account.js';
+import { type Account, type AccountFields, type AccountId, driveOf, ownerOf, readAccount, writeAccount } from './account.js';
 
 const COLLECTION = 'accounts';
 /** What there is only where there are accounts, or were. */
@@ -39,7 +39,10 @@ export class AccountDirectory {
     private readonly documents: DocumentStore,
     readonly limits: AccountLimits,
   ) {
-    limits.knowBy((owner) => this.byOwner.get(owner)?.quota);
+    limits.knowBy((owner) => {
+      const account = this.byOwner.get(owner);
+      return account && { quota: account.quota, owners: [owner, driveOf(account.id)] };
+    });
   }
 
   /** Whether it is known which accounts there are. */

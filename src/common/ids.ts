@@ -11,7 +11,10 @@ export type VersionId = Branded<'VersionId'>;
 export type ClusterId = Branded<'ClusterId'>;
 /** The id of one node, for ever: a replaced disk is another node. */
 export type NodeId = Branded<'NodeId'>;
-/** Whose a file is: the UUIDv7 of an account, {@link STORE_OWNER}, or `system:` and the name of a collection of documents. */
+/**
+ * Whose a file is: the UUIDv7 of an account, {@link STORE_OWNER}, `drive:` and the id of an account for what lies in its drive, or `system:` and the
+ * name of a collection of documents.
+ */
 export type OwnerId = Branded<'OwnerId'>;
 
 /** The owner of everything in a store that has no accounts. */

@@ -1,12 +1,16 @@
 import type { FileId, VersionId } from '../common/ids.js';
 
-/** The name of a kind of documents: lower case letters and dashes, at most {@link COLLECTION_CHARACTERS_MAX}. */
+/**
+ * Which documents: the name of a kind of them (lower case letters and dashes, at most {@link COLLECTION_CHARACTERS_MAX}), or the drive of an account:
+ * `drive:` and its id.
+ */
 export type Collection = string;
 
 export const COLLECTION_CHARACTERS_MAX = 32;
 /** Of a key in UTF-8. A key is not empty, well formed, and without control characters. */
 export const KEY_BYTES_MAX = 1024;
-export const DOCUMENT_BYTES_MAX = 16 * 1024;
+/** The record of a large file on a drive; nearly all documents have less than 16 KiB, sealed, and ride in their records. */
+export const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
 
 /** A document as it was at one moment. */
 export interface StoredDocument {
@@ -36,6 +40,27 @@ export interface DocumentPage {
   readonly nextCursor?: Uint8Array;
 }
 
+/** A document as a list shows it without reading it. */
+export interface DocumentHead extends Pick<StoredDocument, 'id' | 'key' | 'revision'> {
+  /** Of the content. */
+  readonly size: number;
+  /** Milliseconds since 1970, of the last change. */
+  readonly updatedAt: number;
+}
+
+export interface HeadPage {
+  readonly heads: readonly DocumentHead[];
+  readonly nextCursor?: Uint8Array;
+}
+
+/** A document whose id was given out before it. */
+export interface NewDocument {
+  /** Of `newId`, never used for anything: an id that was comes back to life. */
+  readonly id: FileId;
+  readonly key: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface DocumentChange {
   readonly bytes: Uint8Array;
   /** Absent: as before. */
@@ -54,6 +79,9 @@ export abstract class DocumentStore {
   /** @throws DomainError `document-exists` if the key is taken */
   abstract create(collection: Collection, key: string, bytes: Uint8Array, signal: AbortSignal): Promise<StoredDocument>;
 
+  /** {@link create} with an id that the caller has. @throws DomainError `document-exists` if the key is taken */
+  abstract place(collection: Collection, document: NewDocument, signal: AbortSignal): Promise<StoredDocument>;
+
   abstract get(collection: Collection, key: string, signal: AbortSignal): Promise<StoredDocument | undefined>;
 
   abstract find(collection: Collection, id: FileId, signal: AbortSignal): Promise<StoredDocument | undefined>;
@@ -67,6 +95,12 @@ export abstract class DocumentStore {
 
   /** @throws DomainError `precondition-failed` if `expected` is given and is not the current revision, `document-not-found` */
   abstract remove(collection: Collection, id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<void>;
+
+  /** The collection of a document; undefined if there is none with this id. */
+  abstract collectionOf(id: FileId, signal: AbortSignal): Promise<Collection | undefined>;
+
+  /** {@link list}, as the index alone can tell it: nothing is read from the nodes. */
+  abstract heads(collection: Collection, query: DocumentQuery, signal: AbortSignal): Promise<HeadPage>;
 
   /** Pages are no snapshot: what changes between them is seen or not. @throws DomainError `invalid-cursor` */
   abstract list(collection: Collection, query: DocumentQuery, signal: AbortSignal): Promise<DocumentPage>;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError, errorCode } from '../common/errors.js';
-import type { FileId, OwnerId, VersionId } from '../common/ids.js';
+import { newId, type FileId, type OwnerId, type VersionId } from '../common/ids.js';
 import { mapOrdered } from '../common/map-ordered.js';
 import { Turns } from '../common/turns.js';
 import { AmendService } from '../files/amend.service.js';
@@ -9,18 +9,21 @@ import { wholeBody, type Upload } from '../files/incoming-file.js';
 import { RetiredVersions } from '../files/retired-versions.js';
 import { UploadService } from '../files/upload.service.js';
 import type { FileRecord, MetadataStore, StoredFile } from '../metadata/metadata-store.js';
-import { checkBytes, checkCollection, checkKey } from './check-document.js';
+import { checkBytes, checkCollection, checkKey, isDrive } from './check-document.js';
 import {
   DocumentStore,
   type Collection,
   type DocumentChange,
   type DocumentPage,
   type DocumentQuery,
+  type HeadPage,
+  type NewDocument,
   type StoredDocument,
 } from './document-store.js';
 
 /** Documents of a page that are read at once. */
 const WIDTH = 8;
+const SYSTEM = 'system:';
 
 /** A document is a file: its owner is the collection, its name the key, its version the revision. */
 @Injectable()
@@ -45,14 +48,18 @@ export class FileDocumentStore extends DocumentStore {
     return this.amends.metadata;
   }
 
-  override async create(collection: Collection, key: string, bytes: Uint8Array, signal: AbortSignal): Promise<StoredDocument> {
+  override create(collection: Collection, key: string, bytes: Uint8Array, signal: AbortSignal): Promise<StoredDocument> {
+    return this.place(collection, { id: newId<FileId>(), key, bytes }, signal);
+  }
+
+  override async place(collection: Collection, { id, key, bytes }: NewDocument, signal: AbortSignal): Promise<StoredDocument> {
     const owner = ownerOf(collection);
     checkKey(key);
     checkBytes(bytes);
     const content = Uint8Array.from(bytes);
     return this.turns.take(turnOf(owner, key), async () => {
       await this.requireFree({ owner, key }, signal);
-      return documentOf(await this.uploads.create(uploadOf(key, content), owner, signal), content);
+      return documentOf(await this.uploads.create(uploadOf(key, content), { owner, id }, signal), content);
     });
   }
 
@@ -90,6 +97,25 @@ export class FileDocumentStore extends DocumentStore {
     const owner = ownerOf(collection);
     const { manifest } = await asDocuments(() => this.amends.remove(id, { owner, expected }, signal));
     this.retired.drop(manifest);
+  }
+
+  override async collectionOf(id: FileId, signal: AbortSignal): Promise<Collection | undefined> {
+    const owner = (await this.metadata.find(id, signal))?.file.owner;
+    if (owner?.startsWith(SYSTEM) === true) return owner.slice(SYSTEM.length);
+    return owner !== undefined && isDrive(owner) ? owner : undefined;
+  }
+
+  override async heads(collection: Collection, query: DocumentQuery, signal: AbortSignal): Promise<HeadPage> {
+    const owner = ownerOf(collection);
+    const { files, nextCursor } = await this.metadata.list({ owner, order: 'name', ...query }, signal);
+    const heads = files.map(({ id, name: key, versionId: revision, size, updatedAt }) => ({
+      id,
+      key,
+      revision,
+      size,
+      updatedAt,
+    }));
+    return nextCursor === undefined ? { heads } : { heads, nextCursor };
   }
 
   override async list(collection: Collection, query: DocumentQuery, signal: AbortSignal): Promise<DocumentPage> {
@@ -138,7 +164,7 @@ export class FileDocumentStore extends DocumentStore {
 
 function ownerOf(collection: Collection): OwnerId {
   checkCollection(collection);
-  return `system:${collection}` as OwnerId;
+  return (isDrive(collection) ? collection : `${SYSTEM}${collection}`) as OwnerId;
 }
 
 function turnOf(owner: OwnerId, key: string): string {

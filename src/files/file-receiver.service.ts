@@ -53,7 +53,7 @@ export class FileReceiver {
       if (replaces === undefined || upload.name !== undefined) checkReach(upload.name, reach);
       return await this.withinQuota({ upload, reach, replaces }, signal, (counted) =>
         replaces === undefined
-          ? this.uploads.create(counted, reach.owner, signal)
+          ? this.uploads.create(counted, { owner: reach.owner }, signal)
           : this.uploads.replace(replaces, counted, { ...reach, expected }, signal),
       );
     } finally {

@@ -50,7 +50,7 @@ import { VersionCommitter } from './version-committer.js';
     UploadService,
     VersionCommitter,
   ],
-  exports: [AmendService, DownloadService, RetiredVersions, UploadService],
+  exports: [AmendService, DownloadService, QuotaLedger, RetiredVersions, UploadService],
 })
 export class FilesModule implements NestModule {
   constructor(

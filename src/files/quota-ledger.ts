@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
 import type { FileId, OwnerId } from '../common/ids.js';
 import { AccountLimits, type Quota } from '../http/account-limits.js';
-import { MetadataStore } from '../metadata/metadata-store.js';
+import { MetadataStore, usageOfAll } from '../metadata/metadata-store.js';
 
 /** An upload that is to be let in. */
 export interface QuotaWish {
+  /** The account's own, also for what goes into its drive. */
   readonly owner: OwnerId;
   /** Of its body, if that is known. */
   readonly bytes: number | undefined;
@@ -132,7 +133,7 @@ export class QuotaLedger {
     for (;;) {
       const { ended } = account;
       const make = await prepare();
-      const stored = await this.metadata.usageOf(account.owner, signal);
+      const stored = await usageOfAll(this.metadata, this.limits.ownersOf(account.owner), signal);
       if (ended !== account.ended) continue; // what has ended meanwhile may be in none of the two
       const claim = make();
       check(claim, this.limits.quotaOf(account.owner), {

@@ -17,6 +17,11 @@ const INLINE_PLAIN_BYTES_MAX = INLINE_BYTES_MAX - SEGMENT_OVERHEAD_BYTES;
 /** Time for the index to take note of an upload that failed. The request's own signal is of no use then: it may be why. */
 const ABANDON_MS = 30_000;
 
+export interface NewFile {
+  readonly owner: OwnerId;
+  readonly id?: FileId;
+}
+
 /** What only the end of a body tells of it. */
 type Body = Pick<Manifest, 'size' | 'sealedSize' | 'sliceBytes' | 'seal'> & { readonly small?: SmallVersion };
 
@@ -39,9 +44,12 @@ export class UploadService {
     private readonly cache: SmallFileCache,
   ) {}
 
-  /** Stores a new file. Resolves when it is durable on all its nodes and in the index; if it throws, nothing of it is left. */
-  async create(upload: Upload, owner: OwnerId, signal: AbortSignal): Promise<FileRecord> {
-    return this.store(upload, { fileId: newId<FileId>(), owner, replaces: false }, signal);
+  /**
+   * Stores a new file. Resolves when it is durable on all its nodes and in the index; if it throws, nothing of it is left.
+   * @param as whose it is, and its id if that was given out before: of `newId`, and never used for anything
+   */
+  async create(upload: Upload, { owner, id = newId<FileId>() }: NewFile, signal: AbortSignal): Promise<FileRecord> {
+    return this.store(upload, { fileId: id, owner, replaces: false }, signal);
   }
 
   /** Gives a file new content; until that is durable the old one is served. @param demand what the file must be then */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { type OwnerId, STORE_OWNER } from '../common/ids.js';
-import { AccountLimits, type Quota } from './account-limits.js';
+import { AccountLimits, type KnownOwner, type Quota } from './account-limits.js';
 
 const ADA = 'ada' as OwnerId;
 const NO_LIMIT: Quota = { bytes: null, files: null };
@@ -10,10 +10,12 @@ let accounts: Map<OwnerId, Quota>;
 
 const refused = (code: string): unknown => expect.objectContaining({ code });
 
+const known = (quota: Quota | undefined): KnownOwner | undefined => quota && { quota, owners: [ADA] };
+
 beforeEach(() => {
   limits = new AccountLimits();
   accounts = new Map([[ADA, NO_LIMIT]]);
-  limits.knowBy((owner) => accounts.get(owner));
+  limits.knowBy((owner) => known(accounts.get(owner)));
 });
 
 describe('the end of an owner', () => {

@@ -8,21 +8,33 @@ export interface Quota {
   readonly files: number | null;
 }
 
+/** What is known of an owner that is an account. */
+export interface KnownOwner {
+  readonly quota: Quota;
+  /** All owners whose files count as the account's: its own, and its drive. */
+  readonly owners: readonly OwnerId[];
+}
+
 /** What owners may store: asked by who stores, told by who knows the accounts, which are stored themselves. */
 @Injectable()
 export class AccountLimits {
-  private known: (owner: OwnerId) => Quota | undefined = () => undefined;
+  private known: (owner: OwnerId) => KnownOwner | undefined = () => undefined;
   /** Uploads under way, by their owners. */
   private readonly storing = new Map<OwnerId, number>();
   private readonly ending = new Set<OwnerId>();
 
   /** Undefined: anything. */
   quotaOf(owner: OwnerId): Quota | undefined {
-    return this.known(owner);
+    return this.known(owner)?.quota;
+  }
+
+  /** Whose files count for its quota. */
+  ownersOf(owner: OwnerId): readonly OwnerId[] {
+    return this.known(owner)?.owners ?? [owner];
   }
 
   /** From now on this one knows. */
-  knowBy(known: (owner: OwnerId) => Quota | undefined): void {
+  knowBy(known: (owner: OwnerId) => KnownOwner | undefined): void {
     this.known = known;
   }
 

@@ -29,6 +29,17 @@ export interface OwnerUsage {
   readonly bytes: number;
 }
 
+/** What several owners have together. */
+export async function usageOfAll(metadata: MetadataStore, owners: readonly OwnerId[], signal: AbortSignal): Promise<OwnerUsage> {
+  const usages = await Promise.all(owners.map((owner) => metadata.usageOf(owner, signal)));
+  const sum = { files: 0, bytes: 0 };
+  for (const { files, bytes } of usages) {
+    sum.files += files;
+    sum.bytes += bytes;
+  }
+  return sum;
+}
+
 /** The sealed key material of one version (CRYPTO.md, "At rest"). */
 export interface VersionSeal {
   /** Id of the key (of the key ring) that wraps the version's key. */

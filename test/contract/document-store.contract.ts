@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorCode } from '../../src/common/errors.js';
 import { newId, type FileId, type VersionId } from '../../src/common/ids.js';
-import type { DocumentQuery, DocumentStore, StoredDocument } from '../../src/documents/document-store.js';
+import {
+  DOCUMENT_BYTES_MAX,
+  type DocumentQuery,
+  type DocumentStore,
+  type StoredDocument,
+} from '../../src/documents/document-store.js';
 
 export interface DocumentHarness {
   readonly store: DocumentStore;
@@ -178,6 +183,37 @@ export function describeDocumentStore(title: string, makeHarness: () => Promise<
       expect(await store.list(ACCOUNTS, { prefix: 'nothing', limit: 5 }, NEVER)).toEqual({ documents: [] });
     });
 
+    it('takes an id that was given out before, and tells whose it is', async () => {
+      const id = newId<FileId>();
+      expect(await store.collectionOf(id, NEVER)).toBeUndefined();
+      const drive = `drive:${newId<FileId>()}`;
+      const made = await store.place(drive, { id, key: 'n/a', bytes: bytesOf('node') }, NEVER);
+      expect(made.id).toBe(id);
+      expect(textOf(await store.find(drive, id, NEVER))).toBe('node');
+      expect(await store.collectionOf(id, NEVER)).toBe(drive);
+      const other = await create('alice');
+      expect(await store.collectionOf(other.id, NEVER)).toBe(ACCOUNTS);
+      const taken = { id: newId<FileId>(), key: 'n/a', bytes: bytesOf('other') };
+      expect(await codeOf(store.place(drive, taken, NEVER))).toBe('document-exists');
+      expect(await store.find(drive, taken.id, NEVER)).toBeUndefined();
+    });
+
+    it('lists heads as it lists documents, with sizes and times', async () => {
+      const before = Date.now();
+      for (const key of ['b', 'a/1', 'a/2']) await create(key, key);
+      const { heads, nextCursor } = await store.heads(ACCOUNTS, { prefix: '', limit: 2 }, NEVER);
+      expect(heads.map(({ key, size }) => [key, size])).toEqual([
+        ['a/1', 3],
+        ['a/2', 3],
+      ]);
+      for (const { updatedAt } of heads) expect(updatedAt).toBeGreaterThanOrEqual(before);
+      const rest = await store.heads(ACCOUNTS, { prefix: '', limit: 2, cursor: nextCursor! }, NEVER);
+      expect(rest.heads.map(({ key }) => key)).toEqual(['b']);
+      expect(rest.nextCursor).toBeUndefined();
+      const [first] = (await store.list(ACCOUNTS, { prefix: 'a/1', limit: 1 }, NEVER)).documents;
+      expect(heads[0]).toMatchObject({ id: first!.id, revision: first!.revision });
+    });
+
     it('goes on behind the cursor although its document is gone', async () => {
       const made = [];
       for (const key of ['a', 'b', 'c']) made.push(await create(key));
@@ -190,14 +226,14 @@ export function describeDocumentStore(title: string, makeHarness: () => Promise<
 
     it('takes the longest key and the largest document, an empty one, and refuses more', async () => {
       const key = 'ä'.repeat(512);
-      const bytes = new Uint8Array(16 * 1024).fill(7);
+      const bytes = new Uint8Array(DOCUMENT_BYTES_MAX).fill(7);
       const made = await store.create(ACCOUNTS, key, bytes, NEVER);
       expect(Buffer.compare((await store.get(ACCOUNTS, key, NEVER))!.bytes, bytes)).toBe(0);
       expect((await create('empty', '')).bytes).toHaveLength(0);
       expect((await store.get(ACCOUNTS, 'empty', NEVER))!.bytes).toHaveLength(0);
       const hostile = ['', `${key}x`, 'a\0b', 'line\n', '\uD800'];
       for (const bad of hostile) expect(await codeOf(create(bad))).toBe('ERR_ASSERTION');
-      const large = new Uint8Array(16 * 1024 + 1);
+      const large = new Uint8Array(DOCUMENT_BYTES_MAX + 1);
       expect(await codeOf(store.create(ACCOUNTS, 'large', large, NEVER))).toBe('ERR_ASSERTION');
       const change = { bytes: large, expected: made.revision };
       expect(await codeOf(store.replace(ACCOUNTS, made.id, change, NEVER))).toBe('ERR_ASSERTION');

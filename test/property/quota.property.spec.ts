@@ -74,7 +74,7 @@ describe('the ledger of quotas', () => {
           return id;
         });
         const limits = new AccountLimits();
-        limits.knowBy(() => quota);
+        limits.knowBy(() => ({ quota, owners: [OWNER] }));
         const ledger = new QuotaLedger(limits, index as unknown as MetadataStore);
         // One that takes its time, so that what the others leave behind would be seen.
         const slow = await scheduler.waitFor(ledger.reserve({ owner: OWNER, bytes: 0, replaces: newId<FileId>() }, NEVER));

@@ -7,19 +7,26 @@ import {
   type DocumentChange,
   type DocumentPage,
   type DocumentQuery,
+  type HeadPage,
+  type NewDocument,
   type StoredDocument,
 } from '../../src/documents/document-store.js';
 
 /** A DocumentStore that forgets all at its end, and keeps the contract otherwise. */
 export class MemoryDocumentStore extends DocumentStore {
+  private readonly updatedAt = new Map<VersionId, number>();
   private readonly collections = new Map<Collection, Map<FileId, StoredDocument>>();
 
-  override async create(collection: Collection, key: string, bytes: Uint8Array, signal: AbortSignal): Promise<StoredDocument> {
+  override create(collection: Collection, key: string, bytes: Uint8Array, signal: AbortSignal): Promise<StoredDocument> {
+    return this.place(collection, { id: newId<FileId>(), key, bytes }, signal);
+  }
+
+  override async place(collection: Collection, { id, key, bytes }: NewDocument, signal: AbortSignal): Promise<StoredDocument> {
     const documents = await this.open(collection, signal);
     checkKey(key);
     checkBytes(bytes);
     if (keyed(documents, key) !== undefined) throw new DomainError('document-exists', 'the key is taken');
-    return put(documents, { id: newId<FileId>(), key, bytes });
+    return this.put(documents, { id, key, bytes });
   }
 
   override async get(collection: Collection, key: string, signal: AbortSignal): Promise<StoredDocument | undefined> {
@@ -45,13 +52,29 @@ export class MemoryDocumentStore extends DocumentStore {
     const before = current(documents, id, expected);
     const key = change.key ?? before.key;
     if ((keyed(documents, key)?.id ?? id) !== id) throw new DomainError('document-exists', 'the key is taken');
-    return put(documents, { id, key, bytes });
+    return this.put(documents, { id, key, bytes });
   }
 
   override async remove(collection: Collection, id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<void> {
     const documents = await this.open(collection, signal);
     current(documents, id, expected);
     documents.delete(id);
+  }
+
+  override async collectionOf(id: FileId, signal: AbortSignal): Promise<Collection | undefined> {
+    await Promise.resolve();
+    signal.throwIfAborted();
+    for (const [collection, documents] of this.collections) if (documents.has(id)) return collection;
+    return undefined;
+  }
+
+  override async heads(collection: Collection, query: DocumentQuery, signal: AbortSignal): Promise<HeadPage> {
+    const { documents, ...rest } = await this.list(collection, query, signal);
+    const heads = documents.map(({ id, key, revision, bytes }) => ({
+      ...{ id, key, revision, size: bytes.length },
+      updatedAt: this.updatedAt.get(revision) ?? 0,
+    }));
+    return { heads, ...rest };
   }
 
   override async list(collection: Collection, query: DocumentQuery, signal: AbortSignal): Promise<DocumentPage> {
@@ -66,6 +89,14 @@ export class MemoryDocumentStore extends DocumentStore {
     return isMore ? { documents: page, nextCursor: Buffer.from(last.key) } : { documents: page };
   }
 
+  private put(documents: Map<FileId, StoredDocument>, document: Omit<StoredDocument, 'revision'>): StoredDocument {
+    const { id, key, bytes } = document;
+    const stored = { id, key, revision: newId<VersionId>(), bytes: Uint8Array.from(bytes) };
+    documents.set(id, stored);
+    this.updatedAt.set(stored.revision, Date.now());
+    return { ...stored, bytes: Uint8Array.from(bytes) };
+  }
+
   private async open(collection: Collection, signal: AbortSignal): Promise<Map<FileId, StoredDocument>> {
     await Promise.resolve();
     signal.throwIfAborted();
@@ -74,13 +105,6 @@ export class MemoryDocumentStore extends DocumentStore {
     this.collections.set(collection, documents);
     return documents;
   }
-}
-
-function put(documents: Map<FileId, StoredDocument>, document: Omit<StoredDocument, 'revision'>): StoredDocument {
-  const { id, key, bytes } = document;
-  const stored = { id, key, revision: newId<VersionId>(), bytes: Uint8Array.from(bytes) };
-  documents.set(id, stored);
-  return { ...stored, bytes: Uint8Array.from(bytes) };
 }
 
 function keyed(documents: ReadonlyMap<FileId, StoredDocument>, key: string): StoredDocument | undefined {

@@ -1,0 +1,107 @@
+import { Injectable } from '@nestjs/common';
+import { type Account, type AccountId, driveOf, ownerOf } from '../auth/account.js';
+import { AccountDirectory } from '../auth/account-directory.js';
+import { DomainError } from '../common/errors.js';
+import type { FileId, VersionId } from '../common/ids.js';
+import { isDrive } from '../documents/check-document.js';
+import {
+  DocumentStore,
+  type DocumentChange,
+  type DocumentPage,
+  type DocumentQuery,
+  type HeadPage,
+  type NewDocument,
+  type StoredDocument,
+} from '../documents/document-store.js';
+import { QuotaLedger } from '../files/quota-ledger.js';
+
+const DRIVE = 'drive:';
+
+/** A document, and in whose drive it lies. */
+export interface Found {
+  readonly account: AccountId;
+  readonly document: StoredDocument;
+}
+
+/** The drives of all accounts: documents, each of which is one file of the account's drive and counts for its quota. */
+@Injectable()
+export class DriveStore {
+  constructor(
+    private readonly documents: DocumentStore,
+    private readonly accounts: AccountDirectory,
+    private readonly quotas: QuotaLedger,
+  ) {}
+
+  /** A document of any drive. */
+  async find(id: FileId, signal: AbortSignal): Promise<Found | undefined> {
+    const collection = await this.documents.collectionOf(id, signal);
+    if (collection === undefined || !isDrive(collection)) return undefined;
+    const document = await this.documents.find(collection, id, signal);
+    return document && { account: collection.slice(DRIVE.length) as AccountId, document };
+  }
+
+  get(account: AccountId, key: string, signal: AbortSignal): Promise<StoredDocument | undefined> {
+    return this.documents.get(driveOf(account), key, signal);
+  }
+
+  list(account: AccountId, query: DocumentQuery, signal: AbortSignal): Promise<DocumentPage> {
+    return this.documents.list(driveOf(account), query, signal);
+  }
+
+  heads(account: AccountId, query: DocumentQuery, signal: AbortSignal): Promise<HeadPage> {
+    return this.documents.heads(driveOf(account), query, signal);
+  }
+
+  /** @throws DomainError `document-exists`, `quota-exceeded`, `unauthenticated` if the account is no more */
+  create(
+    account: AccountId,
+    document: Omit<NewDocument, 'id'> & { readonly id?: FileId },
+    signal: AbortSignal,
+  ): Promise<StoredDocument> {
+    const { id, key, bytes } = document;
+    return this.storing(account, { bytes: bytes.length }, signal, () =>
+      id === undefined
+        ? this.documents.create(driveOf(account), key, bytes, signal)
+        : this.documents.place(driveOf(account), { id, key, bytes }, signal),
+    );
+  }
+
+  /** @throws DomainError `precondition-failed`, `document-exists`, `document-not-found`, `quota-exceeded`, `unauthenticated` */
+  replace(account: AccountId, id: FileId, change: DocumentChange, signal: AbortSignal): Promise<StoredDocument> {
+    return this.storing(account, { bytes: change.bytes.length, replaces: id }, signal, () =>
+      this.documents.replace(driveOf(account), id, change, signal),
+    );
+  }
+
+  /** @throws DomainError `precondition-failed`, `document-not-found` */
+  remove(account: AccountId, id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<void> {
+    return this.documents.remove(driveOf(account), id, expected, signal);
+  }
+
+  /** Stores something in a drive, within the quota of its account, which cannot end meanwhile. */
+  async storing<Result>(
+    account: AccountId,
+    { bytes, replaces }: { readonly bytes: number; readonly replaces?: FileId },
+    signal: AbortSignal,
+    store: () => Promise<Result>,
+  ): Promise<Result> {
+    const owner = ownerOf(this.accountOf(account));
+    const stored = this.quotas.limits.begin(owner);
+    try {
+      const room = await this.quotas.reserve({ owner, bytes, replaces }, signal);
+      try {
+        return await store();
+      } finally {
+        room.release();
+      }
+    } finally {
+      stored();
+    }
+  }
+
+  private accountOf(id: AccountId): Account {
+    const account = this.accounts.get(id);
+    if (account === undefined) throw new DomainError('unauthenticated', 'the account is no more');
+    return account;
+  }
+}
