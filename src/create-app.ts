@@ -9,12 +9,13 @@ import { AuditTrail } from './audit/audit-trail.service.js';
 import { AppModule } from './app.module.js';
 import { DomainError, errorCode } from './common/errors.js';
 import { AccessService } from './auth/access.service.js';
-import type { AppConfig } from './config/app-config.js';
+import { AppConfig } from './config/app-config.js';
 import { LiveTls } from './config/live-tls.js';
 import { isLoopback } from './config/load-config.js';
 import { DirectFiles } from './files/direct-files.service.js';
 import { AccessGate } from './http/access-gate.js';
 import { Authenticator } from './http/authenticator.js';
+import { Cors } from './http/cors.js';
 import { urlOf } from './http/guarded-server.js';
 import { GuardedExpressAdapter } from './http/guarded-express.adapter.js';
 import { RequestLog } from './http/request-log.js';
@@ -134,7 +135,9 @@ export function placeGate(app: NestExpressApplication): void {
   });
   const audit = app.get(AuditTrail, { strict: false });
   audit.askAccountsBy(() => !app.get(AccessService, { strict: false }).accounts.isOpen);
+  const cors = new Cors(app.get(AppConfig, { strict: false }).cors_origins);
   adapter.serveDirectly((request, response) => {
+    if (cors.answer(request, response)) return;
     audit.follow(request, response);
     gate.answer(request, response);
   });

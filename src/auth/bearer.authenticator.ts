@@ -7,6 +7,7 @@ import { AppConfig } from '../config/app-config.js';
 import { isLoopback } from '../config/load-config.js';
 import { Authenticator } from '../http/authenticator.js';
 import { clientOf } from '../http/forwarded.js';
+import { OwnHosts } from '../http/own-host.js';
 import type { Principal } from '../http/principal.js';
 import { AccountDirectory } from './account-directory.js';
 import { AttemptLimiter, clientKey } from './attempt-limiter.js';
@@ -24,6 +25,7 @@ export class BearerAuthenticator extends Authenticator {
   private readonly sources = new Map<string, CredentialSource>();
   /** From other machines, and there are no peers that pass their requests on. */
   private readonly isUnreachable: boolean;
+  private readonly hosts: OwnHosts;
 
   constructor(
     private readonly config: AppConfig,
@@ -31,6 +33,7 @@ export class BearerAuthenticator extends Authenticator {
     private readonly attempts: AttemptLimiter,
   ) {
     super();
+    this.hosts = new OwnHosts([config.listen, ...config.peers.map((peer) => new URL(peer).hostname)]);
     this.isUnreachable = config.node === null && isLoopback(config.listen);
   }
 
@@ -53,6 +56,12 @@ export class BearerAuthenticator extends Authenticator {
 
   /** Without accounts, who is on the machine may do anything, and nobody else anything. */
   private store(request: IncomingMessage): Principal {
+    const { host } = request.headers;
+    if (!this.hosts.has(host))
+      throw new DomainError(
+        'host-unknown',
+        'there are no accounts, so clients have to call the server by a name of its own machine',
+      );
     // What listens on the loopback alone hears of no others.
     if (this.isUnreachable || clientOf(request).isLocal) return STORE;
     const detail = 'there are no accounts, so clients are served on their own machine only: send the request there';

@@ -19,6 +19,7 @@ export const ERRORS = {
   'login-expired': { status: 400, title: 'The exchange was not begun, or is over' },
   unauthenticated: { status: 401, title: 'The request does not say who sends it' },
   'login-failed': { status: 401, title: 'The user name or the password is wrong' },
+  'host-unknown': { status: 421, title: 'The server has not this name' },
   'client-not-local': { status: 403, title: 'Clients on other machines are not served here' },
   forbidden: { status: 403, title: 'The credential does not allow this' },
   'registration-refused': { status: 403, title: 'The registration is not allowed' },

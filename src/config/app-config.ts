@@ -7,6 +7,7 @@ import {
   IsInt,
   IsObject,
   IsString,
+  Matches,
   Max,
   MinLength,
   Min,
@@ -125,6 +126,15 @@ export class AppConfig {
   /** Who may register: who is invited by an administrator, everybody, or nobody. */
   @IsIn(['invited', 'open', 'closed'])
   readonly registration!: 'invited' | 'open' | 'closed';
+
+  /** Origins of web pages elsewhere that may use the server, like `https://drive.example.org`. */
+  @IsArray()
+  @ArrayUnique()
+  @Matches(/^https?:\/\/[a-z0-9.:[\]-]+$/, {
+    each: true,
+    message: 'each of cors_origins must be an origin: scheme, host and port, in lower case, and no path',
+  })
+  readonly cors_origins!: readonly string[];
 
   @IsObject()
   @ValidateNested()
