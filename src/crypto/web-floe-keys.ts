@@ -10,7 +10,7 @@ export async function importWebFloeKey(raw: Uint8Array): Promise<CryptoKey> {
 
 /** All that is derived from the key of one FLOE message, with WebCrypto. */
 export class WebFloeKeys {
-  private current: { readonly start: number; readonly key: Promise<CryptoKey> } | undefined;
+  private current: { readonly start: number; readonly key: Promise<CryptoKey>; derived?: CryptoKey } | undefined;
 
   private constructor(
     private readonly message: FloeMessage,
@@ -33,7 +33,14 @@ export class WebFloeKeys {
   async segmentKey(position: number): Promise<CryptoKey> {
     const start = rotationStart(position, this.message.parameters);
     if (this.current?.start !== start) this.current = { start, key: this.deriveSegmentKey(position) };
-    return this.current.key;
+    const { current } = this;
+    return (current.derived = await current.key);
+  }
+
+  /** The same, if it was waited for before. */
+  segmentKeyAtHand(position: number): CryptoKey | undefined {
+    const { current } = this;
+    return current?.start === rotationStart(position, this.message.parameters) ? current.derived : undefined;
   }
 
   private async deriveSegmentKey(position: number): Promise<CryptoKey> {

@@ -49,6 +49,7 @@ export class WebFloeSealer {
   /** Takes plaintext of any size; resolves to the segments that are complete and known not to be the final one, in pieces. */
   async push(plain: Uint8Array): Promise<Uint8Array[]> {
     return this.exclusively(async () => {
+      await this.keys.segmentKey(this.position); // at hand for the segments below, which then need not keep copies until it is
       // All at once: Web Crypto seals on threads of its own, and waiting for each segment leaves them idle in between.
       const sealed: Promise<Uint8Array[]>[] = [];
       for (const pieces of this.gatherer.push(plain)) sealed.push(this.seal(pieces, false));
@@ -64,18 +65,22 @@ export class WebFloeSealer {
     });
   }
 
-  /** Takes its position and copies the pieces before it first waits: the next segment may be begun at once. */
+  /** Takes its position, and a copy of the pieces, before it first waits: the next segment may be begun at once. */
   private async seal(pieces: readonly Uint8Array[], final: boolean): Promise<Uint8Array[]> {
     const position = this.position;
     if (!isPosition(position, this.parameters)) throw new RangeError(`a message may not have more than ${position} segments`);
     this.position = position + 1;
-    const plain = joinInto(new Uint8Array(totalBytes(pieces)), pieces);
+    const key = this.keys.segmentKeyAtHand(position);
+    // WebCrypto copies what it is called with, so one piece needs no copy of ours if it can be called now.
+    const [only] = pieces;
+    const isTaken = key !== undefined && pieces.length === 1 && only?.buffer instanceof ArrayBuffer;
+    const plain = isTaken ? (only as Uint8Array<ArrayBuffer>) : joinInto(new Uint8Array(totalBytes(pieces)), pieces);
     const head = segmentHead(plain.length, final);
     const iv = globalThis.crypto.getRandomValues(new Uint8Array(head.length - SEGMENT_LENGTH_BYTES));
     head.set(iv, SEGMENT_LENGTH_BYTES);
     const additionalData = Uint8Array.from(segmentAad(position, final));
     const algorithm = { name: 'AES-GCM', iv, additionalData, tagLength: SEGMENT_TAG_BYTES * 8 };
-    const sealed = await globalThis.crypto.subtle.encrypt(algorithm, await this.keys.segmentKey(position), plain);
+    const sealed = await globalThis.crypto.subtle.encrypt(algorithm, key ?? (await this.keys.segmentKey(position)), plain);
     return [head, new Uint8Array(sealed)];
   }
 
