@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How a load went. */
 export interface LoadResult {
@@ -17,6 +18,8 @@ export interface NextRequest {
 
 /** Bytes of an answer that are handed on; the rest is only counted. */
 const BEGINNING_BYTES = 4096;
+/** Requests of a paced load that are under way at once; beyond that they wait, and the wait counts. */
+const PACED_WIDTH = 128;
 
 /**
  * The smallest HTTP/1.1 client that keeps connections alive, so that the client costs as little as it can beside the server that is
@@ -94,4 +97,36 @@ export async function runLoad(
   const seconds = (performance.now() - started) / 1000;
   for (const connection of connections) connection.close();
   return { seconds, operations, latencies: latencies.sort((a, b) => a - b) };
+}
+
+/**
+ * Sends so many requests a second, however long earlier ones take, until the signal is aborted; resolves when all are answered. Each is told with
+ * its latency, from when it was to be sent and not from when it was, so that a server that stalls hides nothing (coordinated omission).
+ */
+export async function runPaced(
+  port: number,
+  { rate, signal }: { readonly rate: number; readonly signal: AbortSignal },
+  request: (operation: number) => NextRequest,
+  onAnswer: (latencyMs: number, dueAt: number) => void,
+): Promise<void> {
+  const idle: Connection[] = [];
+  const running = new Set<Promise<void>>();
+  const send = async (operation: number, dueAt: number): Promise<void> => {
+    // The one that has rested longest: the server closes those that rest too long.
+    const connection = idle.shift() ?? new Connection(port);
+    await connection.ask(request(operation));
+    idle.push(connection);
+    onAnswer(performance.now() - dueAt, dueAt);
+  };
+  const began = performance.now();
+  for (let operation = 0; !signal.aborted; operation += 1) {
+    const dueAt = began + (operation * 1000) / rate;
+    const early = dueAt - performance.now();
+    if (early > 0) await sleep(early);
+    while (running.size >= PACED_WIDTH) await Promise.race(running);
+    const sent = send(operation, dueAt).finally(() => running.delete(sent));
+    running.add(sent);
+  }
+  await Promise.all(running);
+  for (const connection of idle) connection.close();
 }

@@ -40,6 +40,7 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
     silenceMsMax: SILENCE_SHARE * config.limits.idle_ms_max,
     relearn: () => watch.relearn(),
   });
+  watch.onSilence((isSilent) => forwarder.note(isSilent));
   const log = app.get(RequestLog);
   const adapter = adapterOf(app);
   adapter.serveDirectly((request, response) => {

@@ -40,12 +40,16 @@ function urlOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+function makeForwarder(silenceMsMax: number): Forwarder {
+  const relearn = () => Promise.resolve(relearned === undefined ? undefined : { origin: urls.gateway, run: relearned });
+  return new Forwarder({ number: 2, proof, tls: LiveTls.none(), silenceMsMax, relearn });
+}
+
 beforeEach(async () => {
   Logger.overrideLogger(false);
   gateway = await listen((asked, response) => answer(asked, response));
   relearned = undefined;
-  const relearn = () => Promise.resolve(relearned === undefined ? undefined : { origin: urls.gateway, run: relearned });
-  forwarder = new Forwarder({ number: 2, proof, tls: LiveTls.none(), silenceMsMax: SILENCE_MS, relearn });
+  forwarder = makeForwarder(SILENCE_MS);
   peer = await listen((asked, response) => forwarder.forward({ origin: urls.gateway, run: RUN }, { request: asked, response }));
   urls = { gateway: urlOf(gateway), peer: urlOf(peer) };
 });
@@ -255,13 +259,72 @@ describe('Forwarder', () => {
     expect(await code(await fetch(urls.peer))).toBe('gateway-unavailable');
   });
 
+  it('lets nobody wait for a gateway that is known to be silent, and sends nothing twice', async () => {
+    forwarder.close();
+    forwarder = makeForwarder(60_000);
+    const seen: string[] = [];
+    answer = (asked) => seen.push(asked.method ?? '');
+    const waiting = ['GET', 'DELETE'].map((method) => fetch(urls.peer, { method }));
+    await until(() => seen.length === 2);
+    const began = performance.now();
+    forwarder.note(true);
+    const answers = await Promise.all(waiting);
+    expect(performance.now() - began).toBeLessThan(500);
+    expect(await Promise.all(answers.map(async (one) => [one.status, one.headers.get('retry-after'), await code(one)]))).toEqual([
+      [503, '2', 'gateway-unavailable'],
+      [502, null, 'gateway-lost'],
+    ]);
+    expect(seen).toEqual(['GET', 'DELETE']);
+  });
+
+  it('stops what moves no more while the gateway is silent, and not what does', async () => {
+    forwarder.close();
+    forwarder = makeForwarder(60_000);
+    answer = (asked, response) => {
+      if (asked.url === '/still') response.writeHead(200).write('begun');
+      else if (asked.url === '/moves') {
+        response.writeHead(200);
+        const timer = setInterval(() => response.write('more'), 100);
+        setTimeout(() => (clearInterval(timer), response.end('end')), 2500);
+      } else asked.once('close', () => closed.resolve(undefined)); // reads nothing
+    };
+    const closed = Promise.withResolvers<undefined>();
+    const [still, moves] = await Promise.all(['/still', '/moves'].map((path) => fetch(urls.peer + path)));
+    const uploading = request(`${urls.peer}/upload`, { method: 'PUT' });
+    const uploaded = once(uploading, 'response') as Promise<[IncomingMessage]>;
+    uploading.write('half of it');
+    await sleep(200);
+    forwarder.note(true);
+    await expect(still!.text()).rejects.toThrow();
+    const [lost] = await uploaded;
+    expect(lost.statusCode).toBe(502);
+    lost.resume();
+    await closed.promise;
+    expect(await moves!.text()).toMatch(/^(more)+end$/);
+  });
+
+  it('waits as before when the gateway answers again', async () => {
+    forwarder.close();
+    forwarder = makeForwarder(60_000);
+    answer = (_asked, response) => {
+      response.writeHead(200).write('a');
+      setTimeout(() => response.end('b'), 1600);
+    };
+    const response = await fetch(urls.peer);
+    forwarder.note(true);
+    forwarder.note(false);
+    expect(await response.text()).toBe('ab');
+  });
+
   it('tells a request that cannot have happened from one of which that is not known', async () => {
     answer = (_asked, response: ServerResponse) => void response.destroy();
     const broken = await fetch(urls.peer, { method: 'PUT', body: 'x' });
     expect([broken.status, await code(broken)]).toEqual([502, 'gateway-lost']);
     answer = () => undefined; // frozen
-    const silent = await fetch(urls.peer);
+    const silent = await fetch(urls.peer, { method: 'DELETE' });
     expect([silent.status, await code(silent)]).toEqual([502, 'gateway-lost']);
+    const asked = await fetch(urls.peer);
+    expect([asked.status, asked.headers.get('retry-after'), await code(asked)]).toEqual([503, '2', 'gateway-unavailable']);
     gateway.closeAllConnections();
     gateway.close();
     await once(gateway, 'close');
@@ -269,6 +332,10 @@ describe('Forwarder', () => {
     expect([gone.status, gone.headers.get('retry-after'), await code(gone)]).toEqual([503, '2', 'gateway-unavailable']);
   });
 });
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await sleep(10);
+}
 
 /** Waits until a count stands still. */
 async function settled(count: () => number): Promise<void> {

@@ -1,4 +1,4 @@
-import { Agent, type ClientRequest, type IncomingMessage, request as beginRequest, type ServerResponse } from 'node:http';
+import { Agent, type ClientRequest, type IncomingMessage, request as beginRequest } from 'node:http';
 import { Agent as TlsAgent, request as beginTlsRequest } from 'node:https';
 import { finished, pipeline } from 'node:stream';
 import { DomainError, errorCode } from '../common/errors.js';
@@ -7,6 +7,7 @@ import { isTlsTrouble } from '../http/tls-trouble.js';
 import type { LiveTls } from '../config/live-tls.js';
 import { requestIdOf } from '../http/request-log.js';
 import { FORWARD_HEADER, OTHER_RUN_HEADER, type ForwardProof } from './forward-proof.js';
+import { type Exchanged, Passages, Silence } from './passages.js';
 
 export interface ForwarderOptions {
   /** The number of this node. */
@@ -26,12 +27,6 @@ export interface ForwardTarget {
   readonly origin: string;
   /** The name of its run. */
   readonly run: string;
-}
-
-/** A request of a client and its answer. */
-export interface Exchanged {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
 }
 
 /** What concerns one connection and not the request (RFC 9110, section 7.6.1). */
@@ -71,7 +66,17 @@ export class Forwarder {
   // A session that was kept would be resumed without another look at the certificate.
   private readonly tlsAgent = new TlsAgent({ keepAlive: true, scheduling: 'lifo', maxCachedSessions: 0 });
 
-  constructor(private readonly options: ForwarderOptions) {}
+  private readonly passages: Passages;
+
+  constructor(private readonly options: ForwarderOptions) {
+    this.passages = new Passages(options.silenceMsMax);
+  }
+
+  /** Whether the gateway answers who asks how it is: what waits for one that does not is answered now, since nobody else can. */
+  note(isSilent: boolean): void {
+    if (isSilent) this.passages.noteSilence();
+    else this.passages.noteAnswer();
+  }
 
   forward(target: ForwardTarget, exchange: Exchanged): void {
     this.send(target, exchange, 0);
@@ -85,6 +90,7 @@ export class Forwarder {
   private send(target: ForwardTarget, exchange: Exchanged, attempt: number): void {
     const { request, response } = exchange;
     const upstream = this.begin(target, request);
+    this.passages.add(upstream, exchange);
     let answered = false;
     upstream.on('continue', () => {
       if (request.httpVersion === '1.1') response.writeContinue(); // an older one knows no 100
@@ -153,11 +159,6 @@ export class Forwarder {
   }
 }
 
-/** The gateway said nothing for too long. */
-class Silence extends Error {
-  readonly code = 'ESILENCE';
-}
-
 function isSafe(request: IncomingMessage): boolean {
   return (request.method === 'GET' || request.method === 'HEAD') && !hasBodyOf(request);
 }
@@ -199,7 +200,8 @@ function relay(answer: IncomingMessage, upstream: ClientRequest, { request, resp
 function giveUp(cause: unknown, exchange: Exchanged): void {
   exchange.response.setHeader('X-Request-Id', requestIdOf(exchange.request));
   const code = errorCode(cause) ?? '';
-  const isUntouched = NOT_REACHED.has(code) || isTlsTrouble(code);
+  // Where nothing is changed, it does not matter what a frozen process does with it when it goes on.
+  const isUntouched = NOT_REACHED.has(code) || isTlsTrouble(code) || (cause instanceof Silence && isSafe(exchange.request));
   const error = isUntouched
     ? new DomainError('gateway-unavailable', 'the process that holds the index cannot be reached', { cause })
     : new DomainError('gateway-lost', 'the process that holds the index did not answer: a change may have happened or not', {

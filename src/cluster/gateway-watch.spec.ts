@@ -27,6 +27,29 @@ describe('GatewayWatch', () => {
     await watch.stop();
   });
 
+  it('tells that the gateway is silent from the second failure on, and that it is back', async () => {
+    let isWell = false;
+    const member = {
+      number: 2,
+      map: { gateway: 1 },
+      config: { limits: { probe_interval_ms: 60_000 }, peers: [] },
+      hear: () => (isWell ? Promise.resolve({ run: 'a' }) : Promise.reject(new NodeError('unavailable', 'it is late'))),
+      hearAll: () => Promise.resolve(new Map()),
+    };
+    const watch = new GatewayWatch(member as unknown as ClusterMember);
+    const told: boolean[] = [];
+    watch.onSilence((isSilent) => told.push(isSilent));
+    await watch.relearn();
+    expect(told).toEqual([]);
+    await watch.relearn();
+    await watch.relearn();
+    isWell = true;
+    await watch.relearn();
+    await watch.relearn();
+    expect(told).toEqual([true, true, false]);
+    await watch.stop();
+  });
+
   it('learns with each look which run the gateway is of, and at once when asked', async () => {
     let run = 'first';
     const member = {

@@ -19,7 +19,14 @@ export class GatewayWatch {
   /** Which run the gateway is of, by what it said last. */
   private known: { readonly gateway: number; readonly run: string } | undefined;
 
+  private listener: (isSilent: boolean) => void = () => undefined;
+
   constructor(private readonly member: ClusterMember) {}
+
+  /** Told after each look that found the gateway silent once more, and when it answers again. */
+  onSilence(listener: (isSilent: boolean) => void): void {
+    this.listener = listener;
+  }
 
   start(): void {
     this.timer = setInterval(() => this.look(), this.member.config.limits.probe_interval_ms);
@@ -73,11 +80,15 @@ export class GatewayWatch {
         requireSame(map, hello);
         this.known = { gateway: map.gateway, run: hello.run };
       }
-      if (this.failures > 1) this.logger.log('the gateway answers again');
+      const wasSilent = this.failures > 1;
       this.failures = 0;
+      if (!wasSilent) return;
+      this.logger.log('the gateway answers again');
+      this.listener(false);
     } catch (error) {
       if (signal.aborted) return;
       this.failures += 1;
+      if (this.failures > 1) this.listener(true);
       if (this.failures !== 2) return;
       this.logger.warn({ err: error }, 'the gateway does not answer');
       // Another one may have taken over while this peer could not be reached. It fails only when it is stopped, and who stops waits for it.

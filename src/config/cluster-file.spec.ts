@@ -100,7 +100,19 @@ describe('ClusterFile', () => {
       const text = JSON.stringify({ ...made.map, nodes: [{ ...made.node(1), lostBefore: wrong }] });
       expect(parseClusterMap(text)).toBeUndefined();
       expect(parseClusterMap(JSON.stringify({ ...made.map, redundancy: wrong }))?.redundancy).toBe(wrong === 0 ? 0 : undefined);
+      expect(parseClusterMap(JSON.stringify({ ...made.map, rebalancing: wrong }))).toBeUndefined();
     }
+  });
+
+  it('keeps that a rebalance was asked for, until it has ended', () => {
+    const made = ClusterFile.open(directory, 2);
+    const { revision } = made.map;
+    made.noteRebalance(1_700_000_000_000);
+    expect(ClusterFile.open(directory, 2).map).toMatchObject({ rebalancing: 1_700_000_000_000, revision: revision + 1 });
+    made.noteRebalance(undefined);
+    made.noteRebalance(undefined);
+    expect(ClusterFile.open(directory, 2).map).toEqual({ ...made.map, revision: revision + 2 });
+    expect(made.map).not.toHaveProperty('rebalancing');
   });
 
   it.each(['node_1', 'node_12', 'index', 'key-ring.json'])('is not made beside %s, which belongs to some cluster', (name) => {

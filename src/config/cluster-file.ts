@@ -159,6 +159,14 @@ export class ClusterFile {
     this.listener(this.contents);
   }
 
+  /** Notes, durably, when it was asked that all nodes be made equally full; undefined: that has ended. */
+  noteRebalance(since: number | undefined): void {
+    const { rebalancing, ...map } = this.contents;
+    if (rebalancing === since) return;
+    this.write({ ...map, ...(since === undefined ? {} : { rebalancing: since }), revision: map.revision + 1 });
+    this.listener(this.contents);
+  }
+
   onChange(listener: ClusterFileListener): void {
     this.listener = listener;
   }

@@ -35,6 +35,8 @@ export interface ClusterMap {
    * before them when it gets less. Absent: no walk over all files has ended yet.
    */
   readonly redundancy?: number;
+  /** Somebody asked at this time (milliseconds since 1970) that all nodes be made equally full. Absent: that is done, or nobody did. */
+  readonly rebalancing?: number;
   /** By number, from 1. */
   readonly nodes: readonly ClusterMapNode[];
 }
@@ -66,14 +68,19 @@ export function readClusterMap(value: unknown): ClusterMap | undefined {
   if (clusterId === undefined || !nodes.every((node) => node !== undefined)) return undefined;
   if (isFirst) return { format: 2, clusterId, term: 1, revision: 1, gateway: 1, nodes };
   const { format, term, revision, gateway } = value;
-  const further = readRedundancy(value);
+  const further = readWishes(value);
   if (format !== 2 || !isCount(term) || !isCount(revision) || !isCount(gateway) || further === undefined) return undefined;
   return { format, clusterId, term, revision, gateway, ...further, nodes };
 }
 
-function readRedundancy({ redundancy }: Record<string, unknown>): Pick<ClusterMap, 'redundancy'> | undefined {
-  if (redundancy === undefined) return {};
-  return redundancy === 0 || isCount(redundancy) ? { redundancy } : undefined;
+/** What a map need not have. */
+function readWishes({
+  redundancy,
+  rebalancing,
+}: Record<string, unknown>): Pick<ClusterMap, 'redundancy' | 'rebalancing'> | undefined {
+  if (redundancy !== undefined && redundancy !== 0 && !isCount(redundancy)) return undefined;
+  if (rebalancing !== undefined && !isCount(rebalancing)) return undefined;
+  return { ...(redundancy === undefined ? {} : { redundancy }), ...(rebalancing === undefined ? {} : { rebalancing }) };
 }
 
 /** Numbers of the nodes that were not removed. */

@@ -16,7 +16,7 @@ export class MemberDto {
   }
 }
 
-const STATES: readonly RebalanceState[] = ['never', 'running', 'even', 'uneven', 'cancelled', 'failed'];
+const STATES: readonly RebalanceState[] = ['never', 'waiting', 'running', 'even', 'uneven', 'cancelled', 'failed'];
 
 /** How the last rebalance stands. */
 export class RebalanceDto {
@@ -24,11 +24,11 @@ export class RebalanceDto {
     enum: STATES,
     example: 'running',
     description:
-      '`even`: no two nodes differ by more than one file; `uneven`: what is left could not be moved now; `cancelled`: the nodes changed meanwhile; `never`: none since the start',
+      '`waiting`: it was under way before a restart, and goes on when the nodes are there; `even`: no two nodes differ by more than one file; `uneven`: what is left could not be moved now; `cancelled`: the nodes changed meanwhile; `never`: none since the start',
   })
   readonly state: RebalanceState;
 
-  @ApiProperty({ type: 'integer', example: 120, description: 'Shards moved so far' })
+  @ApiProperty({ type: 'integer', example: 120, description: 'Shards moved so far, since the last restart' })
   readonly moved: number;
 
   @ApiProperty({ type: 'integer', example: 380, description: 'Shards that have to be moved until all nodes are even' })

@@ -77,7 +77,7 @@ export function DescribeStartRebalance(): MethodDecorator {
       operationId: 'startRebalance',
       summary: 'Make all nodes equally full',
       description:
-        'Moves files in the background, and no more than it takes. It ends by itself, and is cancelled when a node comes or goes.',
+        'Moves files in the background, and no more than it takes. It ends by itself, goes on after a restart, and is cancelled when a node comes or goes.',
     }),
     ApiResponse({ status: 202, type: RebalanceDto, description: 'It runs' }),
     ApiProblems(),

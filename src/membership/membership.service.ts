@@ -76,6 +76,7 @@ export class MembershipService {
     return this.inTurn(async () => {
       const { registry, cluster, view } = this.membership;
       const isDown = registry.status(this.requireMember(number)).state === 'down';
+      this.requireNotGateway(number);
       if (this.entry(number).state !== 'draining') {
         if (!isDown) refuse('removal-refused', `node ${number} takes files: drain it first`);
         this.requireOthers(number, 'removal-refused');
@@ -172,12 +173,17 @@ export class MembershipService {
 
   /** Each file lies on one node more than may be lost, so as many have to stay. */
   private requireOthers(number: number, code: ErrorCode): void {
-    const { active, live, cluster } = this.membership;
+    const { active, live } = this.membership;
     const others = active.filter((node) => node !== number).length;
     if (others <= live.redundancy)
       refuse(code, `each file lies on ${live.redundancy + 1} nodes, and without node ${number} there are ${others}`);
+  }
+
+  /** It may be emptied like any other. But who speaks for the cluster has to be one of its members, or its own node would not know of a fence. */
+  private requireNotGateway(number: number): void {
+    const { live, cluster } = this.membership;
     if (live.current.peers.length > 0 && cluster.map.gateway === number)
-      refuse(code, `node ${number} belongs to the process that holds the index: let another one take over first`);
+      refuse('removal-refused', `node ${number} belongs to the process that holds the index: let another one take over first`);
   }
 
   /** A coded file may lie on more nodes than one more than may be lost, and all its shards on different ones. */

@@ -1,4 +1,4 @@
-import { Injectable, Logger, OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { inBackground } from '../nodes/background-work.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
@@ -9,12 +9,15 @@ import { Balance, type BalanceMove, type Counts, evenTargets, movesLeft } from '
 import { Membership } from './membership.js';
 import { WorkProgress } from './work-progress.js';
 
-/** How a rebalance stands. `uneven`: what is left could not be moved, for want of nodes that can take it or of files that can be read. */
-export type RebalanceState = 'never' | 'running' | 'even' | 'uneven' | 'cancelled' | 'failed';
+/**
+ * How a rebalance stands. `waiting`: it was under way when the process ended, and goes on when the nodes are there. `uneven`: what is left could
+ * not be moved, for want of nodes that can take it or of files that can be read.
+ */
+export type RebalanceState = 'never' | 'waiting' | 'running' | 'even' | 'uneven' | 'cancelled' | 'failed';
 
 export interface RebalanceStatus {
   readonly state: RebalanceState;
-  /** Shards moved so far, and those that are still to be moved. */
+  /** Shards moved since this process began with it, and those that are still to be moved. */
   readonly moved: number;
   readonly left: number;
   readonly etaSeconds: number | undefined;
@@ -23,12 +26,16 @@ export interface RebalanceStatus {
   readonly endedAt: number | undefined;
 }
 
-/** Makes all nodes equally full, with the fewest moves, when somebody asks for it: a new node takes what comes, but nothing that is there. */
+/**
+ * Makes all nodes equally full, with the fewest moves, when somebody asks for it: a new node takes what comes, but nothing that is there. That it
+ * was asked for is in the map until it has ended, so that a restart, or a takeover, goes on with it; what is left to do, the counts tell.
+ */
 @Injectable()
-export class RebalanceService implements OnApplicationShutdown {
+export class RebalanceService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(RebalanceService.name);
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
   private progress: WorkProgress | undefined;
   private current: Omit<RebalanceStatus, 'left' | 'etaSeconds'> = {
     state: 'never',
@@ -49,26 +56,65 @@ export class RebalanceService implements OnApplicationShutdown {
     return { ...this.current, left, etaSeconds: isRunning ? this.progress?.etaSeconds : undefined };
   }
 
+  /** Goes on with one that was under way. */
+  onApplicationBootstrap(): void {
+    const { cluster, live } = this.membership;
+    const { rebalancing } = cluster.map;
+    if (rebalancing === undefined) return;
+    this.current = { ...this.current, state: 'waiting', startedAt: rebalancing };
+    const { limits, repair_after: lostAfter } = live.current;
+    const lostAt = this.registry.now() + lostAfter * 1000;
+    this.timer = setInterval(() => {
+      if (!this.areAllThere() && this.registry.now() < lostAt) return;
+      this.logger.log('the rebalance goes on that was under way');
+      this.begin(rebalancing);
+    }, limits.probe_interval_ms);
+  }
+
   /** Begins, if none is under way. */
   start(): void {
     if (this.running !== undefined || this.stopping.signal.aborted) return;
-    this.current = { state: 'running', moved: 0, startedAt: Date.now(), endedAt: undefined };
+    const now = Date.now();
+    this.membership.cluster.noteRebalance(now);
+    this.begin(now);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    this.stopping.abort();
+    await this.running;
+  }
+
+  private begin(startedAt: number): void {
+    clearInterval(this.timer);
+    this.current = { state: 'running', moved: 0, startedAt, endedAt: undefined };
     this.progress = new WorkProgress({ files: movesLeft(this.counts()), bytes: 0 });
     this.running = inBackground(() => this.run(this.stopping.signal))
       .catch((error: unknown): RebalanceState => {
         if (!this.stopping.signal.aborted) this.logger.error({ err: error }, 'the rebalance failed');
         return 'failed';
       })
-      .then((state) => {
-        this.current = { ...this.current, state, endedAt: Date.now() };
-        this.logger.log({ state, moved: this.current.moved }, 'the rebalance ended');
-      })
+      .then((state) => this.end(state))
       .finally(() => (this.running = undefined));
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.stopping.abort();
-    await this.running;
+  private end(state: RebalanceState): void {
+    // The next run of the program goes on.
+    if (this.stopping.signal.aborted) return;
+    this.current = { ...this.current, state, endedAt: Date.now() };
+    this.logger.log({ state, moved: this.current.moved }, 'the rebalance ended');
+    try {
+      this.membership.cluster.noteRebalance(undefined);
+    } catch (error) {
+      this.logger.error({ err: error }, 'that the rebalance ended could not be noted: a restart begins it again');
+    }
+  }
+
+  /** After a start the nodes come one by one, and each that comes ends a rebalance over the others. */
+  private areAllThere(): boolean {
+    return this.membership.active.every(
+      (node) => this.registry.has(node) && !['suspect', 'down'].includes(this.registry.state(node)),
+    );
   }
 
   private get registry(): NodeRegistry {

@@ -1,5 +1,7 @@
 /** Calls that are kept: the tail of so many means something, and is soon over. */
 const SAMPLES = 128;
+/** Of fewer calls the tail is but the slowest one. */
+const TAIL_OF = 40;
 
 interface Call {
   readonly spentMs: number;
@@ -19,7 +21,17 @@ export class ForegroundLoad {
 
   /** Within which time 95 of 100 of the last calls ended; undefined if there was none within the last `withinMs`. */
   latencyMs(now: number, withinMs: number): number | undefined {
-    const spent = this.calls.filter(({ at }) => now - at <= withinMs).map(({ spentMs }) => spentMs);
-    return spent.sort((a, b) => a - b)[Math.ceil(0.95 * spent.length) - 1];
+    return tailOf(this.calls.filter(({ at }) => now - at <= withinMs));
   }
+
+  /** The same of those that began at a time or later, if they are enough to have a tail. */
+  latencySinceMs(since: number): number | undefined {
+    const calls = this.calls.filter(({ spentMs, at }) => at - spentMs >= since);
+    return calls.length < TAIL_OF ? undefined : tailOf(calls);
+  }
+}
+
+function tailOf(calls: readonly Call[]): number | undefined {
+  const spent = calls.map(({ spentMs }) => spentMs).sort((a, b) => a - b);
+  return spent[Math.ceil(0.95 * spent.length) - 1];
 }

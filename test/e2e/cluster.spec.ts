@@ -160,9 +160,69 @@ describe('a cluster of peers', () => {
     expect(servedBy).toBe(2);
     // The client API has no way around it either.
     const odd = responseOf(
-      await exchange(cluster.url(2), 'POST //peer/v1/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'),
+      await exchange(cluster.url(2), 'POST //peer/v1/hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'),
     );
     expect(odd.status).toBe(404);
+  });
+
+  it('answers within about three seconds for a gateway that is frozen, and does nothing twice', async () => {
+    const direct = new Client(cluster.url(1));
+    const [kept, removed] = [await direct.put('kept', 'x'), await direct.put('removed', 'y')];
+    const large = await direct.put('large', someBytes(24 * MiB));
+    const peer = new Client(cluster.url(2));
+    const download = await peer.get(large.id);
+    const reading = download.body!.getReader();
+    await reading.read();
+    cluster.freeze(1);
+    const began = performance.now();
+    const asked = async (path: string, init: RequestInit): Promise<readonly [number, string | undefined, number]> => {
+      const answer = await fetch(`${cluster.url(2)}${path}`, init);
+      const text = await answer.text();
+      const code = text === '' ? undefined : (JSON.parse(text) as { code: string }).code;
+      return [answer.status, code, performance.now() - began];
+    };
+    async function* endless(): AsyncGenerator<Uint8Array, void, undefined> {
+      for (;;) {
+        yield someBytes(MiB);
+        await sleep(20);
+      }
+    }
+    const answers = await Promise.all([
+      asked(`/files/${kept.id}`, {}),
+      asked('/files?name=once', { method: 'PUT', body: 'z', headers: { 'Content-Type': 'application/octet-stream' } }),
+      asked(`/files/${removed.id}`, { method: 'DELETE' }),
+      asked('/files?name=never', {
+        method: 'PUT',
+        body: ReadableStream.from(endless()),
+        duplex: 'half',
+        headers: { 'Content-Type': 'application/octet-stream' },
+      }),
+    ]);
+    expect(answers.map(([status, code]) => [status, code])).toEqual([
+      [503, 'gateway-unavailable'],
+      [502, 'gateway-lost'],
+      [502, 'gateway-lost'],
+      [502, 'gateway-lost'],
+    ]);
+    // Two probes, and for what is in the middle of a body a second in which nothing moves.
+    const seconds = answers.map(([, , ms]) => ms / 1000);
+    expect(Math.max(...seconds.slice(0, 3))).toBeLessThan(4.5);
+    expect(seconds[3]).toBeLessThan(5.5);
+    // What had begun to come breaks off, and does not look whole.
+    await expect(
+      (async () => {
+        while (!(await reading.read()).done);
+      })(),
+    ).rejects.toThrow();
+    expect((await asked('/files/list', {})).slice(0, 2)).toEqual([503, 'gateway-unavailable']);
+    cluster.thaw(1);
+    await cluster.untilReady(2);
+    const names = (await peer.listAll()).map(({ name }) => name);
+    // It may have been done once, when the process went on; what had only half of its body was not.
+    expect(names.filter((name) => name === 'once').length).toBeLessThanOrEqual(1);
+    expect(names).not.toContain('never');
+    expect((await peer.bytes(kept.id)).toString()).toBe('x');
+    expect([200, 404]).toContain((await peer.get(removed.id)).status);
   });
 
   it('refuses a takeover from a gateway that is well', async () => {

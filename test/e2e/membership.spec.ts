@@ -70,6 +70,10 @@ async function node(number: number): Promise<NodeJson> {
   return (await (await fetch(`${server.url}/nodes/${number}`)).json()) as NodeJson;
 }
 
+async function rebalance(): Promise<{ state: string; moved: number; left: number; startedAt: string | null }> {
+  return (await (await fetch(`${server.url}/rebalance`)).json()) as Awaited<ReturnType<typeof rebalance>>;
+}
+
 async function until(what: string, isSo: () => Promise<boolean>, msMax = 20_000): Promise<void> {
   for (const deadline = Date.now() + msMax; !(await isSo());) {
     if (Date.now() > deadline)
@@ -109,10 +113,7 @@ describe('nodes that come and go', () => {
     expect((await node(4)).files).toBe(0);
 
     expect((await call('POST', '/rebalance')).status).toBe(202);
-    await until(
-      'even',
-      async () => ((await (await fetch(`${server.url}/rebalance`)).json()) as { state: string }).state === 'even',
-    );
+    await until('even', async () => (await rebalance()).state === 'even');
     const counts = (await nodes()).nodes.map((entry) => entry.files);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
     await expectAll(files);
@@ -138,6 +139,30 @@ describe('nodes that come and go', () => {
     await rm(server.nodeFolder(3), { recursive: true });
     await server.untilNode(3, 'down');
     await expectAll(files);
+  });
+
+  it('goes on with a rebalance in the middle of which it was killed', async () => {
+    await start({ node_count: 3 });
+    const files = new Map<string, Buffer>();
+    await store(60, files);
+    const slow = { ...LIMITS, repair_bytes_per_second: 300_000 };
+    await restart({ node_count: 4, limits: slow });
+    await server.untilNode(4, 'up');
+    expect((await call('POST', '/rebalance')).status).toBe(202);
+    const begun = await rebalance();
+    await until('under way', async () => (await rebalance()).moved > 2);
+    expect((await rebalance()).left).toBeGreaterThan(2);
+    await server.kill();
+    await startAgain({ node_count: 4 });
+    expect(['waiting', 'running', 'even']).toContain((await rebalance()).state);
+    await until('even', async () => (await rebalance()).state === 'even');
+    expect((await rebalance()).startedAt).toBe(begun.startedAt);
+    const counts = (await nodes()).nodes.map((entry) => entry.files);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+    await expectAll(files);
+    // What has ended does not begin again.
+    await restart({ node_count: 4 });
+    expect((await rebalance()).state).toBe('never');
   });
 
   it('refuses a drain that leaves too few nodes, takes a cancelled one back, and goes on with one after a crash', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Client } from '../support/client.js';
@@ -54,7 +55,6 @@ describe('peers that come and go', () => {
     await until('agreed', async () => (await cluster.nodes()).every(({ disagreement }) => disagreement === undefined));
     await until('used', async () => (await json<{ files: number }>(`/nodes/${added}`)).files > 0);
 
-    expect((await call('/nodes/1/drain', 'POST')).status).toBe(409);
     expect((await call('/nodes/2/drain', 'POST')).status).toBe(202);
     await until('drained', async () => (await json<{ drain?: { done: boolean } }>('/nodes/2')).drain?.done === true);
     expect((await call('/nodes/2', 'DELETE')).status).toBe(204);
@@ -74,6 +74,50 @@ describe('peers that come and go', () => {
     await cluster.kill(3);
     await cluster.untilNode(3, 'down');
     await expectAll(files, added);
+  }, 120_000);
+
+  it('empties the node of the gateway, which goes on with its index, and lets it go after a takeover', async () => {
+    const config = { size_per_slice: 4096, limits: { collect_interval_ms: 200 } };
+    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config });
+    const files = new Map<string, Buffer>();
+    const client = new Client(cluster.url(3));
+    const store = async (count: number): Promise<void> => {
+      for (let at = 0; at < count; at += 1) {
+        const body = randomBytes([100, 20_000, 70_000][at % 3]!);
+        files.set((await client.put(`f${at}`, body)).id, body);
+      }
+    };
+    await store(15);
+    const [gone] = [...files.keys()] as [string];
+    expect((await call('/nodes/1/drain', 'POST')).status).toBe(202);
+    await store(9); // meanwhile
+    expect((await client.remove(gone)).status).toBe(204);
+    files.delete(gone);
+    await until('drained', async () => (await json<{ drain?: { done: boolean } }>('/nodes/1')).drain?.done === true);
+    expect(await json('/nodes/1')).toMatchObject({ state: 'draining', files: 0, drain: { records: 0 } });
+    const left = await readdir(join(cluster.nodeFolder(1), 'shards'), { recursive: true, withFileTypes: true });
+    expect(left.filter((entry) => entry.isFile())).toEqual([]);
+
+    // Its process is the gateway as before, also after a restart without any word to end.
+    await cluster.kill(1);
+    await cluster.restart(1);
+    await cluster.untilReady(3);
+    await store(6);
+    expect((await json<{ files: number }>('/nodes/1')).files).toBe(0);
+    const refused = await call('/nodes/1', 'DELETE');
+    expect([refused.status, await refused.text()]).toEqual([409, expect.stringContaining('removal-refused')]);
+    await cluster.kill(2); // one of the others, as R = 1 has it
+    await cluster.untilNode(2, 'down');
+    await expectAll(files, 4);
+    await cluster.restart(2);
+    await cluster.untilNode(2, 'up');
+
+    await cluster.kill(1);
+    await cluster.takeOver(2);
+    await cluster.untilReady(3);
+    const removed = await fetch(`${cluster.url(2)}/nodes/1`, { method: 'DELETE' });
+    expect(removed.status).toBe(204);
+    await expectAll(files, 3);
   }, 120_000);
 
   it('counts a new node only when no takeover can miss it, by a reload and by a restart', async () => {

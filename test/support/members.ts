@@ -50,15 +50,20 @@ export class Members {
     this.membership.live.replace(this.config(redundancy));
   }
 
+  setRepairAfter(seconds: number): void {
+    this.membership.live.replace(this.config(this.cluster.shape.redundancy, seconds));
+  }
+
   drain(node: number): void {
     this.membership.cluster.changeNode(node, (entry) => ({ ...entry, state: 'draining' }));
     this.cluster.registry.setDraining(node, true);
   }
 
-  private config(redundancy: number): AppConfig {
+  private config(redundancy: number, repairAfter = 60): AppConfig {
     const config: Partial<AppConfig> = {
       redundancy_count: redundancy,
       peers: [],
+      repair_after: repairAfter,
       limits: { ...LIMITS, collect_interval_ms: 20, probe_interval_ms: 20 },
     };
     return config as AppConfig;

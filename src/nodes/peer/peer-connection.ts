@@ -4,6 +4,7 @@ import { within } from '../../common/within.js';
 import type { ClusterId, NodeId } from '../../common/ids.js';
 import type { Limits } from '../../config/limits.js';
 import type { LiveTls } from '../../config/live-tls.js';
+import { isInBackground } from '../background-work.js';
 import { NodeError } from '../storage-node.js';
 import { CallLimit } from './call-limit.js';
 import { refusalOf, troubleOf } from './peer-failures.js';
@@ -31,6 +32,8 @@ export interface PeerCall {
   readonly body?: readonly Uint8Array[];
 }
 
+/** Behind the path of what nobody waits for. */
+const BACKGROUND = '?background';
 /** Bodies up to this size go out in one piece: that takes one write and one packet where parts take several. */
 const JOINED_BYTES_MAX = 65_536;
 /**
@@ -194,7 +197,7 @@ export class PeerConnection {
 
   private request(call: PeerCall, run: string | undefined, nonce: string): Dispatcher.RequestOptions {
     const { operation, clusterId, nodeId, term = 0, body: parts = [] } = call;
-    const target = { method: 'POST', path: `/peer/v1/${operation}` } as const;
+    const target = { method: 'POST', path: `/peer/v1/${operation}${isInBackground() ? BACKGROUND : ''}` } as const;
     const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (length > this.options.limits.peer_body_bytes_max)
       throw new NodeError('rejected', `a call of ${length} bytes is more than limits.peer_body_bytes_max`);

@@ -4,6 +4,7 @@ import { Logger } from '@nestjs/common';
 import { ByteBudget } from '../../common/byte-budget.js';
 import { errorCode } from '../../common/errors.js';
 import type { Limits } from '../../config/limits.js';
+import { inBackground } from '../background-work.js';
 import { NodeError } from '../storage-node.js';
 import { CallLimit } from './call-limit.js';
 import { PeerAnswer } from './peer-answer.js';
@@ -26,7 +27,7 @@ export interface PeerServerParts {
 }
 
 const PEER_PATH = /^\/peer(?:[/?#]|$)/;
-const OPERATION = /^\/peer\/v(\d{1,4})\/([a-z-]{1,20})$/;
+const OPERATION = /^\/peer\/v(\d{1,4})\/([a-z-]{1,20})(\?background)?$/;
 
 /**
  * The server's side of the peer protocol (`docs/peer-protocol.md`). Shown each request before the API for clients is, it takes those under
@@ -88,7 +89,7 @@ export class PeerServer {
 
   private async perform(call: Call): Promise<void> {
     const { request, claim, answer, signal } = call;
-    const [, version, name = ''] = OPERATION.exec(request.url ?? '') ?? [];
+    const [, version, name = '', isBackground] = OPERATION.exec(request.url ?? '') ?? [];
     const refusal = this.refusalOf(call, version);
     if (refusal !== undefined) {
       await this.skipBody(request, signal);
@@ -99,7 +100,10 @@ export class PeerServer {
       if (name === 'hello') answer.end([Buffer.from(JSON.stringify(this.hello()))]);
       else if (claim.run !== this.run) answer.endOtherRun();
       else if (name === 'takeover') await this.takeOver(call, body);
-      else await this.work(name, { local: this.parts.local, claim, body, answer, signal });
+      else {
+        const work = (): Promise<void> => this.work(name, { local: this.parts.local, claim, body, answer, signal });
+        await (isBackground === undefined ? work() : inBackground(work));
+      }
     } finally {
       give();
     }

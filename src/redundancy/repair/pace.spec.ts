@@ -7,6 +7,8 @@ const MiB = 1024 * 1024;
 interface World {
   now: number;
   foreground: number | undefined;
+  /** Of calls since the window was changed; that of late if absent. */
+  since?: number | undefined;
   lag: number;
 }
 
@@ -16,6 +18,7 @@ function makePace(bytesPerSecond: number): { pace: Pace; world: World } {
   const pace = new Pace({
     bytesPerSecond: () => bytesPerSecond,
     foregroundMs: () => world.foreground,
+    foregroundSinceMs: () => ('since' in world ? world.since : world.foreground),
     loopLagMs: () => world.lag,
     clock: {
       now: () => world.now,
@@ -90,6 +93,28 @@ describe('the pace of a repair', () => {
     await copy(pace, world, 30);
     expect(await copy(pace, world, 1)).toBeGreaterThan(0.9 * free);
     expect(pace.heldBack).toBe(1);
+  });
+
+  it('is slowed down once by a slow moment, however long that is seen in the tail', async () => {
+    const { pace, world } = makePace(0);
+    world.foreground = 5;
+    pace.observeQuiet();
+    await copy(pace, world, 30);
+    const free = await copy(pace, world, 1);
+    Object.assign(world, { foreground: 50, since: undefined }); // nobody has asked since
+    await copy(pace, world, 10);
+    const held = await copy(pace, world, 1);
+    expect(held).toBeLessThan(0.7 * free);
+    expect(held).toBeGreaterThan(0.3 * free);
+    world.since = 5;
+    await copy(pace, world, 30);
+    expect(await copy(pace, world, 1)).toBeGreaterThan(0.9 * free);
+    world.since = undefined;
+    world.now += 10_000; // so long ago tells nothing: those of late count
+    await copy(pace, world, 1);
+    world.since = 50;
+    await copy(pace, world, 20);
+    expect(pace.heldBack).toBeGreaterThan(8);
   });
 
   it('begins with little while somebody waits', async () => {

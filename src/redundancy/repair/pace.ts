@@ -6,10 +6,15 @@ export interface PaceParts {
   readonly bytesPerSecond: () => number;
   /** Within which time nearly all calls end that somebody waits for, of late; undefined: nobody waits. */
   readonly foregroundMs: () => number | undefined;
+  /** The same of the calls that began at a time or later, by the clock; undefined: too few have. */
+  readonly foregroundSinceMs: (since: number) => number | undefined;
   /** Mean time by which timers of the event loop were late, of late. */
   readonly loopLagMs: () => number;
   readonly clock: Clock;
 }
+
+/** What those in front feel: nobody is there; it is as without it; it is worse; or too few have asked since the window was changed. */
+type Feeling = 'nobody' | 'calm' | 'disturbed' | 'unknown';
 
 interface Waiter {
   readonly weight: number;
@@ -35,6 +40,8 @@ const WINDOW_MOST = 64 * MiB;
 const WINDOW_STEP = 512 * KiB;
 /** Of the time that a copy took no more than this counts, so that no pause is longer than a few seconds. */
 const WORKED_MS_MOST = 250;
+/** So long after it was made smaller a window is judged by what there is, and until then only by calls that began since. */
+const STALE_MS_MOST = 2000;
 /** Weight of the newest look in the moving mean of quiet times. */
 const WEIGHT = 0.2;
 
@@ -127,13 +134,13 @@ export class Pace {
   }
 
   private adapt(weight: number, began: number): void {
-    const foreground = this.parts.foregroundMs();
     const now = this.parts.clock.now();
-    if (!this.isDisturbing(foreground)) {
-      const step = foreground === undefined ? weight : WINDOW_STEP * Math.min(1, weight / this.window);
+    const feeling = this.feeling(now);
+    if (feeling === 'nobody' || feeling === 'calm') {
+      const step = feeling === 'nobody' ? weight : WINDOW_STEP * Math.min(1, weight / this.window);
       // What is not made use of tells nothing of what would be too much.
       if (2 * this.underWay >= this.window) this.window = Math.min(WINDOW_MOST, this.window + step);
-    } else if (began >= this.cutAt) {
+    } else if (feeling === 'disturbed' && began >= this.cutAt) {
       this.window = Math.max(WINDOW_LEAST, Math.min(this.window, this.underWay) / 2);
       this.cutAt = now;
     }
@@ -141,10 +148,14 @@ export class Pace {
     this.restUntil = Math.max(this.restUntil, now + rest);
   }
 
-  private isDisturbing(foregroundMs: number | undefined): boolean {
-    if (this.parts.loopLagMs() > LOOP_LAG_MS_MOST) return true;
-    return (
-      foregroundMs !== undefined && foregroundMs > DISTURBED * Math.max(FOREGROUND_MS_LEAST, this.quietMs ?? FOREGROUND_MS_USUAL)
-    );
+  /** One slow moment is seen in the tail of the calls for as long as they are looked at: it makes the window smaller once, and not again and again. */
+  private feeling(now: number): Feeling {
+    const { loopLagMs, foregroundMs, foregroundSinceMs } = this.parts;
+    if (loopLagMs() > LOOP_LAG_MS_MOST) return 'disturbed';
+    const ofLate = foregroundMs();
+    if (ofLate === undefined) return 'nobody';
+    const spent = now - this.cutAt > STALE_MS_MOST ? ofLate : foregroundSinceMs(this.cutAt);
+    if (spent === undefined) return 'unknown';
+    return spent > DISTURBED * Math.max(FOREGROUND_MS_LEAST, this.quietMs ?? FOREGROUND_MS_USUAL) ? 'disturbed' : 'calm';
   }
 }

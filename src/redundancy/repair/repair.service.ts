@@ -75,6 +75,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     this.pace = new Pace({
       bytesPerSecond: () => config.limits.repair_bytes_per_second,
       foregroundMs: () => registry.foreground.latencyMs(performance.now(), OF_LATE_MS),
+      foregroundSinceMs: (since) => registry.foreground.latencySinceMs(since),
       loopLagMs: () => this.loopLagMs(),
       clock: CLOCK,
     });
