@@ -18,7 +18,9 @@ const base = {
   extensionsToTreatAsEsm: [],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform,
-  transformIgnorePatterns: ['/node_modules/(?!(@nestjs|nestjs-pino|uuid|content-disposition|commander)/)'],
+  transformIgnorePatterns: [
+    '/node_modules/(?!(@nestjs|nestjs-pino|uuid|content-disposition|commander|age-encryption|@noble|@scure)/)',
+  ],
 };
 
 export default {

@@ -10,6 +10,7 @@ const DIRECTORY = new URL('test/vectors/e2ee/', ROOT);
 
 const load = async <Module>(name: string): Promise<Module> => (await import(new URL(`dist/sdk/${name}.js`, ROOT).href)) as Module;
 const account = await load<typeof import('../src/sdk/account-keys.js')>('account-keys');
+const accountSeal = await load<typeof import('../src/sdk/account-seal.js')>('account-seal');
 const bytes = await load<typeof import('../src/sdk/bytes.js')>('bytes');
 const content = await load<typeof import('../src/sdk/content.js')>('content');
 const floe = await load<typeof import('../src/sdk/web-floe-back-end.js')>('web-floe-back-end');
@@ -82,6 +83,27 @@ await freeze('identity', {
   otherBundle: bobBundle,
   safetyNumber: await safety.safetyNumber(aliceOpened, bobOpened),
   pins: (await pins.seal(master)).bytes,
+});
+
+const formerMaster = master;
+const laterMaster = account.newMasterKey(ALICE, 2);
+const laterExport = bytes.randomBytes(64);
+const laterCode = recovery.newRecoveryCode();
+const laterWraps = {
+  password: await account.wrapMasterKey(laterMaster, 'password', await account.passwordKey(laterExport, ALICE)),
+  recovery: await account.wrapMasterKey(laterMaster, 'recovery', await account.recoveryKey(laterCode, ALICE)),
+};
+const keys = { wraps: laterWraps, seeds, identityVersion: 1 };
+const changing = { ...keys, master: laterMaster, formerMaster, revision: 2, previousHash: bytes.randomBytes(32) };
+await freeze('account-seal', {
+  masterKey: laterMaster.key,
+  formerMasterKey: formerMaster.key,
+  exportKey: laterExport,
+  recoveryCode: recovery.formatRecoveryCode(laterCode),
+  signingSeed: seeds.signing,
+  previousHash: changing.previousHash,
+  bundle: aliceBundle,
+  sealed: await accountSeal.sealAccount(changing, aliceBundle),
 });
 
 const by = { accountId: ALICE, bundleVersion: 1 };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CONTENT_DEFENCES } from './e2ee-defences/content-defences.ts';
-import { IDENTITY_DEFENCES, KEY_DEFENCES, LOGIN_DEFENCES } from './e2ee-defences/key-defences.ts';
+import { ACCOUNT_DEFENCES, IDENTITY_DEFENCES, KEY_DEFENCES, LOGIN_DEFENCES } from './e2ee-defences/key-defences.ts';
 import type { Edit, Mutation } from './e2ee-defences/mutation.ts';
 import { SHARING_DEFENCES } from './e2ee-defences/sharing-defences.ts';
 import { TREE_DEFENCES } from './e2ee-defences/tree-defences.ts';
@@ -15,7 +15,15 @@ import { TREE_DEFENCES } from './e2ee-defences/tree-defences.ts';
  */
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const COPIED = ['src', 'test', 'package.json', 'jest.config.mjs', 'tsconfig.json'];
-const MUTATIONS = [KEY_DEFENCES, LOGIN_DEFENCES, IDENTITY_DEFENCES, CONTENT_DEFENCES, TREE_DEFENCES, SHARING_DEFENCES].flat();
+const MUTATIONS = [
+  KEY_DEFENCES,
+  LOGIN_DEFENCES,
+  ACCOUNT_DEFENCES,
+  IDENTITY_DEFENCES,
+  CONTENT_DEFENCES,
+  TREE_DEFENCES,
+  SHARING_DEFENCES,
+].flat();
 const JEST_MS_MAX = 120_000;
 
 interface Verdict {

@@ -147,3 +147,71 @@ export const IDENTITY_DEFENCES: readonly Mutation[] = [
     'attack 3:',
   ),
 ];
+
+const ACCOUNTS = 'test/attacks/accounts.spec.ts';
+
+export const ACCOUNT_DEFENCES: readonly Mutation[] = [
+  one(
+    '1 hash of the other parts of the account’s keys',
+    {
+      file: 'src/sdk/account-seal.ts',
+      defence: "  if (!isEqual(headHash, await sha256(headBytes))) throw new SdkError('damaged');\n",
+      without: '',
+    },
+    ACCOUNTS,
+    'attack 1:',
+  ),
+  {
+    name: '3 the public bundle that belongs to the account’s keys, and that it has them',
+    edits: [
+      {
+        file: 'src/sdk/account-seal.ts',
+        defence: "  if (!isEqual(bundleHash, await sha256(publicBundle))) throw new SdkError('identity-changed');\n",
+        without: '',
+      },
+      { file: 'src/sdk/account-state.ts', defence: '  assertOwnBundle(bundle, identity);\n', without: '' },
+    ],
+    spec: ACCOUNTS,
+    test: 'attack 3:',
+  },
+  one(
+    '15 the newest state of the account that was seen',
+    {
+      file: 'src/sdk/account-state.ts',
+      defence: "  seen.meet('account', master.accountId, { revision, hash, previousHash, generation: master.generation });\n",
+      without: '',
+    },
+    ACCOUNTS,
+    'attack 15:',
+  ),
+  one(
+    '15 the loss of a document of the vault',
+    {
+      file: 'src/sdk/sealed-vault.ts',
+      defence: "      if (this.seen.get('vault', name) !== undefined) throw new SdkError('rolled-back');\n",
+      without: '',
+    },
+    ACCOUNTS,
+    'attack 15:',
+  ),
+  one(
+    '15 the loss of the root',
+    {
+      file: 'src/sdk/drive-root.ts',
+      defence: "  if (seen.get('root', accountId) !== undefined) throw new SdkError('rolled-back');\n",
+      without: '',
+    },
+    ACCOUNTS,
+    'attack 15:',
+  ),
+  one(
+    '15 another root',
+    {
+      file: 'src/sdk/drive-root.ts',
+      defence: "  seen.meet('root', accountId, { revision: 1, hash: await sha256(utf8(nodeId)), previousHash: NO_HASH });\n",
+      without: '',
+    },
+    ACCOUNTS,
+    'attack 15:',
+  ),
+];

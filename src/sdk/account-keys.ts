@@ -14,7 +14,7 @@ export interface MasterKey {
 export type Unlock = 'password' | 'recovery';
 
 /** What a key derived of the master key is for; the server keeps what they seal. */
-export type MasterPurpose = 'identity' | 'root' | 'contacts' | 'resume' | 'settings';
+export type MasterPurpose = 'identity' | 'account' | 'root' | 'contacts' | 'resume' | 'settings' | 'mounts' | 'devices' | 'seen';
 
 export function newMasterKey(accountId: string, generation = 1): MasterKey {
   return { accountId, generation, key: randomBytes(KEY_BYTES) };

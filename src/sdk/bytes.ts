@@ -1,3 +1,5 @@
+import { symmetric } from './symmetric.js';
+
 /** Bytes that Web Crypto takes without a copy: never shared with another thread. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -30,7 +32,7 @@ export function randomBytes(count: number): Bytes {
 }
 
 export async function sha256(bytes: Uint8Array): Promise<Bytes> {
-  return new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', asOwned(bytes)));
+  return symmetric().sha256(asOwned(bytes));
 }
 
 /** In a time that does not depend on where they differ. */
@@ -45,17 +47,37 @@ export function asOwned(bytes: Uint8Array): Bytes {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Bytes) : Uint8Array.from(bytes);
 }
 
-/** Base64url without padding (RFC 4648, section 5); for short texts. */
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const symbolOf = Uint8Array.from(BASE64URL, (symbol) => symbol.charCodeAt(0));
+const NO_SYMBOL = 64;
+const valueOf = Uint8Array.from({ length: 128 }, (_, code) => {
+  const value = BASE64URL.indexOf(String.fromCharCode(code));
+  return value < 0 ? NO_SYMBOL : value;
+});
+
+/** Base64url without padding (RFC 4648, section 5). */
 export function toBase64Url(bytes: Uint8Array): string {
-  // Not all of them as arguments of one call: those of a long text, which may be anybody's, do not fit on the stack.
-  const text = globalThis.btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
-  return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+  const symbols = new Uint8Array(Math.ceil((bytes.length * 4) / 3));
+  let end = 0;
+  for (let at = 0; at < bytes.length; at += 3) {
+    const three = ((bytes[at] as number) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+    // What lies behind the end of `symbols` is not written.
+    for (let shift = 18; shift >= 0; shift -= 6) symbols[end++] = symbolOf[(three >>> shift) & 63] as number;
+  }
+  return utf8Decoder.decode(symbols);
 }
 
 /** Undefined if the text is not exactly what `toBase64Url` makes: two texts for the same bytes would be two links for one. */
 export function fromBase64Url(text: string): Bytes | undefined {
-  if (!/^[\w-]*$/u.test(text) || text.length % 4 === 1) return undefined;
-  const binary = globalThis.atob(text.replaceAll('-', '+').replaceAll('_', '/'));
-  const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-  return toBase64Url(bytes) === text ? bytes : undefined;
+  if (text.length % 4 === 1) return undefined;
+  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
+  let [held, bits, end] = [0, 0, 0];
+  for (let at = 0; at < text.length; at += 1) {
+    const value = valueOf[text.charCodeAt(at)] ?? NO_SYMBOL;
+    if (value === NO_SYMBOL) return undefined;
+    held = ((held << 6) | value) & 0xfff;
+    bits += 6;
+    if (bits >= 8) bytes[end++] = held >>> (bits -= 8);
+  }
+  return (held & ((1 << bits) - 1)) === 0 ? bytes : undefined;
 }

@@ -5,7 +5,7 @@ import { SealError } from '../crypto/seal-error.js';
 import { plainSegmentBytes, sealedRangeOf, segmentsOf } from '../crypto/floe-sizes.js';
 import { FLOE } from '../crypto/floe-format.js';
 import { tuple } from '../crypto/tuple.js';
-import { concat, sha256, type Bytes } from './bytes.js';
+import { sha256, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
 import type { FloeBackEnd } from './floe-back-end.js';
 import { partAt, partsCovering, type PartPlan, type PartSpan } from './part-plan.js';
@@ -54,31 +54,72 @@ export interface PartPiece extends PartSpan {
   readonly length: number;
 }
 
+/** What a part is sealed from. */
+export interface PartInput {
+  /** The true bytes that lie in the part, exactly. */
+  readonly source: AsyncIterable<Uint8Array>;
+  /** Of the content. */
+  readonly trueSize: number;
+  /** Where the sealed bytes go; absent: a buffer of their own. */
+  readonly into?: Bytes;
+}
+
+/** Seals one part as its bytes come, into one buffer: it is as long as the part, and nothing else of the part is held. */
+export class PartSealer {
+  private end = 0;
+
+  private constructor(
+    private readonly sealer: Awaited<ReturnType<FloeBackEnd['seal']>>,
+    private readonly bytes: Bytes,
+  ) {}
+
+  /** @param into at least as long as the sealed part; what it holds is the part until somebody writes to it again */
+  static async create({ ids, contentKey, floe }: ContentCipher, part: number, into: Bytes): Promise<PartSealer> {
+    return new PartSealer(await floe.seal(contentKey, partAad(ids, part)), into);
+  }
+
+  /** The plaintext must not be changed until `finish`. */
+  async push(plain: Uint8Array): Promise<void> {
+    this.keep(await this.sealer.push(plain));
+  }
+
+  async finish(): Promise<SealedPart> {
+    this.keep(await this.sealer.finish());
+    const bytes = this.bytes.subarray(0, this.end);
+    return { header: Uint8Array.from(this.sealer.header), digest: await sha256(bytes), bytes };
+  }
+
+  private keep(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) {
+      this.bytes.set(piece, this.end);
+      this.end += piece.length;
+    }
+  }
+}
+
 /**
  * Seals one part. Each call draws a header and IVs of its own: sealing a part again, after a failure or a restart, uses no key with the
  * same IV, whatever became of the file in between, and no segment of one attempt opens in another.
- * @param source the true bytes that lie in this part, exactly
  * @throws SdkError `source-changed` if they are more or fewer
  */
 export async function sealPart(
-  { ids, contentKey, floe }: ContentCipher,
+  cipher: ContentCipher,
   { part, plain, sealedSize }: PartSpan,
-  { source, trueSize }: { readonly source: AsyncIterable<Uint8Array>; readonly trueSize: number },
+  { source, trueSize, into = new Uint8Array(sealedSize) }: PartInput,
 ): Promise<SealedPart> {
-  const sealer = await floe.seal(contentKey, partAad(ids, part));
+  const sealer = await PartSealer.create(cipher, part, into);
   const trueBytes = Math.max(0, Math.min(plain.to, trueSize) - plain.from);
-  const sealed: Uint8Array[] = [];
   let taken = 0;
   for await (const piece of source) {
     taken += piece.length;
     if (taken > trueBytes) throw new SdkError('source-changed');
-    sealed.push(...(await sealer.push(piece)));
+    await sealer.push(piece);
   }
   if (taken !== trueBytes) throw new SdkError('source-changed');
-  sealed.push(...(await sealer.push(new Uint8Array(plain.to - plain.from - trueBytes))), ...(await sealer.finish()));
-  const bytes = concat(...sealed);
-  if (bytes.length !== sealedSize) throw new Error('a part was sealed into another size than planned');
-  return { header: Uint8Array.from(sealer.header), digest: await sha256(bytes), bytes };
+  await sealer.push(new Uint8Array(plain.to - plain.from - trueBytes));
+  const sealed = await sealer.finish();
+  if (sealed.bytes.length !== sealedSize) throw new Error('a part was sealed into another size than planned');
+  return sealed;
 }
 
 /** Which bytes of which parts a range of the true content needs: whole segments, no more. */

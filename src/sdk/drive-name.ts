@@ -1,6 +1,7 @@
 import { purposeKey } from './hkdf.js';
-import { asOwned, utf8, type Bytes } from './bytes.js';
+import { utf8, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
+import { symmetric } from './symmetric.js';
 
 export const NAME_TAG_BYTES = 32;
 const NAME_BYTES_MAX = 1_024;
@@ -18,16 +19,11 @@ export function normalName(name: string): string {
 }
 
 /** Keys of the tags, by the folder's key: a long listing asks for one of them again and again. */
-const tagKeys = new WeakMap<Uint8Array, Promise<CryptoKey>>();
+const tagKeys = new WeakMap<Uint8Array, Promise<Bytes>>();
 
 /** By what the server tells that a name is taken, in one folder, without knowing it: HMAC-SHA-256 under the folder's key. */
 export async function nameTag(folderKey: Uint8Array, name: string): Promise<Bytes> {
-  const key = tagKeys.get(folderKey) ?? importTagKey(folderKey);
+  const key = tagKeys.get(folderKey) ?? purposeKey(folderKey, 'name-tag');
   tagKeys.set(folderKey, key);
-  return new Uint8Array(await globalThis.crypto.subtle.sign('HMAC', await key, asOwned(utf8(normalName(name)))));
-}
-
-async function importTagKey(folderKey: Uint8Array): Promise<CryptoKey> {
-  const raw = await purposeKey(folderKey, 'name-tag');
-  return globalThis.crypto.subtle.importKey('raw', raw, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  return symmetric().hmac(await key, utf8(normalName(name)));
 }

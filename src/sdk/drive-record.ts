@@ -18,6 +18,8 @@ import { readWriter, writeWriter, type WriterRef, type Writers } from './writers
 const FORMAT = 0x01;
 const DOMAIN = 'dcloud/e2ee/v1/node';
 const HASH_BYTES = 32;
+/** Key, keys of earlier generations, attributes. */
+const SEALED_FIELDS = 3;
 
 /** What the server sees of a node: where it is in the tree, and who says so. */
 export interface NodeHead {
@@ -89,6 +91,20 @@ export async function openNodeRecord(bytes: Uint8Array, access: NodeAccess, expe
   if (attributes.kind !== head.kind) throw new SdkError('damaged');
   if ('parentKeys' in access) await assertTag(tag, access.parentKeys.at(head.parentGeneration), attributes.name);
   return { ...head, nameTag: tag, keys, attributes, hash: await sha256(bytes) };
+}
+
+/** What the server reads of a record: its head, and the tag of the name. Nothing is checked but the form. @throws SdkError `damaged`, `unsupported-format` */
+export function readNodeHead(bytes: Uint8Array): NodeHead & Pick<NodeRecord, 'nameTag'> {
+  const reader = new FieldReader(splitSigned(bytes).body).format(FORMAT);
+  const head = { ...readHead(reader), nameTag: reader.fixed(NAME_TAG_BYTES) };
+  for (let sealed = 0; sealed < SEALED_FIELDS; sealed += 1) reader.bytes();
+  reader.end();
+  return head;
+}
+
+/** @throws SdkError `damaged` if it is not what the holder of this key signed */
+export function checkNodeSignature(bytes: Uint8Array, verifyKey: Uint8Array): Promise<void> {
+  return checkSigned(DOMAIN, bytes, verifyKey);
 }
 
 function assertExpected({ nodeId, parentId }: NodeHead, expected: NodeExpectation): void {

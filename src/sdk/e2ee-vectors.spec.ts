@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { openForSelf, passwordKey, recoveryKey, recoveryProof, unwrapMasterKey, type MasterKey } from './account-keys.js';
+import { openAccount, unlockMaster } from './account-seal.js';
 import { concat, sha256, utf8, type Bytes } from './bytes.js';
 import { openPiece, piecesOf } from './content.js';
 import { nameTag } from './drive-name.js';
@@ -74,6 +75,21 @@ describe('the frozen vectors of version 1', () => {
     expect(await unwrapMasterKey(given['byRecoveryCode']!, master, 'recovery', await recoveryKey(code, ALICE))).toEqual(master);
     expect(await recoveryProof(code, ALICE)).toEqual(given['recoveryProof']);
     expect(await openForSelf(master, 'settings', { bytes: given['settings']!, revision: 3 })).toEqual(utf8('a small secret'));
+  });
+
+  it('the account’s sealed keys', async () => {
+    const given = vector('account-seal');
+    const [sealed, code] = [given['sealed']!, parseRecoveryCode(given.text('recoveryCode'))];
+    const master = { accountId: ALICE, generation: 2, key: given['masterKey']! };
+    expect(await unlockMaster(sealed, 'password', (id) => passwordKey(given['exportKey']!, id))).toEqual(master);
+    expect(await unlockMaster(sealed, 'recovery', (id) => recoveryKey(code, id))).toEqual(master);
+    expect(await openAccount(sealed, given['bundle']!, master)).toMatchObject({
+      revision: 2,
+      identityVersion: 1,
+      seeds: { signing: given['signingSeed'] },
+      formerMaster: masterOf(given['formerMasterKey']!),
+      previousHash: given['previousHash'],
+    });
   });
 
   it('identity, bundles, safety number and pins', async () => {

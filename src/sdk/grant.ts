@@ -58,17 +58,40 @@ export interface GrantExpectation {
  * @throws SdkError `not-yours` if it is for somebody else, or not from the owner; `damaged`, `unsupported-format`
  */
 export async function openGrant(bytes: Uint8Array, { recipient, recipientBundle, owner }: GrantExpectation): Promise<Grant> {
-  const body = splitSigned(bytes).body;
-  const reader = new FieldReader(body).format(FORMAT);
-  const head = readHead(reader);
-  const [encapsulated, sealed] = [reader.fixed(ENCAPSULATED_BYTES), reader.bytes()];
-  reader.end();
-  await checkSigned(DOMAIN, bytes, new Writers(owner).keyOf(head.granter));
+  const { head, encapsulated, sealed } = readGrant(bytes);
+  await checkGrantSignature(bytes, new Writers(owner).keyOf(head.granter));
   const isForUs = head.recipientId === recipient.accountId && isEqual(head.recipientBundle, recipientBundle);
   if (!isForUs) throw new SdkError('not-yours');
   const nodeKey = await openSealedTo(recipient.recipient, { encapsulated, sealed }, contextOf(encodeHead(head)));
   if (nodeKey.length !== KEY_BYTES) throw new SdkError('damaged');
   return { ...head, nodeKey, hash: await sha256(bytes) };
+}
+
+/** What can be told of a grant without being whom it is for. Nothing is checked but the form. @throws SdkError `damaged`, `unsupported-format` */
+export function readGrantHead(bytes: Uint8Array): GrantHead {
+  return readGrant(bytes).head;
+}
+
+/** @throws SdkError `damaged` if it is not what the holder of this key signed */
+export function checkGrantSignature(bytes: Uint8Array, verifyKey: Uint8Array): Promise<void> {
+  return checkSigned(DOMAIN, bytes, verifyKey);
+}
+
+/**
+ * Reads a grant that the owner made, as the owner: what a server adds to the list of them must not become somebody who is granted again.
+ * @throws SdkError `damaged`, `not-yours` if the owner did not sign it
+ */
+export async function checkGrant(bytes: Uint8Array, owner: Owner): Promise<GrantHead> {
+  const head = readGrantHead(bytes);
+  await checkGrantSignature(bytes, new Writers(owner).keyOf(head.granter));
+  return head;
+}
+
+function readGrant(bytes: Uint8Array): { readonly head: GrantHead; readonly encapsulated: Bytes; readonly sealed: Bytes } {
+  const reader = new FieldReader(splitSigned(bytes).body).format(FORMAT);
+  const grant = { head: readHead(reader), encapsulated: reader.fixed(ENCAPSULATED_BYTES), sealed: reader.bytes() };
+  reader.end();
+  return grant;
 }
 
 function contextOf(head: Uint8Array): Bytes {

@@ -71,16 +71,21 @@ export interface NewMaster {
 export async function changeMasterKey(old: MasterKey, holdings: MasterHoldings): Promise<NewMaster> {
   const master = newMasterKey(old.accountId, old.generation + 1);
   const { seeds, identity, root, pins, settings } = holdings;
-  const writer: WriterRef = { accountId: identity.accountId, bundleVersion: identity.version };
-  const draft = { ...root, keys: root.keys.next(), revision: root.revision + 1, previousHash: root.hash, writer };
   const next = { bytes: settings.bytes, revision: settings.revision + 1 };
   return {
     master,
     sealedSeeds: await sealSeeds(master, seeds, identity.version),
-    root: await makeNodeRecord(draft, await rootParentKeys(master), identity.signer),
+    root: await rekeyRoot(root, master, identity),
     contacts: await pins.seal(master),
     settings: { bytes: await sealForSelf(master, 'settings', next), revision: next.revision },
   };
+}
+
+/** The root's record under a new master key, with a new key of its own. */
+export async function rekeyRoot(root: NodeRecord, master: MasterKey, identity: Identity): Promise<Bytes> {
+  const writer: WriterRef = { accountId: identity.accountId, bundleVersion: identity.version };
+  const draft = { ...root, keys: root.keys.next(), revision: root.revision + 1, previousHash: root.hash, writer };
+  return makeNodeRecord(draft, await rootParentKeys(master), identity.signer);
 }
 
 /** What wraps the root's key in the place of a folder above it. */

@@ -52,7 +52,7 @@ export async function makeLink(draft: LinkDraft): Promise<Bytes> {
 
 /** Whether a link asks for a password. @throws SdkError `damaged`, `unsupported-format`, `weak-password-cost` */
 export function readLinkHead(bytes: Uint8Array): LinkHead {
-  return readHead(new FieldReader(bytes));
+  return readLink(bytes).head;
 }
 
 /**
@@ -63,13 +63,17 @@ export async function openLink(
   bytes: Uint8Array,
   { linkId, secret, protection }: { readonly linkId: string; readonly secret: Bytes; readonly protection?: LinkPassword },
 ): Promise<LinkHead & LinkContent> {
-  const reader = new FieldReader(bytes);
-  const head = readHead(reader);
-  const sealed = reader.bytes();
-  reader.end();
+  const { head, sealed } = readLink(bytes);
   if (head.linkId !== linkId) throw new SdkError('damaged');
   const key = await linkKey(secret, head, protection);
   return { ...head, ...decodeContent(await openTyped(key, sealed, contextOf(head))) };
+}
+
+function readLink(bytes: Uint8Array): { readonly head: LinkHead; readonly sealed: Bytes } {
+  const reader = new FieldReader(bytes);
+  const link = { head: readHead(reader), sealed: reader.bytes() };
+  reader.end();
+  return link;
 }
 
 /** What is shown to the server to be given a link's record: derived of the secret, tells nothing of the key. */

@@ -54,6 +54,16 @@ export function planParts(trueSize: number): PartPlan {
   return plan;
 }
 
+/** How a stream is cut, whose size is known only at its end; a file of this size is cut in the same way up to 64 GiB. */
+export function planStream(trueSize: number): PartPlan {
+  const plan = { segmentsPerPart: SEGMENTS_MIN, paddedSize: paddedSizeOf(trueSize) };
+  if (partsOf(plan) > PARTS_MAX) throw new RangeError('a stream of this size cannot be sealed');
+  return plan;
+}
+
+/** Bytes of the plaintext in each part of a stream but the last. */
+export const STREAM_PART_BYTES = SEGMENTS_MIN * plainSegmentBytes(FLOE);
+
 /** A plan that came with a manifest. @throws SdkError `damaged` if none of ours looks like this */
 export function assertPlan(plan: PartPlan, trueSize: number, parts: number): void {
   const { segmentsPerPart, paddedSize } = plan;

@@ -35,10 +35,20 @@ export class Pins {
 
   /** @throws SdkError `damaged` */
   static async open(master: MasterKey, sealed: Uint8Array, revision: number): Promise<Pins> {
-    const reader = new FieldReader(await openForSelf(master, 'contacts', { bytes: sealed, revision })).format(FORMAT);
+    return Pins.decode(await openForSelf(master, 'contacts', { bytes: sealed, revision }), revision);
+  }
+
+  /** @throws SdkError `damaged` */
+  static decode(bytes: Uint8Array, revision = 0): Pins {
+    const reader = new FieldReader(bytes).format(FORMAT);
     const pins = reader.list(() => readPin(reader));
     reader.end();
     return new Pins(pins, revision);
+  }
+
+  /** All of them, in the order in which they were met. */
+  all(): readonly Pin[] {
+    return [...this.byAccount.values()];
   }
 
   get(accountId: string): Pin | undefined {
@@ -72,6 +82,11 @@ export class Pins {
 
   /** The next state to keep, which has the revision `revision + 1`. */
   async seal(master: MasterKey): Promise<{ readonly bytes: Bytes; readonly revision: number }> {
+    const revision = this.revision + 1;
+    return { bytes: await sealForSelf(master, 'contacts', { bytes: this.encode(), revision }), revision };
+  }
+
+  encode(): Bytes {
     const writer = new FieldWriter().u8(FORMAT);
     writer.list([...this.byAccount.values()], (pin) => {
       writer
@@ -81,8 +96,7 @@ export class Pins {
         .fixed(pin.bundleHash)
         .u8(pin.isVerified ? 1 : 0);
     });
-    const revision = this.revision + 1;
-    return { bytes: await sealForSelf(master, 'contacts', { bytes: writer.finish(), revision }), revision };
+    return writer.finish();
   }
 
   /** Another account under a name that we know is what a server would show us in the place of a friend. */

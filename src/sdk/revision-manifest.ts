@@ -50,21 +50,37 @@ export async function openManifest(
   nodeKeys: NodeKeys,
   { nodeId, writers }: { readonly nodeId: string; readonly writers: Writers },
 ): Promise<RevisionManifest> {
+  const { sealed, ...head } = readFields(bytes);
+  await checkSigned(DOMAIN, bytes, writers.keyOf(head.writer));
+  if (head.nodeId !== nodeId) throw new SdkError('damaged');
+  const content = decodeContent(await openSeal(nodeKeys.at(head.generation), sealed, contextOf(head)));
+  return { ...head, ...content, hash: await sha256(bytes) };
+}
+
+/** What the server reads of a manifest. Nothing is checked but the form. @throws SdkError `damaged`, `unsupported-format` */
+export function readManifestHead(bytes: Uint8Array): ManifestHead {
+  const { nodeId, revisionId, generation, revision, previousHash, writer } = readFields(bytes);
+  return { nodeId, revisionId, generation, revision, previousHash, writer };
+}
+
+/** @throws SdkError `damaged` if it is not what the holder of this key signed */
+export function checkManifestSignature(bytes: Uint8Array, verifyKey: Uint8Array): Promise<void> {
+  return checkSigned(DOMAIN, bytes, verifyKey);
+}
+
+function readFields(bytes: Uint8Array): ManifestHead & { readonly sealed: Bytes } {
   const reader = new FieldReader(splitSigned(bytes).body).format(FORMAT);
-  const head: ManifestHead = {
+  const fields = {
     nodeId: reader.id(),
     revisionId: reader.id(),
     generation: reader.u32(),
     revision: reader.u32(),
     previousHash: reader.fixed(HASH_BYTES),
     writer: readWriter(reader),
+    sealed: reader.bytes(),
   };
-  const sealed = reader.bytes();
   reader.end();
-  await checkSigned(DOMAIN, bytes, writers.keyOf(head.writer));
-  if (head.nodeId !== nodeId) throw new SdkError('damaged');
-  const content = decodeContent(await openSeal(nodeKeys.at(head.generation), sealed, contextOf(head)));
-  return { ...head, ...content, hash: await sha256(bytes) };
+  return fields;
 }
 
 function contextOf({ nodeId, revisionId, generation, revision }: ManifestHead): SealContext {

@@ -13,6 +13,11 @@ export async function safetyNumber(one: IdentityBundle, other: IdentityBundle): 
   return [...(await digitsOf(first)), ...(await digitsOf(second))].join(' ');
 }
 
+/** The half of an account, which is in each of its safety numbers. */
+export async function halfNumber(one: IdentityBundle): Promise<string> {
+  return (await digitsOf(one)).join(' ');
+}
+
 async function digitsOf({ accountId, verifyKey, sealingKey }: IdentityBundle): Promise<readonly string[]> {
   const identity = tuple('dcloud/e2ee/v1/safety-number', accountId, verifyKey, sealingKey);
   let hash: Bytes = asOwned(identity);

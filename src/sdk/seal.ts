@@ -2,6 +2,7 @@ import type { TupleField } from '../crypto/tuple.js';
 import { asOwned, concat, isEqual, randomBytes, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
 import { KEY_BYTES, hkdf } from './hkdf.js';
+import { symmetric } from './symmetric.js';
 
 const FORMAT = 0x01;
 const SALT_BYTES = 24;
@@ -28,8 +29,8 @@ export interface SealContext {
 export async function seal(key: Uint8Array, plain: Uint8Array, context: SealContext): Promise<Bytes> {
   const salt = randomBytes(SALT_BYTES);
   const { cipherKey, iv, commitment } = await derive(key, salt, context);
-  const sealed = await globalThis.crypto.subtle.encrypt({ name: 'AES-GCM', iv }, cipherKey, asOwned(plain));
-  return concat(Uint8Array.of(FORMAT), salt, commitment, new Uint8Array(sealed));
+  const sealed = await symmetric().encrypt(cipherKey, iv, asOwned(plain));
+  return concat(Uint8Array.of(FORMAT), salt, commitment, sealed);
 }
 
 /** @throws SdkError `damaged`, whatever was wrong: a key of the hierarchy is never one that a person mistyped */
@@ -59,24 +60,18 @@ async function tryOpen(key: Uint8Array, sealed: Uint8Array, context: SealContext
   if (sealed.length < SEAL_OVERHEAD_BYTES) return { isOtherKey: false };
   const { cipherKey, iv, commitment } = await derive(key, sealed.subarray(1, COMMITMENT_AT), context);
   if (!isEqual(commitment, sealed.subarray(COMMITMENT_AT, BODY_AT))) return { isOtherKey: true };
-  try {
-    const body = asOwned(sealed.subarray(BODY_AT));
-    const plain = await globalThis.crypto.subtle.decrypt({ name: 'AES-GCM', iv }, cipherKey, body);
-    return { plain: new Uint8Array(plain), isOtherKey: false };
-  } catch {
-    return { isOtherKey: false }; // its own message would say which check it was
-  }
+  const plain = await symmetric().decrypt(cipherKey, iv, asOwned(sealed.subarray(BODY_AT)));
+  return { ...(plain !== undefined && { plain }), isOtherKey: false };
 }
 
 async function derive(
   key: Uint8Array,
   salt: Uint8Array,
   { purpose, fields }: SealContext,
-): Promise<{ cipherKey: CryptoKey; iv: Bytes; commitment: Bytes }> {
+): Promise<{ cipherKey: Bytes; iv: Bytes; commitment: Bytes }> {
   if (key.length !== KEY_BYTES) throw new TypeError(`a key to seal with has ${KEY_BYTES} bytes`);
   const info = ['dcloud/e2ee/v1/seal', purpose, ...fields];
   const derived = await hkdf(key, salt, info, KEY_BYTES + IV_BYTES + COMMITMENT_BYTES);
-  const raw = derived.subarray(0, KEY_BYTES);
-  const cipherKey = await globalThis.crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']);
-  return { cipherKey, iv: derived.slice(KEY_BYTES, KEY_BYTES + IV_BYTES), commitment: derived.slice(KEY_BYTES + IV_BYTES) };
+  const cipherKey = derived.subarray(0, KEY_BYTES);
+  return { cipherKey, iv: derived.subarray(KEY_BYTES, KEY_BYTES + IV_BYTES), commitment: derived.subarray(KEY_BYTES + IV_BYTES) };
 }

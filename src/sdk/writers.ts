@@ -62,14 +62,24 @@ export async function openWritersList(
   bytes: Uint8Array,
   { nodeId, owner }: { readonly nodeId: string; readonly owner: Owner },
 ): Promise<WritersList & { readonly hash: Bytes }> {
+  const { writer, ...list } = readWritersHead(bytes);
+  await checkWritersSignature(bytes, new Writers(owner).keyOf(writer));
+  if (list.nodeId !== nodeId) throw new SdkError('damaged');
+  return { ...list, hash: await sha256(bytes) };
+}
+
+/** What the server reads of a list: all of it, and who signed. Nothing is checked but the form. @throws SdkError `damaged`, `unsupported-format` */
+export function readWritersHead(bytes: Uint8Array): WritersList & { readonly writer: WriterRef } {
   const reader = new FieldReader(splitSigned(bytes).body).format(FORMAT);
   const list = { nodeId: reader.id(), revision: reader.u32(), previousHash: reader.fixed(HASH_BYTES) };
-  const by = readWriter(reader);
-  await checkSigned(DOMAIN, bytes, new Writers(owner).keyOf(by));
-  if (list.nodeId !== nodeId) throw new SdkError('damaged');
-  const entries = reader.list(() => readEntry(reader));
+  const head = { ...list, writer: readWriter(reader), entries: reader.list(() => readEntry(reader)) };
   reader.end();
-  return { ...list, entries, hash: await sha256(bytes) };
+  return head;
+}
+
+/** @throws SdkError `damaged` if it is not what the holder of this key signed */
+export function checkWritersSignature(bytes: Uint8Array, verifyKey: Uint8Array): Promise<void> {
+  return checkSigned(DOMAIN, bytes, verifyKey);
 }
 
 /** Whose signatures count: the owner's always, and those that the owner's lists name. */

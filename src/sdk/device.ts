@@ -1,0 +1,114 @@
+import { openForSelf, sealForSelf, type MasterKey } from './account-keys.js';
+import { fromUtf8, sha256, utf8, type Bytes } from './bytes.js';
+import { SdkError } from './errors.js';
+import { FieldReader, FieldWriter } from './fields.js';
+import { KEY_BYTES } from './hkdf.js';
+import { SeenMemory } from './seen-memory.js';
+import type { StateStore } from './state-store.js';
+
+const FORMAT = 0x01;
+const ACCOUNT = 'account';
+/** The sealed memory has no revisions: it only grows, and is merged. */
+const SEEN_REVISION = 0;
+
+/** An account as a device keeps it: with this alone everything of it opens. */
+export interface KeptAccount {
+  readonly userName: string;
+  /** The text to send. */
+  readonly session: string;
+  readonly master: MasterKey;
+}
+
+/** What this device knows of one server and the account on it, between two runs. */
+export class Device {
+  constructor(
+    private readonly store: StateStore,
+    private readonly origin: string,
+  ) {}
+
+  /** Undefined also if it is one on another server. @throws SdkError `state-damaged` */
+  async account(): Promise<KeptAccount | undefined> {
+    const bytes = await this.store.get(ACCOUNT);
+    const kept = bytes && understand(() => decodeAccount(bytes));
+    return kept?.origin === this.origin ? kept : undefined;
+  }
+
+  async keepAccount({ userName, session, master }: KeptAccount): Promise<void> {
+    const writer = new FieldWriter().u8(FORMAT).text(this.origin).text(userName).text(session);
+    await this.store.set(ACCOUNT, writer.id(master.accountId).u32(master.generation).fixed(master.key).finish());
+  }
+
+  /** The newest states that were seen stay, sealed: who logs in again is not to be shown older ones. */
+  async forgetAccount(): Promise<void> {
+    await this.store.delete(ACCOUNT);
+  }
+
+  /** The key of the server by which this user logged in before. */
+  async serverKey(userName: string): Promise<string | undefined> {
+    const bytes = await this.store.get(await this.serverName(userName));
+    return bytes && understand(() => fromUtf8(bytes));
+  }
+
+  async pinServer(userName: string, serverKey: string): Promise<void> {
+    await this.store.set(await this.serverName(userName), utf8(serverKey));
+  }
+
+  /**
+   * What this device has seen of an account. Under an earlier master key it is none: whoever has that one could have written it.
+   * @throws SdkError `state-damaged` if it was changed
+   */
+  async seen(master: MasterKey, seen = new SeenMemory()): Promise<SeenMemory> {
+    const bytes = await this.openSeen(master);
+    if (bytes !== undefined) understand(() => seen.merge(bytes));
+    return seen;
+  }
+
+  /** Together with what another run wrote meanwhile. */
+  async keepSeen(master: MasterKey, seen: SeenMemory): Promise<void> {
+    const before = await this.openSeen(master);
+    if (before !== undefined) understand(() => seen.merge(before));
+    const { changes } = seen;
+    const sealed = await sealForSelf(master, 'seen', { bytes: seen.encode(), revision: SEEN_REVISION });
+    await this.store.set(seenName(master), new FieldWriter().u8(FORMAT).u32(master.generation).fixed(sealed).finish());
+    seen.kept(changes);
+  }
+
+  private async openSeen(master: MasterKey): Promise<Bytes | undefined> {
+    const bytes = await this.store.get(seenName(master));
+    if (bytes === undefined) return undefined;
+    try {
+      const reader = new FieldReader(bytes).format(FORMAT);
+      if (reader.u32() < master.generation) return undefined;
+      return await openForSelf(master, 'seen', { bytes: reader.rest(), revision: SEEN_REVISION });
+    } catch {
+      throw new SdkError('state-damaged');
+    }
+  }
+
+  /** A name for one user on one server, which does not say which. */
+  private async serverName(userName: string): Promise<string> {
+    const hash = await sha256(new FieldWriter().text(this.origin).text(userName).finish());
+    return `server-${Array.from(hash.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  }
+}
+
+function seenName({ accountId }: MasterKey): string {
+  return `seen-${accountId}`;
+}
+
+function decodeAccount(bytes: Uint8Array): KeptAccount & { readonly origin: string } {
+  const reader = new FieldReader(bytes).format(FORMAT);
+  const names = { origin: reader.text(), userName: reader.text(), session: reader.text() };
+  const master = { accountId: reader.id(), generation: reader.u32(), key: reader.fixed(KEY_BYTES) };
+  reader.end();
+  return { ...names, master };
+}
+
+/** Whatever cannot be read here is this device's matter, and not the server's. */
+function understand<Result>(read: () => Result): Result {
+  try {
+    return read();
+  } catch {
+    throw new SdkError('state-damaged');
+  }
+}

@@ -1,0 +1,147 @@
+import type { CallOptions, Entry, TreeCalls } from './drive-api.js';
+import { changing, nodeUpToDate, upToDate, withNewIds, type WriteContext } from './drive-context.js';
+import { NodeKeys } from './drive-keys.js';
+import { normalName } from './drive-name.js';
+import { childPath, parsePath, splitPath, type DrivePath } from './drive-path.js';
+import { SdkError } from './errors.js';
+import { entryOf, type OpenNode } from './open-node.js';
+import { newRecord, openAnswer, writeRecord } from './record-writer.js';
+import { TreeReader } from './tree-reader.js';
+
+/** Names and places: what an account can do with the tree, its own or one that was shared. */
+export class DriveTree implements TreeCalls {
+  private readonly reader: TreeReader;
+
+  constructor(private readonly context: WriteContext) {
+    this.reader = new TreeReader(context);
+  }
+
+  stat(path: string, options?: CallOptions): Promise<Entry> {
+    return this.reader.stat(path, options);
+  }
+
+  list(path: string, options?: CallOptions): AsyncIterable<Entry> {
+    return this.reader.list(path, options);
+  }
+
+  /** With `parents`, a folder that is there already is as good as a new one, and so are those on the way. */
+  async mkdir(path: string, options: CallOptions & { readonly parents?: boolean } = {}): Promise<Entry> {
+    const signal = signalOf(options);
+    const wanted = parsePath(path);
+    const { finder } = this.context;
+    if (options.parents !== true) {
+      const { folder, name } = splitPath(wanted);
+      return entryOf(await this.makeFolder(folder, name, signal));
+    }
+    let at: DrivePath = { ...wanted, names: [] };
+    for (const name of wanted.names) {
+      const known = await finder.child(at, name, signal);
+      if (known !== undefined && known.record.kind !== 'folder') throw new SdkError('not-a-folder');
+      if (known === undefined) await this.makeFolderOrFind(at, name, signal);
+      at = childPath(at, name);
+    }
+    return entryOf(await finder.folder(at, signal));
+  }
+
+  async rename(path: string, newName: string, options: CallOptions = {}): Promise<Entry> {
+    const { folder, name } = splitPath(parsePath(path));
+    return this.moveTo({ from: folder, name }, { into: folder, name: normalName(newName) }, signalOf(options));
+  }
+
+  async move(path: string, intoFolder: string, options: CallOptions = {}): Promise<Entry> {
+    const { folder, name } = splitPath(parsePath(path));
+    const into = parsePath(intoFolder);
+    if (into.mount !== folder.mount) throw new SdkError('forbidden'); // keys and writers of one tree mean nothing in another one
+    return this.moveTo({ from: folder, name }, { into, name }, signalOf(options));
+  }
+
+  async remove(path: string, options: CallOptions = {}): Promise<void> {
+    const signal = signalOf(options);
+    const wanted = parsePath(path);
+    splitPath(wanted); // the top is not removed
+    await changing(this.context, signal, async ({ isRepeated }) => {
+      const node = await this.context.finder.node(wanted, signal).catch((error: unknown) => {
+        if (isRepeated && isKind(error, 'not-found')) return undefined; // the answer that was lost was a good one
+        throw error;
+      });
+      if (node === undefined) return;
+      await this.context.calls.removeNode(node.id, node.etag, signal);
+      for (const kind of ['node', 'content', 'writers'] as const) this.context.seen.forget(kind, node.id);
+    });
+    this.context.finder.forget();
+  }
+
+  private moveTo(
+    { from, name }: { readonly from: DrivePath; readonly name: string },
+    to: { readonly into: DrivePath; readonly name: string },
+    signal: AbortSignal,
+  ): Promise<Entry> {
+    let id: string | undefined;
+    return changing(this.context, signal, async ({ isRepeated }) => {
+      const { finder } = this.context;
+      const node = await nodeUpToDate(this.context, () => finder.child(from, name, signal), signal);
+      if (node === undefined) {
+        const moved = isRepeated ? await finder.child(to.into, to.name, signal) : undefined;
+        if (moved === undefined || moved.id !== id) throw new SdkError('not-found');
+        return entryOf(moved);
+      }
+      id = node.id;
+      const folder = await upToDate(this.context, () => finder.folder(to.into, signal), signal);
+      if ([folder.id, ...folder.above].includes(node.id)) throw new SdkError('folder-in-itself');
+      const keys = leavesReaders(node, folder) ? node.record.keys.next() : node.record.keys;
+      const moved = await writeRecord(this.context, node, { folder, attributes: { name: to.name }, keys }, signal);
+      if (node.record.kind === 'folder') finder.forget();
+      return entryOf(moved);
+    });
+  }
+
+  private async makeFolderOrFind(at: DrivePath, name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.makeFolder(at, name, signal);
+    } catch (error) {
+      if (!isKind(error, 'exists')) throw error; // somebody else made it meanwhile, or something else of this name
+    }
+  }
+
+  private makeFolder(at: DrivePath, name: string, signal: AbortSignal): Promise<OpenNode> {
+    return withNewIds(this.context, () => this.makeFolderWithIds(at, name, signal));
+  }
+
+  private makeFolderWithIds(at: DrivePath, name: string, signal: AbortSignal): Promise<OpenNode> {
+    const madeIds = new Set<string>();
+    return changing(this.context, signal, async () => {
+      const { finder, ids, calls } = this.context;
+      const folder = await upToDate(this.context, () => finder.folder(at, signal), signal);
+      const id = await ids.take(signal);
+      madeIds.add(id);
+      const time = this.context.now();
+      const attributes = { name: normalName(name), kind: 'folder', createdAt: time, modifiedAt: time, mediaType: '' } as const;
+      const record = await newRecord(this.context, folder, { id, keys: NodeKeys.fresh(), attributes });
+      try {
+        const sealed = await calls.createNode({ record }, signal);
+        return await openAnswer(this.context, { sealed, id, name: attributes.name }, folder, signal);
+      } catch (error) {
+        const there = isKind(error, 'exists') ? await finder.child(at, name, signal) : undefined;
+        if (there === undefined || !madeIds.has(there.id)) throw error;
+        return there; // made by an attempt whose answer was lost
+      }
+    });
+  }
+}
+
+export function signalOf({ signal }: CallOptions = {}): AbortSignal {
+  return signal ?? new AbortController().signal;
+}
+
+/**
+ * Whether a node goes to where somebody cannot read it who could where it was: then it gets a new key, as after a revocation. What is shared by itself keeps
+ * its key, for others have it by their grants.
+ */
+function leavesReaders({ id, lists }: OpenNode, folder: OpenNode): boolean {
+  const above = [folder.id, ...folder.above];
+  return lists[0]?.nodeId !== id && lists.some(({ nodeId }) => !above.includes(nodeId));
+}
+
+export function isKind(error: unknown, kind: SdkError['kind']): error is SdkError {
+  return error instanceof SdkError && error.kind === kind;
+}

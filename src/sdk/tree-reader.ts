@@ -1,0 +1,64 @@
+import type { CallOptions, Entry } from './drive-api.js';
+import type { SealedNode } from './drive-calls.js';
+import type { ReadContext } from './drive-context.js';
+import { childPath, parsePath } from './drive-path.js';
+import { SdkError } from './errors.js';
+import { entryOf, placeIn, type NodePlace, type OpenNode } from './open-node.js';
+
+/** The first page is a small one, so that there is soon something to see. */
+const FIRST_PAGE = 100;
+const PAGE = 500;
+
+interface ChildrenPage {
+  readonly nodes: readonly SealedNode[];
+  readonly nextCursor: string | undefined;
+}
+
+/** Looks at a tree. */
+export class TreeReader {
+  constructor(private readonly context: ReadContext) {}
+
+  async stat(path: string, { signal = new AbortController().signal }: CallOptions = {}): Promise<Entry> {
+    return entryOf(await this.context.finder.node(parsePath(path), signal));
+  }
+
+  /** What lies in a folder, in no order that means anything. While some are opened the next ones come. */
+  async *list(path: string, options: CallOptions = {}): AsyncGenerator<Entry, void, undefined> {
+    for await (const nodes of this.pages(path, options)) for (const node of nodes) yield entryOf(node);
+  }
+
+  /** The same, open, page by page: for who goes on with the nodes. */
+  async *pages(path: string, { signal }: CallOptions = {}): AsyncGenerator<readonly OpenNode[], void, undefined> {
+    const ended = new AbortController();
+    const either = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
+    const folder = await this.context.finder.freshFolder(parsePath(path), either);
+    let next: Promise<ChildrenPage> | undefined = this.page(folder, undefined, either);
+    try {
+      while (next !== undefined) {
+        const { nodes, nextCursor }: ChildrenPage = await next;
+        next = nextCursor === undefined ? undefined : this.page(folder, nextCursor, either);
+        next?.catch(() => undefined); // seen when it is awaited
+        const opened = await Promise.all(nodes.map((sealed) => this.openChild(folder, sealed, either)));
+        yield opened.filter((node) => node !== undefined);
+      }
+    } finally {
+      ended.abort();
+    }
+  }
+
+  private page({ id }: OpenNode, cursor: string | undefined, signal: AbortSignal): Promise<ChildrenPage> {
+    return this.context.calls.children(id, { cursor, limit: cursor === undefined ? FIRST_PAGE : PAGE }, signal);
+  }
+
+  private async openChild(folder: OpenNode, sealed: SealedNode, signal: AbortSignal): Promise<OpenNode | undefined> {
+    // The name is not known before the record is open.
+    const place: NodePlace = placeIn(folder, folder.path);
+    try {
+      const node = await this.context.opener.open(sealed, place, signal);
+      return { ...node, path: childPath(folder.path, node.record.attributes.name) };
+    } catch (error) {
+      if (error instanceof SdkError && error.kind === 'not-found') return undefined; // removed since the page came
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import type { Bytes } from './bytes.js';
+import { DriveCalls } from './drive-calls.js';
+import { openNodeRecord, type NodeRecord } from './drive-record.js';
+import type { DriveSession } from './drive-session.js';
+import { SdkError } from './errors.js';
+import type { JsonObject } from './json-object.js';
+import { rootParentKeys } from './key-change.js';
+import type { SeenMemory } from './seen-memory.js';
+import { openWritersList, Writers, type Owner, type WriterRef, type WritersList } from './writers.js';
+
+/** Children asked for at a time. */
+const PAGE = 500;
+
+export type OpenedList = WritersList & { readonly hash: Bytes };
+
+/** A node that was opened, as it is on the server now. */
+export interface WayNode {
+  readonly record: NodeRecord;
+  /** Of the node: for the next change of it. */
+  readonly etag: string;
+}
+
+/** How an own node is reached: everything from the root down to it, each opened by the keys of the one above. */
+export interface Way {
+  /** The root first; never empty. */
+  readonly nodes: readonly WayNode[];
+  /** The newest lists of writers on the way, by the node that they are of. */
+  readonly lists: ReadonlyMap<string, OpenedList>;
+}
+
+/**
+ * Fetches and opens a node of the account's own with all that is above it, anew: what changes keys must not go by what was true a while ago.
+ * @throws SdkError `not-found`, `damaged`, `not-yours`, `rolled-back`
+ */
+export async function openOwnWay(session: DriveSession, nodeId: string, signal: AbortSignal): Promise<Way> {
+  try {
+    return await openBy(session, nodeId, signal);
+  } catch (error) {
+    if (!(error instanceof SdkError) || error.kind !== 'not-yours') throw error;
+    await session.refresh(signal); // another device may have changed the identity
+    return openBy(session, nodeId, signal);
+  }
+}
+
+async function openBy(session: DriveSession, nodeId: string, signal: AbortSignal): Promise<Way> {
+  const { owner, master } = session.keys;
+  const { body } = await session.transport.json({ method: 'GET', path: `/drive/nodes/${nodeId}/path` }, signal);
+  const lists = await openLists(session, body.objects('writers'));
+  const writers = new Writers(owner, [...lists.values()]);
+  let above = { nodeId: session.account.id, keys: await rootParentKeys(master) };
+  const nodes: WayNode[] = [];
+  for (const json of body.objects('nodes')) {
+    const expected = { nodeId: json.id('id'), parentId: above.nodeId, writers };
+    const record = await openNodeRecord(json.bytes('record'), { parentKeys: above.keys }, expected);
+    nodes.push({ record, etag: json.text('etag') });
+    above = record;
+  }
+  if (above.nodeId !== nodeId) throw new SdkError('damaged');
+  for (const { record } of nodes) session.seen.meet('node', record.nodeId, record);
+  return { nodes, lists };
+}
+
+export function lastOf({ nodes }: Way): WayNode {
+  return nodes.at(-1) as WayNode;
+}
+
+/** The nodes of a folder, each opened. @param way to the folder */
+export async function* openChildren(
+  session: DriveSession,
+  way: Way,
+  signal: AbortSignal,
+): AsyncGenerator<WayNode, void, undefined> {
+  const folder = lastOf(way).record;
+  const writers = new Writers(session.keys.owner, [...way.lists.values()]);
+  const calls = new DriveCalls(session.transport);
+  let cursor: string | undefined;
+  do {
+    const page = await calls.children(folder.nodeId, { cursor, limit: PAGE }, signal);
+    for (const { id, record: bytes, etag } of page.nodes) {
+      const expected = { nodeId: id, parentId: folder.nodeId, writers };
+      const record = await openNodeRecord(bytes, { parentKeys: folder.keys }, expected);
+      session.seen.meet('node', id, record);
+      yield { record, etag };
+    }
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+}
+
+/** Who signs for a change of the last node of a way: the owner names the list that is nearest, as nobody may date back behind it. */
+export function ownWriter(session: DriveSession, way: Way): WriterRef {
+  const nearest = way.nodes.findLast(({ record }) => way.lists.has(record.nodeId))?.record.nodeId;
+  const list = nearest === undefined ? undefined : way.lists.get(nearest);
+  return list === undefined ? session.writer : { ...session.writer, list: { nodeId: list.nodeId, revision: list.revision } };
+}
+
+async function openLists(
+  { keys: { owner }, seen }: DriveSession,
+  items: readonly JsonObject[],
+): Promise<ReadonlyMap<string, OpenedList>> {
+  const lists = new Map<string, OpenedList>();
+  for (const item of items) {
+    const nodeId = item.id('nodeId');
+    lists.set(nodeId, await openList(item.bytes('list'), { nodeId, owner }, seen));
+  }
+  return lists;
+}
+
+/** @throws SdkError `not-yours`, `damaged`, `rolled-back` for one that is older than what was shown before */
+export async function openList(
+  bytes: Uint8Array,
+  of: { readonly nodeId: string; readonly owner: Owner },
+  seen: SeenMemory,
+): Promise<OpenedList> {
+  const list = await openWritersList(bytes, of);
+  seen.meet('writers', of.nodeId, list);
+  return list;
+}
