@@ -43,6 +43,7 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addTag('nodes', 'Where the bytes lie, and whether each place can be reached')
     .addTag('accounts', 'Who may use the store, for how much, and by which tokens')
     .addTag('auth', 'Logging in by OPAQUE (RFC 9807): the server never sees a password; the client half is in the SDK')
+    .addTag('drive', 'What clients seal before they send it: a tree of records, contents, and who may read and write them')
     .addTag('health', 'Whether the server can do its work; for supervisors and load balancers')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: TOKEN }, 'token')
     .build();

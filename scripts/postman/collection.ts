@@ -84,7 +84,7 @@ function itemOf(step: Step, request: RequestOfPostman | undefined): unknown {
         host: url.host,
         path: url.path,
         query: withValues(url.query, step.query),
-        variable: url.variable.map((parameter) => ({ ...parameter, value: step.path ?? '{{fileId}}' })),
+        variable: url.variable.map((parameter) => ({ ...parameter, value: valueOf(step, parameter) })),
       },
       header: withValues(
         header.filter(({ key }) => key !== 'Content-Type'),
@@ -94,6 +94,13 @@ function itemOf(step: Step, request: RequestOfPostman | undefined): unknown {
     },
     response: [],
   };
+}
+
+/** Of a parameter in the path. */
+function valueOf({ name, path = '{{fileId}}' }: Step, { key }: Parameter): string {
+  const value = typeof path === 'string' ? path : path[key];
+  if (value === undefined) throw new Error(`the step "${name}" has no value for ${key}`);
+  return value;
 }
 
 /** Parameters that the step does not use stay in sight, switched off, without the values that the converter makes up. */

@@ -1,4 +1,5 @@
 import { ACCESS } from './access.ts';
+import { DRIVE } from './drive.ts';
 import { LOGINS } from './logins.ts';
 import { type Step, test } from './step.ts';
 import { SURVEY } from './survey.ts';
@@ -205,6 +206,7 @@ export const JOURNEY: readonly Step[] = [
   ...SURVEY,
   ...ACCESS,
   ...LOGINS,
+  ...DRIVE,
   ...UPLOADS,
   ...SEARCHES,
   ...DOWNLOADS,

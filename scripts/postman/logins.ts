@@ -81,6 +81,13 @@ export const LOGINS: readonly Step[] = [
     problem: 'user-not-found',
   },
   {
+    name: 'Get the identities of an account that does not exist',
+    operation: 'GET /auth/identities/:account',
+    path: UNKNOWN_ID,
+    status: 404,
+    problem: 'user-not-found',
+  },
+  {
     name: 'Invite to an account that does not exist',
     operation: 'POST /auth/invitations',
     headers: JSON_BODY,

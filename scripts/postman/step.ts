@@ -5,8 +5,8 @@ export interface Step {
   readonly name: string;
   /** Of the document, like `GET /files/:id`. */
   readonly operation: string;
-  /** Value of the one parameter in the path; the file stored before if it is left out. */
-  readonly path?: string;
+  /** Value of the one parameter in the path, or of each by its name; the file stored before if it is left out. */
+  readonly path?: string | Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;

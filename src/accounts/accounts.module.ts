@@ -6,6 +6,8 @@ import { DocumentsModule } from '../documents/documents.module.js';
 import { jsonBody } from '../http/json-body.js';
 import { BundlesService } from './bundles.service.js';
 import { ExchangeGuard } from './exchange-guard.js';
+import { Identities } from './identities.js';
+import { IdentitiesController } from './identities.controller.js';
 import { InvitationsService } from './invitations.service.js';
 import { LoginAttempts } from './login-attempts.js';
 import { LoginController } from './login.controller.js';
@@ -25,10 +27,11 @@ const BODY_BYTES_MAX = 20 * 1024;
 /** Accounts of people: passwords that the server never sees, sessions, and what the clients seal. It knows no keys of users. */
 @Module({
   imports: [AuthModule, CryptoModule, DocumentsModule],
-  controllers: [LoginController, SessionController],
+  controllers: [IdentitiesController, LoginController, SessionController],
   providers: [
     BundlesService,
     ExchangeGuard,
+    Identities,
     InvitationsService,
     LoginAttempts,
     LoginService,
@@ -40,6 +43,7 @@ const BODY_BYTES_MAX = 20 * 1024;
     RegistrationService,
     SessionsService,
   ],
+  exports: [Identities],
 })
 export class AccountsModule implements NestModule {
   constructor(authenticator: BearerAuthenticator, sessions: SessionsService) {

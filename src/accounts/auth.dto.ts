@@ -21,14 +21,22 @@ export class RegistrationAnswerDto {
   readonly exchange: string;
   @ApiProperty(NAME)
   readonly name: string;
+  @ApiProperty({
+    type: 'string',
+    format: 'uuid',
+    example: '01920000-0000-7000-8000-000000000003',
+    description: 'The id that the account has, or will have: for what the client seals',
+  })
+  readonly account: string;
   @ApiProperty({ ...MESSAGE, description: 'For the password' })
   readonly registrationResponse: string;
   @ApiProperty({ ...MESSAGE, description: 'For the recovery code' })
   readonly recoveryResponse: string;
 
-  constructor({ exchange, name, registrationResponse, recoveryResponse }: RegistrationAnswer) {
+  constructor({ exchange, name, account, registrationResponse, recoveryResponse }: RegistrationAnswer) {
     this.exchange = exchange;
     this.name = name;
+    this.account = account;
     this.registrationResponse = registrationResponse;
     this.recoveryResponse = recoveryResponse;
   }
@@ -143,6 +151,15 @@ export class IdentityDto {
 
   constructor(identity: Uint8Array) {
     this.identity = textOf(identity);
+  }
+}
+
+export class IdentitiesDto {
+  @ApiProperty({ type: [String], example: ['AQIDBA'], description: 'The public identities, oldest first; base64url' })
+  readonly identities: readonly string[];
+
+  constructor(identities: readonly Uint8Array[]) {
+    this.identities = identities.map(textOf);
   }
 }
 

@@ -67,3 +67,7 @@ export function DescribeSessionId(): MethodDecorator {
 export function DescribeUserName(): MethodDecorator {
   return ApiParam({ name: 'name', description: 'User name', schema: { type: 'string' }, example: 'alice' });
 }
+
+export function DescribeAccountId(): MethodDecorator {
+  return ApiParam({ name: 'account', description: 'Id of the account', schema: { type: 'string', format: 'uuid' } });
+}

@@ -4,6 +4,7 @@ import { DomainError, errorCode } from '../common/errors.js';
 import type { FileId, VersionId } from '../common/ids.js';
 import type { UserName } from '../common/user-name.js';
 import { DocumentStore, type StoredDocument } from '../documents/document-store.js';
+import { FormerIdentities, isSame } from './former-identities.js';
 import { decodeLogin, encodeLogin, type LoginRecord } from './login-record.js';
 
 const COLLECTION = 'logins';
@@ -23,10 +24,20 @@ export interface StoredLogin {
 /** The logins of all accounts, by user name. */
 @Injectable()
 export class Logins {
+  readonly former: FormerIdentities;
+  private readonly listeners = new Set<(account: FileId) => void>();
+
   constructor(
     private readonly documents: DocumentStore,
     private readonly accounts: AccountDirectory,
-  ) {}
+  ) {
+    this.former = new FormerIdentities(documents);
+  }
+
+  /** Called after each change of the login of an account, also if it may not have been made. */
+  onChange(listener: (account: FileId) => void): void {
+    this.listeners.add(listener);
+  }
 
   async isEmpty(signal: AbortSignal): Promise<boolean> {
     const { documents } = await this.documents.list(COLLECTION, { prefix: '', limit: 2 }, signal);
@@ -53,13 +64,19 @@ export class Logins {
     } catch (cause) {
       if (errorCode(cause) !== 'document-exists') throw cause;
       const found = await this.documents.get(COLLECTION, name, signal);
-      if (found !== undefined && this.live(stored(found)) === undefined) return this.replace(stored(found), login, signal);
+      if (found !== undefined && this.live(stored(found)) === undefined) return await this.replace(stored(found), login, signal);
       throw new DomainError('user-name-taken', 'somebody has registered under this name', { cause });
+    } finally {
+      this.tell(login.account);
     }
   }
 
   /** In one step, and only if it is still what was read. @throws DomainError `login-changed` */
-  async replace({ id, revision }: StoredLogin, login: LoginRecord, signal: AbortSignal): Promise<StoredLogin> {
+  async replace({ id, revision, login: before }: StoredLogin, login: LoginRecord, signal: AbortSignal): Promise<StoredLogin> {
+    const { identity } = before.bundle;
+    // Before it is replaced, since afterwards nothing would have it any more.
+    if (before.account === login.account && identity.length > 0 && !isSame(identity, login.bundle.identity))
+      await this.former.keep(login.account, identity, signal);
     try {
       return stored(await this.documents.replace(COLLECTION, id, { bytes: encodeLogin(login), expected: revision }, signal));
     } catch (cause) {
@@ -68,7 +85,13 @@ export class Logins {
       throw new DomainError('login-changed', 'the login or the bundle was changed in the meantime: read it and try again', {
         cause,
       });
+    } finally {
+      this.tell(login.account);
     }
+  }
+
+  private tell(account: FileId): void {
+    for (const listener of this.listeners) listener(account);
   }
 
   private live(found: StoredLogin): StoredLogin | undefined {

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { FileId } from '../common/ids.js';
 import type { UserName } from '../common/user-name.js';
 import type { AppConfig } from '../config/app-config.js';
 import { PendingExchanges } from './pending-exchanges.js';
 
 const config = { limits: { logins_pending_max: 2, login_ms_max: 1000 } } as AppConfig;
-const REGISTRATION = { kind: 'registration', name: 'ada' as UserName, invitation: undefined, attempt: [] } as const;
+const [name, account] = ['ada' as UserName, '01920000-0000-7000-8000-000000000003' as FileId];
+const REGISTRATION = { kind: 'registration', name, account, invitation: undefined, attempt: [] } as const;
 
 describe('PendingExchanges', () => {
   let pending: PendingExchanges;

@@ -15,6 +15,8 @@ export type Exchange =
   | {
       readonly kind: 'registration';
       readonly name: UserName;
+      /** The id that the account has, or will have. */
+      readonly account: FileId;
       readonly invitation: string | undefined;
       readonly attempt: Attempt;
     }

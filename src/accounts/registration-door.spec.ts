@@ -1,13 +1,14 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryDocumentStore } from '../../test/support/memory.document-store.js';
 import { AccountDirectory } from '../auth/account-directory.js';
+import { newId, type FileId } from '../common/ids.js';
 import type { UserName } from '../common/user-name.js';
 import type { AppConfig } from '../config/app-config.js';
 import { LIMITS } from '../config/limits.js';
 import { AccountLimits } from '../http/account-limits.js';
 import { InvitationsService } from './invitations.service.js';
 import { Logins } from './logins.js';
-import { RegistrationDoor } from './registration-door.js';
+import { type Admission, RegistrationDoor } from './registration-door.js';
 
 const { signal } = new AbortController();
 const ADA = 'ada' as UserName;
@@ -29,6 +30,11 @@ async function invited(): Promise<string> {
   return (await invitations.make(id, signal)).text;
 }
 
+/** Both halves, as a registration goes through them. */
+async function enter(door: RegistrationDoor, invitation: string | undefined): Promise<Admission> {
+  return door.admit({ name: ADA, accountId: await door.check(ADA, invitation, signal), invitation }, signal);
+}
+
 describe('who may register', () => {
   describe.each(['invited', 'open', 'closed'] as const)('with registration %s', (registration) => {
     let door: RegistrationDoor;
@@ -39,9 +45,9 @@ describe('who may register', () => {
     });
 
     it(registration === 'open' ? 'is everybody' : 'is not everybody', async () => {
-      if (registration !== 'open') await expect(door.admit(ADA, undefined, signal)).rejects.toMatchObject(REFUSED);
+      if (registration !== 'open') await expect(enter(door, undefined)).rejects.toMatchObject(REFUSED);
       else {
-        const { accountId, undo } = await door.admit(ADA, undefined, signal);
+        const { accountId, undo } = await enter(door, undefined);
         expect(accounts.require(accountId)).toMatchObject({ name: 'ada', role: 'user' });
         await undo(signal);
         expect(accounts.get(accountId)).toBeUndefined();
@@ -50,19 +56,22 @@ describe('who may register', () => {
 
     it(registration === 'closed' ? 'is nobody with an invitation' : 'is who has an invitation, once', async () => {
       const text = await invited();
-      if (registration === 'closed') await expect(door.admit(ADA, text, signal)).rejects.toMatchObject(REFUSED);
+      if (registration === 'closed') await expect(enter(door, text)).rejects.toMatchObject(REFUSED);
       else {
-        const { accountId, done } = await door.admit(ADA, text, signal);
+        const { accountId, done } = await enter(door, text);
+        await expect(door.admit({ name: ADA, accountId: newId<FileId>(), invitation: text }, signal)).rejects.toMatchObject(
+          REFUSED,
+        );
         expect(accounts.require(accountId).name).toBe('ada');
         await done(signal);
-        await expect(door.admit(ADA, text, signal)).rejects.toMatchObject(REFUSED);
+        await expect(enter(door, text)).rejects.toMatchObject(REFUSED);
       }
     });
 
     it('is nobody under the name of an account that waits for somebody else', async () => {
       await invited();
       const code = registration === 'open' ? 'user-name-taken' : 'registration-refused';
-      await expect(door.admit(ADA, undefined, signal)).rejects.toMatchObject({ code });
+      await expect(enter(door, undefined)).rejects.toMatchObject({ code });
     });
   });
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
+import type { FileId } from '../common/ids.js';
 import { parseUserName, type UserName } from '../common/user-name.js';
 import { ExchangeGuard } from './exchange-guard.js';
 import type { Bundle } from './login-record.js';
@@ -26,6 +27,8 @@ export interface RegistrationFinish {
 export interface RegistrationAnswer {
   readonly exchange: string;
   readonly name: UserName;
+  /** What the client seals is sealed for this account alone. */
+  readonly account: FileId;
   readonly registrationResponse: string;
   readonly recoveryResponse: string;
 }
@@ -48,20 +51,20 @@ export class RegistrationService {
     const registrationResponse = this.opaque.beginRegistration(name, 'password', start.registrationRequest);
     const recoveryResponse = this.opaque.beginRegistration(name, 'recovery', start.recoveryRequest);
     const { invitation } = start;
-    await this.door.check(name, invitation, signal);
-    const exchange = this.guard.pending.put({ kind: 'registration', name, invitation, attempt });
-    return { exchange, name, registrationResponse, recoveryResponse };
+    const account = await this.door.check(name, invitation, signal);
+    const exchange = this.guard.pending.put({ kind: 'registration', name, account, invitation, attempt });
+    return { exchange, name, account, registrationResponse, recoveryResponse };
   }
 
   /** @throws DomainError `login-expired`, `registration-refused`, `user-name-taken`, `invalid-login-message` */
   async finish(exchange: string, finish: RegistrationFinish, signal: AbortSignal): Promise<void> {
-    const { name, invitation, attempt } = this.guard.pending.take(exchange, 'registration');
+    const { name, account, invitation, attempt } = this.guard.pending.take(exchange, 'registration');
     const { registrationRecord, recoveryRecord, bundle } = finish;
     this.opaque.checkRecord(name, 'password', registrationRecord);
     this.opaque.checkRecord(name, 'recovery', recoveryRecord);
-    const { accountId, done, undo } = await this.door.admit(name, invitation, signal);
+    const { done, undo } = await this.door.admit({ name, accountId: account, invitation }, signal);
     const login = {
-      account: accountId,
+      account,
       setup: this.opaque.fingerprint(),
       password: registrationRecord,
       recovery: recoveryRecord,

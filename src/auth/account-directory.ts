@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { DomainError, errorCode } from '../common/errors.js';
-import type { OwnerId } from '../common/ids.js';
+import { newId, type OwnerId } from '../common/ids.js';
 import { Turns } from '../common/turns.js';
 import { within } from '../common/within.js';
 import { documentsIn } from '../documents/collections.js';
@@ -106,17 +106,23 @@ export class AccountDirectory {
     return this.inTurn(async () => {
       await this.load(signal);
       if (this.all().size > 0) throw new DomainError('forbidden', 'there is an administrator already');
-      return this.put({ ...NEW, name, role: 'admin', hasStore: true, createdAt: Date.now() }, signal);
+      return this.put({ ...NEW, id: newId(), name, role: 'admin', hasStore: true, createdAt: Date.now() }, signal);
     });
   }
 
-  /** @throws DomainError `account-exists`, `too-many-accounts` */
-  create({ name, role, quota }: Pick<AccountFields, 'name' | 'role' | 'quota'>, signal: AbortSignal): Promise<Account> {
+  /**
+   * @param fields with an id of `newId`, if it was told somebody before
+   * @throws DomainError `account-exists`, `too-many-accounts`
+   */
+  create(
+    { id = newId(), name, role, quota }: Pick<AccountFields, 'name' | 'role' | 'quota'> & { readonly id?: AccountId },
+    signal: AbortSignal,
+  ): Promise<Account> {
     return this.inTurn(() => {
       if (this.all().size === 0) throw new DomainError('forbidden', 'first there must be an administrator: dcloud admin init');
       if (this.all().size >= this.config.limits.accounts_max)
         throw new DomainError('too-many-accounts', `there may be ${this.config.limits.accounts_max} accounts`);
-      return this.put({ ...NEW, name, role, quota, createdAt: Date.now() }, signal);
+      return this.put({ ...NEW, id, name, role, quota, createdAt: Date.now() }, signal);
     });
   }
 
@@ -147,9 +153,10 @@ export class AccountDirectory {
     });
   }
 
-  private async put(fields: AccountFields, signal: AbortSignal): Promise<Account> {
+  private async put({ id, ...fields }: AccountFields & Pick<Account, 'id'>, signal: AbortSignal): Promise<Account> {
+    const document = { id, key: fields.name, bytes: writeAccount(fields) };
     try {
-      return this.keep(readAccount(await this.documents.create(COLLECTION, fields.name, writeAccount(fields), signal)));
+      return this.keep(readAccount(await this.documents.place(COLLECTION, document, signal)));
     } catch (error) {
       if (errorCode(error) !== 'document-exists') throw error;
       throw new DomainError('account-exists', 'another account has this name', { cause: error });

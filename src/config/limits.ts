@@ -119,6 +119,10 @@ export const LIMITS = {
   account_sessions_max: 50,
   /** Time for which an invitation can be used. */
   invitation_ms_max: 604_800_000,
+  /** Time without a new part after which an upload into a drive is removed. */
+  drive_upload_idle_ms: 604_800_000,
+  /** Pause between two walks over all drives for what belongs to nothing. */
+  drive_sweep_interval_ms: 86_400_000,
 } as const satisfies Record<string, number>;
 
 export type Limits = { readonly [Key in keyof typeof LIMITS]: number };

@@ -24,7 +24,7 @@ export interface ConfigSources {
 
 const PREFIX = 'DCLOUD_';
 /** Variables with our prefix that are no key of the configuration. */
-const RESERVED = new Set(['DCLOUD_CONFIG', 'DCLOUD_TOKEN', 'DCLOUD_URL']);
+const RESERVED = new Set(['DCLOUD_CONFIG', 'DCLOUD_PROFILE', 'DCLOUD_TOKEN', 'DCLOUD_URL']);
 /** Keys that are objects although their default is null. */
 const OBJECTS = new Set(['tls']);
 /** Values that must not be repeated in a message. */

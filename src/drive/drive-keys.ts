@@ -23,12 +23,33 @@ export function childrenOf(parent: FileId): string {
   return `n/${parent}/`;
 }
 
-export function revisionKey(node: FileId, revision: number): string {
-  return `${revisionsOf(node)}${revision.toString(16).padStart(REVISION_DIGITS, '0')}`;
+/** @param revisionId of its content; in the key, so that the sweep need not read a revision to know which parts are its */
+export function revisionKey(node: FileId, revision: number, revisionId: FileId): string {
+  return `${revisionsAt(node, revision)}${revisionId}`;
+}
+
+export function revisionsAt(node: FileId, revision: number): string {
+  return `${revisionsOf(node)}${revision.toString(16).padStart(REVISION_DIGITS, '0')}/`;
 }
 
 export function revisionsOf(node: FileId): string {
   return `r/${node}/`;
+}
+
+/** What a key of a revision says, and that of a part. */
+export function readRevisionKey(key: string): { readonly revision: number; readonly revisionId: FileId } {
+  const [, , revision = '', revisionId = ''] = key.split('/');
+  return { revision: Number.parseInt(revision, 16), revisionId: revisionId as FileId };
+}
+
+export function readPartKey(key: string): { readonly revisionId: FileId; readonly part: number; readonly digest: Uint8Array } {
+  const [, , revisionId = '', part = '', digest = ''] = key.split('/');
+  return { revisionId: revisionId as FileId, part: Number(part), digest: Buffer.from(digest, 'base64url') };
+}
+
+/** The node that a document belongs to; of a node, the folder that it lies in. */
+export function nodeOfKey(key: string): FileId {
+  return (key.split('/', 2)[1] ?? '') as FileId;
 }
 
 /** @param nonce makes the keys of several uploads of one node different; the upload's id is that of its document */
@@ -40,12 +61,22 @@ export function uploadsOf(node: FileId): string {
   return `u/${node}/`;
 }
 
-export function partKey(node: FileId, revisionId: FileId, part: number): string {
-  return `${partsOf(node, revisionId)}${String(part)}`;
+/** @param digest SHA-256 of the part; in the key, so that nobody need read a part to know what it is */
+export function partKey(node: FileId, revisionId: FileId, part: number, digest: Uint8Array): string {
+  return `${attemptsOf(node, revisionId, part)}${Buffer.from(digest).toString('base64url')}`;
+}
+
+/** All that was sent for one part; the newest counts. */
+export function attemptsOf(node: FileId, revisionId: FileId, part: number): string {
+  return `${partsOf(node, revisionId)}${String(part)}/`;
 }
 
 export function partsOf(node: FileId, revisionId: FileId): string {
-  return `p/${node}/${revisionId}/`;
+  return `${allPartsOf(node)}${revisionId}/`;
+}
+
+export function allPartsOf(node: FileId): string {
+  return `p/${node}/`;
 }
 
 export function sharingKey(node: FileId): string {

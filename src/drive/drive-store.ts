@@ -40,6 +40,11 @@ export class DriveStore {
     return document && { account: collection.slice(DRIVE.length) as AccountId, document };
   }
 
+  /** Whether there is a document of this id in this drive, as the index alone tells it. */
+  async has(account: AccountId, id: FileId, signal: AbortSignal): Promise<boolean> {
+    return (await this.documents.collectionOf(id, signal)) === driveOf(account);
+  }
+
   get(account: AccountId, key: string, signal: AbortSignal): Promise<StoredDocument | undefined> {
     return this.documents.get(driveOf(account), key, signal);
   }

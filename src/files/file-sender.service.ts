@@ -9,7 +9,23 @@ import type { Exchange } from '../http/exchange.js';
 import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
 import { DownloadService, type OpenFile } from './download.service.js';
-import { targetOf } from './owner-of.js';
+import { type FileTarget, targetOf } from './owner-of.js';
+
+/** Of a sealed content. */
+const UNNAMED_CONTENT_TYPE = 'application/octet-stream';
+
+/** What of a file is sent, and how that is called. */
+interface Span {
+  readonly range: ByteRange;
+  readonly status: 200 | 206;
+}
+
+/** Bytes of a version that need not be read any more. */
+export interface BytesAtHand extends Pick<FileRecord, 'versionId' | 'updatedAt'> {
+  readonly bytes: Uint8Array;
+  /** SHA-256 of all of them. */
+  readonly digest: Uint8Array;
+}
 
 /** Answers GET and HEAD of a file's bytes. */
 @Injectable()
@@ -20,9 +36,33 @@ export class FileSender {
   ) {}
 
   async send(id: FileId, exchange: Exchange): Promise<void> {
-    const open = await this.downloads.open(targetOf(id, exchange.request), exchange.signal);
+    await this.sendFrom(await this.downloads.open(targetOf(id, exchange.request), exchange.signal), exchange, true);
+  }
+
+  /** The same for a file of which the caller knows that the request may have it, and whose name is nothing to show. */
+  async sendUnnamed(target: FileTarget, exchange: Exchange): Promise<void> {
+    await this.sendFrom(await this.downloads.open(target, exchange.signal), exchange, false);
+  }
+
+  /** The same for bytes that are at hand. */
+  sendBytes({ bytes, digest, ...version }: BytesAtHand, exchange: Exchange): void {
     try {
-      await this.answer(open, exchange);
+      const span = spanOf(exchange, { ...version, size: bytes.length });
+      if (span === undefined) return;
+      describe(exchange, { contentType: UNNAMED_CONTENT_TYPE, digest });
+      const { status, range } = span;
+      exchange.header('Content-Length', String(range.to - range.from));
+      if (exchange.request.method === 'HEAD') exchange.end(status);
+      else exchange.bytes(status, bytes.subarray(range.from, range.to));
+    } catch (error) {
+      exchange.leaveHeaders();
+      throw error;
+    }
+  }
+
+  private async sendFrom(open: OpenFile, exchange: Exchange, isNamed: boolean): Promise<void> {
+    try {
+      await this.answer(open, exchange, isNamed);
     } catch (error) {
       exchange.leaveHeaders();
       throw error;
@@ -31,32 +71,14 @@ export class FileSender {
     }
   }
 
-  private async answer(open: OpenFile, exchange: Exchange): Promise<void> {
-    const { request } = exchange;
-    const { file } = open;
-    const validators = validatorsOf(file);
-    tellValidators(exchange, validators);
-    if (isNotModified(request.headers, validators)) {
-      exchange.end(304);
-      return;
-    }
-    const asked = askedRange(exchange, file, validators);
-    const range = asked ?? { from: 0, to: file.size };
-    if (asked !== undefined) exchange.header('Content-Range', `bytes ${asked.from}-${asked.to - 1}/${file.size}`);
-    this.describe(exchange, open);
-    exchange.header('Content-Length', String(range.to - range.from));
-    const status = asked === undefined ? 200 : 206;
-    if (request.method === 'HEAD') exchange.end(status);
-    else await this.stream(open, range, status, exchange);
-  }
-
-  private describe(exchange: Exchange, open: OpenFile): void {
-    exchange.header('Content-Type', open.file.contentType);
-    exchange.header('Content-Disposition', dispositionOf(open.file.name));
-    exchange.header('Repr-Digest', `sha-256=:${Buffer.from(this.downloads.digest(open)).toString('base64')}:`);
-    // A stored page must never act in the name of this origin, whoever opens it.
-    exchange.header('Content-Security-Policy', "sandbox; default-src 'none'");
-    exchange.header('X-Content-Type-Options', 'nosniff');
+  private async answer(open: OpenFile, exchange: Exchange, isNamed: boolean): Promise<void> {
+    const { name, contentType } = open.file;
+    const span = spanOf(exchange, open.file);
+    if (span === undefined) return;
+    describe(exchange, { contentType, digest: this.downloads.digest(open), ...(isNamed && { name }) });
+    exchange.header('Content-Length', String(span.range.to - span.range.from));
+    if (exchange.request.method === 'HEAD') exchange.end(span.status);
+    else await this.stream(open, span.range, span.status, exchange);
   }
 
   /** Streams under backpressure. The first bytes are read before the answer begins, so that a file that cannot be read is a clear error. */
@@ -86,8 +108,34 @@ export class FileSender {
   }
 }
 
+/** What is to be sent, with the headers that say so; undefined if the answer is that the client has it already. */
+function spanOf(exchange: Exchange, file: Pick<FileRecord, 'versionId' | 'updatedAt' | 'size'>): Span | undefined {
+  const validators = validatorsOf(file);
+  tellValidators(exchange, validators);
+  if (isNotModified(exchange.request.headers, validators)) {
+    exchange.end(304);
+    return undefined;
+  }
+  const asked = askedRange(exchange, file, validators);
+  if (asked === undefined) return { range: { from: 0, to: file.size }, status: 200 };
+  exchange.header('Content-Range', `bytes ${asked.from}-${asked.to - 1}/${file.size}`);
+  return { range: asked, status: 206 };
+}
+
+function describe(
+  exchange: Exchange,
+  { contentType, name, digest }: { readonly contentType: string; readonly name?: string; readonly digest: Uint8Array },
+): void {
+  exchange.header('Content-Type', contentType);
+  if (name !== undefined) exchange.header('Content-Disposition', dispositionOf(name));
+  exchange.header('Repr-Digest', `sha-256=:${Buffer.from(digest).toString('base64')}:`);
+  // A stored page must never act in the name of this origin, whoever opens it.
+  exchange.header('Content-Security-Policy', "sandbox; default-src 'none'");
+  exchange.header('X-Content-Type-Options', 'nosniff');
+}
+
 /** The part that is asked for; undefined: all of it. @throws DomainError `range-not-satisfiable` */
-function askedRange(exchange: Exchange, file: FileRecord, validators: Validators): ByteRange | undefined {
+function askedRange(exchange: Exchange, file: Pick<FileRecord, 'size'>, validators: Validators): ByteRange | undefined {
   const { headers, method } = exchange.request;
   if (method !== 'GET' || headers.range === undefined) return undefined; // RFC 9110 §14.2: a range is defined for GET alone
   if (!isRangeCurrent(headers['if-range']?.toString(), validators)) return undefined;

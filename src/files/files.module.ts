@@ -50,7 +50,7 @@ import { VersionCommitter } from './version-committer.js';
     UploadService,
     VersionCommitter,
   ],
-  exports: [AmendService, DownloadService, QuotaLedger, RetiredVersions, UploadService],
+  exports: [Admission, AmendService, DownloadService, FileSender, QuotaLedger, RetiredVersions, UploadService],
 })
 export class FilesModule implements NestModule {
   constructor(

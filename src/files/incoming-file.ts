@@ -103,7 +103,7 @@ async function* cutOff(body: AsyncIterable<Uint8Array>, bytesMax: number): Async
 }
 
 /** The SHA-256 in a digest header of RFC 9530; other algorithms are ignored, as the RFC allows. */
-function digestOf(header: string | string[] | undefined): Buffer | undefined {
+export function digestOf(header: string | string[] | undefined): Buffer | undefined {
   if (header === undefined) return undefined;
   const match = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):/.exec(String(header));
   return match?.[1] === undefined ? undefined : Buffer.from(match[1], 'base64');

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { answerProblem } from './answer-problem.js';
 import type { Authenticator } from './authenticator.js';
-import { notePrincipal, type Principal } from './principal.js';
+import { notePrincipal, requireWithin, type Principal } from './principal.js';
 import type { RequestLog } from './request-log.js';
 
-/** What nobody has to be known for: whether the server is well, how it is used, and becoming known. */
-const OPEN = /^\/(?:health|docs|openapi\.(?:json|yaml)|admin\/init|auth\/(?:register|login|recover)\/(?:start|finish))(?=[/?]|$)/;
+/** What nobody has to be known for: whether the server is well, how it is used, becoming known, and opening a link. */
+const OPEN =
+  /^\/(?:health|docs|openapi\.(?:json|yaml)|admin\/init|auth\/(?:register|login|recover)\/(?:start|finish)|drive\/links\/[\da-f-]{36}\/open)(?=[/?]|$)/i;
 
 /** Answers a request. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -38,6 +39,7 @@ export class AccessGate {
     const next = direct ?? this.ways.indirect;
     const pass = (principal: Principal): void => {
       notePrincipal(request, principal);
+      requireWithin(principal, request);
       next(request, response);
     };
     try {

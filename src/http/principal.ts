@@ -16,6 +16,8 @@ export interface Principal {
   readonly credentialId: string;
   /** Of the account; never logged. */
   readonly name: string;
+  /** What the addresses of all requests that it may send begin with; absent: any. */
+  readonly within?: string;
 }
 
 /** On the request itself: it costs each one next to nothing, where a map beside them costs the collector. */
@@ -42,4 +44,10 @@ export function principalOf(request: IncomingMessage): Principal {
 /** @throws DomainError `forbidden` */
 export function requireScope(principal: Principal, scope: Scope): void {
   if (!principal.scopes.has(scope)) throw new DomainError('forbidden', `this credential has not the scope "${scope}"`);
+}
+
+/** @throws DomainError `forbidden` if it may not call this address at all */
+export function requireWithin({ within }: Principal, { url = '' }: IncomingMessage): void {
+  if (within === undefined || url.startsWith(within)) return;
+  throw new DomainError('forbidden', `this credential is for ${within}… alone`);
 }

@@ -54,7 +54,12 @@ async function make(): Promise<{ readonly id: FileId; readonly text: string }> {
 
 beforeEach(async () => {
   documents = new SlowDocuments();
-  const config = { node: null, limits: { ...LIMITS, account_tokens_max: 5, accounts_max: 3 } } as unknown as AppConfig;
+  const config = {
+    node: null,
+    listen: '127.0.0.1',
+    peers: [],
+    limits: { ...LIMITS, account_tokens_max: 5, accounts_max: 3 },
+  } as unknown as AppConfig;
   accounts = new AccountDirectory(config, documents, new AccountLimits());
   authenticator = new BearerAuthenticator(config, accounts, new AttemptLimiter(config));
   tokens = new TokensService(config, documents, accounts, authenticator);
@@ -115,7 +120,7 @@ describe('API tokens', () => {
   });
 
   it('let nobody in while it is not known which accounts there are', async () => {
-    const config = { node: null, limits: LIMITS } as unknown as AppConfig;
+    const config = { node: null, listen: '127.0.0.1', peers: [], limits: LIMITS } as unknown as AppConfig;
     const later = new AccountDirectory(config, documents, new AccountLimits());
     const other = new BearerAuthenticator(config, later, new AttemptLimiter(config));
     documents.list = () => Promise.reject(new Error('the nodes are away'));

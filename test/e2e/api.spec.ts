@@ -91,7 +91,7 @@ describe('PUT /files with raw bytes', () => {
   ])('takes the name of Content-Disposition in %s', async (_what, header, name) => {
     const answer = await exchange(
       server.url,
-      `PUT /files HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Disposition: ${header}\r\nContent-Length: 1\r\n\r\nx`,
+      `PUT /files HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Disposition: ${header}\r\nContent-Length: 1\r\n\r\nx`,
     );
     expect(JSON.parse(await responseOf(answer).text())).toMatchObject({ name, size: 1 });
   });
@@ -132,7 +132,7 @@ describe('PUT /files with raw bytes', () => {
 
   it('tells a client that asks first (Expect: 100-continue) to go on', async () => {
     const head =
-      'PUT /files?name=e HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n';
+      'PUT /files?name=e HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n';
     const { text } = await exchange(server.url, `${head}ok`);
     expect(text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 /);
   });
@@ -140,7 +140,7 @@ describe('PUT /files with raw bytes', () => {
   it('tells a client with a form to go on once, and one with JSON', async () => {
     const body = form({ disposition: 'name="file"; filename="e"', body: 'ok' }).toString('latin1');
     const type = `Content-Type: ${FORM_HEADERS['content-type']}\r\nContent-Length: ${body.length}`;
-    const head = 'HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue';
+    const head = 'HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue';
     const stored = await exchange(server.url, `PUT /files ${head}\r\n${type}\r\n\r\n${body}`);
     expect(stored.text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 /);
     const { id } = await client.put('e', 'x');

@@ -99,7 +99,7 @@ describe('the audit log of a server', () => {
     await fetch(`${server.url}/health/live`);
     await fetch(`${server.url}/docs/`);
     await fetch(`${server.url}/nowhere`);
-    const short = `PUT /files?name=x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nten bytes.`;
+    const short = `PUT /files?name=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nten bytes.`;
     await exchange(server.url, short, { half: true });
     const found = await lines(5);
     expect(found.map(({ what, id: of, result }) => [what, of, result])).toEqual([

@@ -230,7 +230,7 @@ describe('an address', () => {
     ['GET', '/docs/..%2f..%2fpackage.json', 'route-not-found'],
   ])('%s %s is refused', async (method, path, code) => {
     // Not with fetch, which would tidy the path up.
-    const head = `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
     await expectProblem(responseOf(await exchange(server.url, head)), code);
   });
 });
@@ -261,9 +261,9 @@ describe('an upload', () => {
   });
 
   it.each([
-    [`PUT /files?name=short HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n`, 300_000],
-    [`PUT /files?name=short HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n493e0\r\n`, 300_000],
-    [`PUT /files?name=short HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n`, 0],
+    [`PUT /files?name=short HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n`, 300_000],
+    [`PUT /files?name=short HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n493e0\r\n`, 300_000],
+    [`PUT /files?name=short HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n`, 0],
   ])('that ends early is answered as incomplete or not at all, and leaves nothing: %j', async (head, bytes) => {
     for (const line of [head, head.replace('/files', `/files/${control.id}`)]) {
       const answer = await exchange(server.url, Buffer.concat([Buffer.from(line), someBytes(bytes)]), { half: true });
@@ -273,7 +273,7 @@ describe('an upload', () => {
   });
 
   it('that is longer than announced is refused, or stored as announced and the rest refused', async () => {
-    const head = 'PUT /files?name=long HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n';
+    const head = 'PUT /files?name=long HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n';
     const answer = await exchange(server.url, `${head}hello, and this was not announced\r\n\r\n`);
     expect(answer.isClosed).toBe(true);
     const statuses = answer.text.split('HTTP/1.1').map((text) => text.slice(1, 4));
@@ -289,7 +289,7 @@ describe('an upload', () => {
   it('that stops in the middle of 20 MB leaves nothing, on a new file and on one that it would replace', async () => {
     for (const path of ['/files?name=gone', `/files/${control.id}`]) {
       const socket = await openSocket(server.url);
-      socket.write(`PUT ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n`);
+      socket.write(`PUT ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000000\r\n\r\n`);
       const piece = someBytes(MiB);
       for (let sent = 0; sent < 10; sent += 1) {
         if (!socket.write(piece)) await new Promise((resolve) => socket.once('drain', resolve));
@@ -351,7 +351,7 @@ describe('a form', () => {
 
   it('whose client leaves in the middle leaves nothing', async () => {
     const socket = await openSocket(server.url);
-    const head = `PUT /files HTTP/1.1\r\nHost: x\r\nContent-Type: ${FORM_HEADERS['content-type']}\r\nContent-Length: 9000000\r\n\r\n`;
+    const head = `PUT /files HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${FORM_HEADERS['content-type']}\r\nContent-Length: 9000000\r\n\r\n`;
     socket.write(head);
     socket.write(form({ ...good, body: someBytes(5_000_000) }).subarray(0, 4_000_000));
     const deadline = Date.now() + 5000;
@@ -364,9 +364,9 @@ describe('a form', () => {
 
 describe('a connection', () => {
   it('with 64 KiB of headers gets 431', async () => {
-    const head = `GET /files HTTP/1.1\r\nHost: x\r\nX-Long: ${'a'.repeat(64 * 1024)}\r\n\r\n`;
+    const head = `GET /files HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'a'.repeat(64 * 1024)}\r\n\r\n`;
     await expectProblem(responseOf(await exchange(server.url, head)), 'headers-too-large');
-    const many = `GET /files HTTP/1.1\r\nHost: x\r\n${'X-Many: 1\r\n'.repeat(6000)}\r\n`;
+    const many = `GET /files HTTP/1.1\r\nHost: localhost\r\n${'X-Many: 1\r\n'.repeat(6000)}\r\n`;
     await expectProblem(responseOf(await exchange(server.url, many)), 'headers-too-large');
   });
 
@@ -374,13 +374,16 @@ describe('a connection', () => {
     ['a greeting', 'hello\r\n\r\n'],
     ['TLS', Buffer.from('16030100a5010000a10303', 'hex')],
     ['noise', someBytes(1000)],
-    ['an unknown method', 'BREW /files HTTP/1.1\r\nHost: x\r\n\r\n'],
-    ['an unknown version', 'GET /files HTTP/9.9\r\nHost: x\r\n\r\n'],
-    ['two lengths', 'PUT /files HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello'],
-    ['a length and chunks', 'PUT /files HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
-    ['a length below 0', 'PUT /files HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n'],
-    ['a length that is no number', 'PUT /files HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n'],
-    ['a header with NUL', 'GET /files HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n'],
+    ['an unknown method', 'BREW /files HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['an unknown version', 'GET /files HTTP/9.9\r\nHost: localhost\r\n\r\n'],
+    ['two lengths', 'PUT /files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello'],
+    [
+      'a length and chunks',
+      'PUT /files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
+    ['a length below 0', 'PUT /files HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n'],
+    ['a length that is no number', 'PUT /files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1e3\r\n\r\n'],
+    ['a header with NUL', 'GET /files HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n'],
   ])('that sends %s gets 400 and is closed', async (_what, bytes) => {
     const answer = await exchange(server.url, bytes);
     expect(answer.isClosed).toBe(true);
@@ -388,12 +391,12 @@ describe('a connection', () => {
   });
 
   it.each([
-    ['a chunk without a size', 'PUT /files HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nhello'],
+    ['a chunk without a size', 'PUT /files HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nhello'],
     ['no host', 'GET /files HTTP/1.1\r\n\r\n'],
-    ['a method for proxies', 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['a method for proxies', 'CONNECT x:1 HTTP/1.1\r\nHost: localhost\r\n\r\n'],
     [
       'an expectation that nobody meets',
-      'PUT /files HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: wonders\r\nContent-Length: 1\r\n\r\nx',
+      'PUT /files HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: wonders\r\nContent-Length: 1\r\n\r\nx',
     ],
   ])('that sends %s gets a 4xx, or nothing, and is closed', async (_what, bytes) => {
     const answer = await exchange(server.url, bytes);
@@ -414,7 +417,7 @@ describe('a connection', () => {
   ])(
     'that asks first (Expect: 100-continue) and has %s is refused without being told to go on',
     async (...[, line, head, code]) => {
-      const start = `${line.replace('ID', control.id)} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue`;
+      const start = `${line.replace('ID', control.id)} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue`;
       const answer = await exchange(server.url, `${start}\r\n${head}\r\n\r\n`);
       expect(answer.isClosed).toBe(true);
       expect(answer.text).not.toContain('100 Continue');
@@ -426,7 +429,7 @@ describe('a connection', () => {
     const bytes = someBytes(16_000_000, 4);
     const big = await client.put('big', bytes);
     const socket = await openSocket(server.url);
-    socket.write(`GET /files/${big.id} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    socket.write(`GET /files/${big.id} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     await new Promise((resolve) => socket.once('readable', resolve));
     socket.write('this is no HTTP\r\n\r\n');
     await sleep(200);
@@ -448,7 +451,7 @@ describe('a connection', () => {
     const big = await client.put('big', someBytes(16_000_000, 3));
     for (let round = 0; round < 5; round += 1) {
       const socket = await openSocket(server.url);
-      socket.write(`GET /files/${big.id} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      socket.write(`GET /files/${big.id} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
       await new Promise((resolve) => socket.once('readable', resolve));
       socket.destroy();
     }
@@ -499,7 +502,7 @@ describe('connections that send nothing, or too slowly', () => {
     const socket = await openSocket(small.url);
     const drip = setInterval(() => socket.write('a'), 200);
     try {
-      socket.write('GET /files HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+      socket.write('GET /files HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
       const answer = await readToEnd(socket, HEADERS_MS + 3000);
       expect(answer.isClosed).toBe(true);
       await expectProblem(responseOf(answer), 'request-timeout');
@@ -513,7 +516,7 @@ describe('connections that send nothing, or too slowly', () => {
     const before = (await shardPaths(small.storage)).length;
     const socket = await openSocket(small.url);
     try {
-      socket.write('PUT /files?name=stalled HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n');
+      socket.write('PUT /files?name=stalled HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n');
       socket.write(someBytes(2_500_000));
       expect((await readToEnd(socket, 6000)).isClosed).toBe(true);
     } finally {
@@ -531,7 +534,7 @@ describe('limits of the configuration', () => {
     try {
       const other = new Client(bounded.url);
       await expectProblem(await other.tryPut('announced', someBytes(100_001)), 'body-too-large');
-      const asking = 'PUT /files HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100001\r\n\r\n';
+      const asking = 'PUT /files HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 100001\r\n\r\n';
       await expectProblem(responseOf(await exchange(bounded.url, asking)), 'body-too-large'); // and not 100 first
       const stream = new ReadableStream({
         start: (controller) => {

@@ -19,7 +19,7 @@ async function stall(url: string): Promise<void> {
   socket.on('error', () => undefined); // the server may end it, which is its right
   sockets.push(socket);
   await new Promise((resolve) =>
-    socket.write('PUT /files?name=slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n', resolve),
+    socket.write('PUT /files?name=slow HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n', resolve),
   );
 }
 

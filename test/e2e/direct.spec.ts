@@ -38,7 +38,7 @@ interface Ask {
 /** One request as text, so that nothing tidies its address up. */
 function textOf({ method, target, headers = {}, body }: Ask): string {
   const lines = Object.entries({
-    host: 'x',
+    host: 'localhost',
     ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
     ...headers,
   });
@@ -182,7 +182,7 @@ describe('a connection with several requests', () => {
   });
 
   it('ends after an error whose body has not arrived', async () => {
-    const bad = 'PUT /files?name=%00 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nxx';
+    const bad = 'PUT /files?name=%00 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nxx';
     const answer = await exchange(server.url, bad);
     expect(answer.isClosed).toBe(true);
     expect(answer.text).toMatch(/^HTTP\/1\.1 400 [^]*\r\nconnection: close\r\n/i);
@@ -193,7 +193,7 @@ describe('a small body', () => {
   const bytes = someBytes(5000);
 
   it('is the same whether it comes at once, in pieces, in chunks or after an invitation', async () => {
-    const head = `PUT /files?name=small HTTP/1.1\r\nHost: x\r\nConnection: close\r\n`;
+    const head = `PUT /files?name=small HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n`;
     const ways: readonly (readonly [string, readonly Uint8Array[]])[] = [
       ['Content-Length: 5000', [bytes]],
       ['Content-Length: 5000', [bytes.subarray(0, 1), bytes.subarray(1, 3000), bytes.subarray(3000)]],
@@ -218,7 +218,9 @@ describe('a small body', () => {
   it('whose client leaves in the middle leaves nothing, and the log tells of it', async () => {
     const before = (await shardPaths(server.storage)).length;
     const socket = await openSocket(server.url);
-    socket.write('PUT /files?name=gone HTTP/1.1\r\nHost: x\r\nX-Request-Id: has-left\r\nContent-Length: 5000\r\n\r\nhalf');
+    socket.write(
+      'PUT /files?name=gone HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: has-left\r\nContent-Length: 5000\r\n\r\nhalf',
+    );
     await sleep(100);
     socket.destroy();
     for (let deadline = Date.now() + 3000; Date.now() < deadline && !server.logs().includes('has-left');) await sleep(20);

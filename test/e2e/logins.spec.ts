@@ -372,7 +372,7 @@ describe('what is kept', () => {
     const { client, session } = await ada.logIn();
     await ada.logIn('recovery');
     const exportKey = ada.exportKey!;
-    const secret = session.session.split('_').at(-1)!;
+    const secret = session.session.slice(-43); // it may have a `_` itself
     expect(
       await codeOf(anybody.json('POST', '/auth/login/start', { name: 'ada', startLoginRequest: `wrong${PASSWORD}` })),
     ).toContain('400');

@@ -35,13 +35,22 @@ describe('openapi.yaml', () => {
   it('names each operation once, in words that become names of functions', () => {
     const ids = operations.map(({ operationId }) => operationId);
     expect(ids.toSorted()).toEqual([
+      'beginUpload',
       'cancelDrain',
+      'changeNode',
       'createAccount',
       'createInvitation',
+      'createLink',
+      'createNode',
+      'createRevision',
       'createToken',
       'deleteAccount',
       'deleteFile',
+      'deleteLink',
+      'deleteNode',
+      'deleteUpload',
       'downloadFile',
+      'downloadPart',
       'drainNode',
       'endSession',
       'finishLogin',
@@ -50,25 +59,39 @@ describe('openapi.yaml', () => {
       'finishRegistration',
       'getAccount',
       'getBundle',
+      'getDriveNode',
+      'getDriveRoot',
       'getFileInfo',
       'getFiles',
       'getHealth',
+      'getIdentities',
       'getLiveness',
       'getNode',
+      'getNodePath',
       'getReadiness',
       'getRebalance',
       'getRepair',
+      'getRevision',
       'getScrub',
+      'getSharing',
+      'getUpload',
       'getUserBundle',
+      'getVaultItem',
       'headFile',
       'initAdmin',
       'listAccounts',
+      'listChildren',
       'listFiles',
       'listNodes',
+      'listRevisions',
       'listSessions',
+      'listShared',
       'listTokens',
       'logOut',
+      'openLink',
       'putBundle',
+      'putSharing',
+      'putVaultItem',
       'reloadConfig',
       'removeNode',
       'replaceFile',
@@ -80,9 +103,11 @@ describe('openapi.yaml', () => {
       'startRecovery',
       'startRegistration',
       'startScrub',
+      'takeIds',
       'updateAccount',
       'updateFile',
       'uploadFile',
+      'uploadPart',
       'whoami',
     ]);
   });
@@ -94,7 +119,7 @@ describe('openapi.yaml', () => {
         const isProblem = Number(status) >= 400 && !['getHealth', 'getLiveness', 'getReadiness'].includes(operationId);
         const type = isProblem
           ? 'application/problem+json'
-          : operationId === 'downloadFile'
+          : ['downloadFile', 'downloadPart'].includes(operationId)
             ? 'application/octet-stream'
             : 'application/json';
         expect([operationId, status, Object.keys(content ?? {})]).toEqual([operationId, status, isEmpty ? [] : [type]]);

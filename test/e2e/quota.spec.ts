@@ -39,7 +39,7 @@ async function account(name: string, quota: Readonly<Record<string, unknown>>): 
 
 /** Puts a body that does not say how long it is, over a connection on which the answer may come before the body has ended. */
 async function putChunked(token: string, bytes: number): Promise<Response> {
-  const head = `PUT /files HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  const head = `PUT /files HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\nTransfer-Encoding: chunked\r\n\r\n`;
   const body = `${bytes.toString(16)}\r\n${'x'.repeat(bytes)}\r\n0\r\n\r\n`;
   return responseOf(await exchange(server.url, head + body));
 }

@@ -1,0 +1,179 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import type { AccountId } from '../auth/account.js';
+import { DomainError, errorCode } from '../common/errors.js';
+import type { FileId } from '../common/ids.js';
+import type { ManifestHead } from '../sdk/revision-manifest.js';
+import { revisionKey } from './drive-keys.js';
+import type { DriveStore } from './drive-store.js';
+import { INLINED_BYTES_MAX } from './drive-requests.dto.js';
+import { removeFrom } from './drive-walk.js';
+import { invalidRecord } from './invalid-record.js';
+import { NodeTurns } from './node-turns.js';
+import { committed, type RevisionHead, Revisions } from './revisions.js';
+import { type CurrentContent, KEPT_MANIFEST_BYTES_MAX } from './stored-node.js';
+import { encodeRevision, type RevisionContent } from './stored-revision.js';
+import { UploadGate } from './upload-gate.js';
+import { type OpenUpload, type UploadedParts, Uploads } from './uploads.js';
+
+/** A content that is to become the next one of a file. */
+export interface NextContent {
+  readonly account: AccountId;
+  readonly nodeId: FileId;
+  readonly manifest: Uint8Array;
+  readonly head: ManifestHead;
+  /** What the node names now. */
+  readonly current: CurrentContent | undefined;
+  /** The whole content, sealed; undefined if it was uploaded, or is that of an older revision. */
+  readonly content: Uint8Array | undefined;
+  /** SHA-256 of each part that was uploaded, in order. */
+  readonly digests: readonly Uint8Array[] | undefined;
+  /** Whether this upload may become the content. */
+  readonly isFor: (upload: OpenUpload) => boolean;
+}
+
+/** Has the node name a content. */
+type NameIt<Result> = (content: CurrentContent) => Promise<Result>;
+
+/**
+ * Writes contents in the order in which a crash loses nothing and shows nothing half: the revision, then the node that names it, and only then the
+ * upload goes. Only for who has the node's turn.
+ */
+@Injectable()
+export class ContentWriter {
+  private readonly logger = new Logger(ContentWriter.name);
+
+  constructor(
+    readonly revisions: Revisions,
+    readonly uploads: Uploads,
+    private readonly gate: UploadGate,
+    readonly turns: NodeTurns,
+  ) {}
+
+  private get store(): DriveStore {
+    return this.revisions.store;
+  }
+
+  /** @throws DomainError `parts-missing`, `invalid-record`, `body-too-large`, `quota-exceeded`, `too-busy` */
+  async write<Result>(next: NextContent, nameIt: NameIt<Result>, signal: AbortSignal): Promise<Result> {
+    const { account, nodeId, head, content } = next;
+    const heads = await this.revisions.heads(account, nodeId, signal);
+    const counting = committed(heads, next.current);
+    const older = counting.find(({ revisionId }) => revisionId === head.revisionId);
+    if (content !== undefined) {
+      if (older !== undefined) throw invalidRecord('its revision id is that of an older revision');
+      await this.requireUnused(head, signal);
+      return this.commit(next, { inline: inlined(content) }, { heads, nameIt }, signal);
+    }
+    if (older !== undefined) return this.commit(next, await this.again(account, older, signal), { heads, nameIt }, signal);
+    const id = head.revisionId as FileId;
+    return this.gate.alone(id, async () => {
+      const upload = await this.uploads.find(id, signal);
+      if (upload?.account !== account || upload.nodeId !== nodeId || !next.isFor(upload))
+        throw new DomainError('parts-missing', 'there is neither an upload nor an older revision of this id');
+      const parts = await this.named(upload, next.digests, signal);
+      const result = await this.commit(next, { parts }, { heads, nameIt }, signal);
+      await this.forget(upload);
+      return result;
+    });
+  }
+
+  private async commit<Result>(
+    next: NextContent,
+    content: RevisionContent,
+    { heads, nameIt }: { readonly heads: readonly RevisionHead[]; readonly nameIt: NameIt<Result> },
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const { account, nodeId, manifest, head } = next;
+    const revisionId = head.revisionId as FileId;
+    // What a commit that was cut short has left under this number: there must be one revision of it when a node comes to name it.
+    for (const left of heads) if (left.number >= head.revision) await removeFrom(this.store, { account, id: left.id }, signal);
+    const stored = { revision: head.revision, revisionId, manifest, createdAt: Date.now(), content };
+    const key = revisionKey(nodeId, head.revision, revisionId);
+    const written = await this.store.create(account, { key, bytes: encodeRevision(stored) }, signal);
+    try {
+      return await nameIt({
+        revision: head.revision,
+        revisionId,
+        manifest: manifest.length > KEPT_MANIFEST_BYTES_MAX ? undefined : manifest,
+        manifestHash: createHash('sha256').update(manifest).digest(),
+        isInlined: 'inline' in content,
+      });
+    } catch (error) {
+      await this.takeBack({ account, id: written.id }, error);
+      throw error;
+    }
+  }
+
+  /** Only if it is certain that no node names it. Anything else is found by the sweep, or by the next commit. */
+  private async takeBack(written: { readonly account: AccountId; readonly id: FileId }, error: unknown): Promise<void> {
+    if (!CERTAIN.has(errorCode(error))) return;
+    try {
+      await removeFrom(this.store, written, AbortSignal.timeout(TAKE_BACK_MS));
+    } catch (cause) {
+      this.logger.warn({ err: cause }, 'a revision that no node names is left to the sweep');
+    }
+  }
+
+  /** An upload that was committed. That it is still there does no harm: it counts no more, and the sweep removes it. */
+  private async forget({ account, id }: OpenUpload): Promise<void> {
+    try {
+      await removeFrom(this.store, { account, id }, AbortSignal.timeout(TAKE_BACK_MS));
+    } catch (cause) {
+      this.logger.warn({ err: cause }, 'an upload that was committed is left to the sweep');
+    }
+  }
+
+  private async again(account: AccountId, older: RevisionHead, signal: AbortSignal): Promise<RevisionContent> {
+    const read = await this.revisions.read(account, older, signal);
+    if (read === undefined) throw new DomainError('parts-missing', 'the older revision is not there any more');
+    return read.stored.content;
+  }
+
+  /** The parts that were uploaded, if they are those that the caller names; what else was sent goes. */
+  private async named(
+    upload: OpenUpload,
+    digests: readonly Uint8Array[] | undefined,
+    signal: AbortSignal,
+  ): Promise<UploadedParts['parts']> {
+    if (digests === undefined) throw new DomainError('parts-missing', 'say which parts: digests is missing');
+    const { parts, superseded } = await this.uploads.parts(upload, signal);
+    const named = parts.slice(0, digests.length);
+    digests.forEach((digest, part) => {
+      const stored = named[part];
+      if (stored?.part !== part || !isSame(stored.digest, digest))
+        throw new DomainError('parts-missing', `part ${part} was not uploaded, or is another one`);
+    });
+    const { account } = upload;
+    const surplus = [...superseded, ...parts.slice(digests.length).map(({ id }) => id)];
+    for (const id of surplus) await removeFrom(this.store, { account, id }, signal);
+    return named;
+  }
+
+  /** An id that an upload has would make its parts look like those of this revision. */
+  private async requireUnused({ revisionId }: ManifestHead, signal: AbortSignal): Promise<void> {
+    if ((await this.store.find(revisionId as FileId, signal)) === undefined) return;
+    throw invalidRecord('its revision id is that of something else');
+  }
+}
+
+/** Time to remove what is not needed any more. The signal of the request is of no use then. */
+const TAKE_BACK_MS = 30_000;
+/** What a compare-and-set says that has changed nothing. */
+const CERTAIN: ReadonlySet<string | undefined> = new Set([
+  'precondition-failed',
+  'document-not-found',
+  'document-exists',
+  'node-not-found',
+  'name-taken',
+  'quota-exceeded',
+]);
+
+function inlined(content: Uint8Array): Uint8Array {
+  if (content.length <= INLINED_BYTES_MAX) return content;
+  throw new DomainError('body-too-large', `a content in a manifest may have at most ${INLINED_BYTES_MAX} bytes`);
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && timingSafeEqual(one, other);
+}
