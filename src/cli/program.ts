@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { addAccessCommands } from './access.commands.js';
+import { addDriveCommands } from './drive/drive.commands.js';
 import { version } from '../version.js';
 import { readConfig, type ConfigFlags } from './config-flags.js';
 import { rotateKeys, showKeys } from './keys.command.js';
@@ -8,6 +9,7 @@ import { withErrors } from './with-errors.js';
 /** All commands of `dcloud`. */
 export function createProgram(): Command {
   const program = new Command('dcloud').description('Self-hosted distributed cloud storage').version(version());
+  program.commandsGroup('Server:');
   program
     .command('serve')
     .description('run the server')
@@ -71,6 +73,7 @@ export function createProgram(): Command {
     );
   addAudit(program);
   addAccessCommands(program);
+  addDriveCommands(program);
   return program;
 }
 

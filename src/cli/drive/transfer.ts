@@ -1,0 +1,93 @@
+import { ByteBudget } from '../../common/byte-budget.js';
+import { mapOrdered } from '../../common/map-ordered.js';
+import type { OnProgress } from '../../sdk/progress.js';
+import type { Context } from './context.js';
+import { commonExit, failureOf, isFatal, type Failure } from './failure.js';
+import { TransferProgress } from './transfer-progress.js';
+
+/** Small files that are under way at once. */
+const WIDTH = 24;
+/** What those that are under way may have together; a file counts for as much as it can have in memory, so that there is one large one at a time. */
+const BYTES_IN_FLIGHT = 48 * 1_048_576;
+const FILE_BYTES = 65_536;
+const WAIT_MS_MAX = 2 ** 31 - 1;
+
+/** One file of many. */
+export interface TransferItem {
+  /** How it is called in messages. */
+  readonly subject: string;
+  readonly size: number;
+}
+
+export type TransferState = 'done' | 'skipped';
+
+export interface TransferWork {
+  readonly onProgress: OnProgress;
+  readonly signal: AbortSignal;
+}
+
+export interface TransferSummary {
+  readonly doneFiles: number;
+  readonly doneBytes: number;
+  readonly skippedFiles: number;
+  readonly failures: readonly Failure[];
+  /** All were tried, and nothing is left to be gone on with. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * Does something with many files, several at once, with progress. What fails is told and left behind; what would fail for all that follow, too, ends
+ * it, with what is under way.
+ */
+export async function transferAll<Item extends TransferItem>(
+  context: Context,
+  items: readonly Item[],
+  work: (item: Item, work: TransferWork) => Promise<TransferState>,
+): Promise<TransferSummary> {
+  const { output } = context;
+  const stopping = new AbortController();
+  const signal = AbortSignal.any([context.signal, stopping.signal]);
+  const budget = new ByteBudget(BYTES_IN_FLIGHT, WAIT_MS_MAX);
+  const progress = new TransferProgress(output, { files: items.length, bytes: items.reduce((sum, { size }) => sum + size, 0) });
+  const failures: Failure[] = [];
+  const counts = { doneFiles: 0, doneBytes: 0, skippedFiles: 0 };
+
+  const one = async (item: Item): Promise<void> => {
+    const file = progress.file(item.size);
+    const release = await budget.take(item.size + FILE_BYTES, signal);
+    try {
+      const state = await work(item, { onProgress: file.onProgress, signal });
+      counts.skippedFiles += state === 'skipped' ? 1 : 0;
+      counts.doneFiles += state === 'done' ? 1 : 0;
+      counts.doneBytes += state === 'done' ? item.size : 0;
+    } finally {
+      release();
+      file.end();
+    }
+  };
+  const told = async (item: Item): Promise<void> => {
+    if (signal.aborted) return;
+    try {
+      await one(item);
+    } catch (error) {
+      if (isOver(signal)) return;
+      const failure = failureOf(error);
+      failures.push(failure);
+      output.fail(failure, item.subject);
+      if (isFatal(failure)) stopping.abort(error);
+    }
+  };
+  try {
+    await Array.fromAsync(mapOrdered(items, WIDTH, told));
+  } finally {
+    progress.stop();
+  }
+  if (failures.length > 0) context.endWith(commonExit(failures));
+  context.signal.throwIfAborted();
+  return { ...counts, failures, isComplete: !signal.aborted };
+}
+
+/** It may have ended while something was waited for. */
+function isOver(signal: AbortSignal): boolean {
+  return signal.aborted;
+}

@@ -1,0 +1,185 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TestServer } from '../support/server.ts';
+
+const BIN = join(process.cwd(), 'bin', 'dcloud.mjs');
+const GENEROUS = { failed_attempts_max: 1000, login_attempts_max: 1000 };
+
+let server: TestServer;
+let home: string;
+
+beforeAll(async () => {
+  server = await TestServer.start({ config: { registration: 'open', limits: GENEROUS } });
+  home = await mkdtemp(join(tmpdir(), 'dcloud-cli-'));
+  const init = await dcloud(['admin', 'init', '--config', server.configFile, '--url', server.url]);
+  expect(init.code).toBe(0);
+  for (const name of ['ada', 'bob']) {
+    const made = await dcloud(['register', name, '--server', server.url, '--profile', name], `password of ${name}\n`);
+    expect(made).toMatchObject({ code: 0 });
+    expect(made.stdout).toMatch(/^(?:[0-9A-Z]{4}-){8}.\n$/u);
+  }
+});
+
+afterAll(async () => {
+  await server.remove();
+  await rm(home, { recursive: true, force: true });
+});
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function dcloud(args: readonly string[], input = ''): Promise<Outcome> {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('DCLOUD_') && name !== 'NODE_OPTIONS');
+  const env = { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: join(home, 'config') };
+  const child = spawn(process.execPath, [BIN, ...args], {
+    stdio: 'pipe',
+    env,
+    cwd: home,
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  child.stdin.end(input);
+  const [, stdout, stderr] = await Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)]);
+  return { code: child.exitCode, stdout, stderr };
+}
+
+const ada = (...args: string[]): Promise<Outcome> => dcloud([...args, '--profile', 'ada']);
+const bob = (...args: string[]): Promise<Outcome> => dcloud([...args, '--profile', 'bob']);
+
+/** Each failure is one sentence and a code, never a stack. */
+function refused(outcome: Outcome, code: number, sentence: string): void {
+  expect(outcome).toMatchObject({ code, stdout: '' });
+  expect(outcome.stderr).toContain(sentence);
+  expect(outcome.stderr).not.toMatch(/\n\s+at /u);
+}
+
+describe('files and folders', () => {
+  it('go in and come out the same, many small ones at once, and are refused a second time', async () => {
+    await mkdir(join(home, 'many', 'below'), { recursive: true });
+    for (let at = 0; at < 100; at += 1) await writeFile(join(home, 'many', 'below', `${at}.txt`), `content ${at}`);
+    expect(await ada('put', '-r', 'many', '/')).toMatchObject({ code: 0 });
+    expect((await ada('ls', '-r', '/many')).stdout.split('\n')).toHaveLength(102);
+    expect((await ada('ls', '/many/below/1?.txt', '--json')).stdout.trim().split('\n')).toHaveLength(10);
+    expect(await ada('get', '-r', '/many', 'fetched')).toMatchObject({ code: 0 });
+    expect(await readFile(join(home, 'fetched', 'below', '42.txt'), 'utf8')).toBe('content 42');
+    const [there, here] = [
+      await stat(join(home, 'many', 'below', '42.txt')),
+      await stat(join(home, 'fetched', 'below', '42.txt')),
+    ];
+    expect(Math.floor(here.mtimeMs)).toBe(Math.floor(there.mtimeMs));
+    expect(await ada('put', '-r', 'many', '/')).toMatchObject({ code: 4 });
+    expect(await ada('put', '-r', '--update', 'many', '/', '--json')).toMatchObject({ code: 0 });
+    expect((await readdir(join(home, 'fetched', 'below'))).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  it('come from a pipe and go to one, in ranges and by revisions', async () => {
+    expect(await dcloud(['put', '-', '/', '--name', 'piped.txt', '--profile', 'ada'], 'from a pipe')).toMatchObject({ code: 0 });
+    expect((await ada('get', '/piped.txt', '-')).stdout).toBe('from a pipe');
+    expect((await ada('get', '/piped.txt', '-', '--range', '5-5')).stdout).toBe('a');
+    expect(await dcloud(['put', '-', '/piped.txt', '--replace', '--profile', 'ada'], 'another')).toMatchObject({ code: 0 });
+    const [newest] = (await ada('history', '/piped.txt', '--json')).stdout.split('\n');
+    expect(JSON.parse(newest!)).toMatchObject({ revision: 2, size: 7 });
+    expect(await ada('restore', '/piped.txt', '--revision', '1')).toMatchObject({ code: 0 });
+    expect((await ada('get', '/piped.txt', '-')).stdout).toBe('from a pipe');
+  });
+
+  it('are never put through a symbolic link that lies in the target', async () => {
+    await mkdir(join(home, 'elsewhere'));
+    await mkdir(join(home, 'trap', 'many'), { recursive: true });
+    await symlink(join(home, 'elsewhere'), join(home, 'trap', 'many', 'below'));
+    expect((await ada('get', '-r', '/many', 'trap/')).code).toBe(4);
+    expect(await readdir(join(home, 'elsewhere'))).toEqual([]);
+  });
+});
+
+describe('what cannot be done', () => {
+  it('is told in a sentence, with a code of its own', async () => {
+    await ada('mkdir', '-p', '/a/b');
+    refused(await ada('mv', '/a', '/a/b'), 4, 'cannot be moved into itself');
+    refused(await ada('ls', '/nowhere'), 3, 'nothing of this name');
+    refused(await ada('rm', '/a'), 2, '-r removes it');
+    await ada('mkdir', '/caf\u00e9');
+    refused(await ada('mkdir', '/cafe\u0301'), 4, 'of this name already');
+    refused(await dcloud(['login', '--profile', 'ada'], 'wrong\n'), 5, 'not the right one');
+    refused(await dcloud(['recover', '--profile', 'ada'], 'no code\nnew\n'), 5, 'not a recovery code');
+    refused(await dcloud(['ls', '--profile', 'nobody']), 6, 'nobody is logged in');
+    refused(await ada('ls', '--bogus'), 2, 'unknown option');
+    const asJson = await ada('ls', '/nowhere', '--json');
+    expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { kind: 'not-found', exitCode: 3 } });
+  });
+
+  it('is nothing for who changed what this machine keeps', async () => {
+    expect(await dcloud(['login', 'bob', '--server', server.url, '--profile', 'third'], 'password of bob\n')).toMatchObject({
+      code: 0,
+    });
+    const state = join(home, 'config', 'dcloud', 'profiles', 'third', 'state', 'account.state');
+    expect((await stat(state)).mode & 0o077).toBe(0);
+    const bytes = await readFile(state);
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(state, bytes);
+    refused(await dcloud(['ls', '--profile', 'third']), 7, 'log in again');
+  });
+});
+
+describe('what is shared', () => {
+  it('is read by who was let in, until that ends', async () => {
+    await ada('mkdir', '/shared');
+    await dcloud(['put', '-', '/shared/note', '--profile', 'ada'], 'for bob');
+    expect(await ada('share', '/shared', 'bob')).toMatchObject({ code: 0 });
+    const [offer] = (await bob('shared', '--json')).stdout.split('\n');
+    const path = (await bob('accept', (JSON.parse(offer!) as { id: string }).id)).stdout.trim();
+    expect((await bob('get', `${path}/note`, '-')).stdout).toBe('for bob');
+    refused(await dcloud(['put', '-', `${path}/more`, '--profile', 'bob'], 'x'), 6, 'not allowed');
+    expect(await ada('unshare', '/shared', 'bob')).toMatchObject({ code: 0 });
+    refused(await bob('ls', path), 3, 'not for you');
+  });
+
+  it('is opened by a link, with its password, until it is taken back', async () => {
+    await dcloud(['put', '-', '/linked', '--profile', 'ada'], 'by a link');
+    const made = await dcloud(['link', '/linked', '--password', '--json', '--profile', 'ada'], 'secret\n');
+    const { id, url } = JSON.parse(made.stdout) as { id: string; url: string };
+    const open = (password: string): Promise<Outcome> =>
+      dcloud(['open', '--password', '--to', '-', '--profile', 'guest'], `${url}\n${password}\n`);
+    expect((await open('secret')).stdout).toBe('by a link');
+    refused(await open('guess'), 5, 'not the right one');
+    expect(await ada('unlink', id)).toMatchObject({ code: 0 });
+    refused(await open('secret'), 3, 'This link is over');
+  });
+});
+
+describe('the account', () => {
+  it('is in a kit and an export that open without us', async () => {
+    const kit = ['kit', 'export', 'kit.age', '--new-code', '--profile', 'ada'];
+    expect(await dcloud(kit, 'password of ada\na passphrase\n')).toMatchObject({ code: 0 });
+    const shown = await dcloud(['kit', 'show', 'kit.age', '--json'], 'a passphrase\n');
+    expect(JSON.parse(shown.stdout)).toMatchObject({ userName: 'ada', server: server.url });
+    expect(await ada('export', '/many', 'many.tar')).toMatchObject({ code: 0 });
+    expect(existsSync(join(home, 'many.tar'))).toBe(true);
+    const { recoveryCode } = JSON.parse(shown.stdout) as { recoveryCode: string };
+    expect(await dcloud(['recover', '--profile', 'ada'], `${recoveryCode}\nrecovered\n`)).toMatchObject({ code: 0 });
+    expect((await ada('whoami')).stdout).toContain('ada');
+  });
+
+  it('is over where a session was ended from another machine', async () => {
+    const login = ['login', 'ada', '--server', server.url, '--profile', 'lost'];
+    expect(await dcloud(login, 'recovered\n')).toMatchObject({ code: 0 });
+    const sessions = (await ada('sessions', 'list', '--json')).stdout.trim().split('\n');
+    const lost = sessions.map((line) => JSON.parse(line) as { id: string; isOwn: boolean }).find(({ isOwn }) => !isOwn)!;
+    expect(await ada('sessions', 'end', lost.id)).toMatchObject({ code: 0 });
+    refused(await dcloud(['ls', '--profile', 'lost']), 6, 'log in again');
+  });
+});
+
+it('tells what the exit codes say, and completes commands', async () => {
+  expect((await dcloud(['help', 'exit-codes'])).stdout).toContain('130');
+  for (const shell of ['bash', 'zsh', 'fish']) expect((await dcloud(['completion', shell])).stdout).toContain('restore');
+});
