@@ -1,4 +1,3 @@
-import { argon2idHash } from './argon2id.js';
 import { Device } from './device.js';
 import type { DriveServer } from './drive-api.js';
 import { DriveGate } from './drive-gate.js';
@@ -16,14 +15,14 @@ export interface ConnectOptions {
   readonly state?: StateStore;
   /** What content is sealed with; absent: Web Crypto. */
   readonly floe?: FloeBackEnd;
-  /** Argon2id, for links with a password; absent: in WebAssembly. */
+  /** Argon2id, for links with a password; absent: our own, loaded when it is needed. */
   readonly passwordHash?: PasswordHash;
   readonly signal?: AbortSignal;
 }
 
 /** Nothing is sent before the first call. @param url `https://host` @throws SdkError `invalid-address` */
 export function connect(url: string, options: ConnectOptions = {}): Promise<DriveServer> {
-  const { fetch, state = new MemoryStateStore(), floe = webFloe, passwordHash = argon2idHash, signal } = options;
+  const { fetch, state = new MemoryStateStore(), floe = webFloe, passwordHash, signal } = options;
   return Promise.try(() => {
     signal?.throwIfAborted();
     const transport = new Transport(serverOrigin(url), fetch === undefined ? {} : { fetch });

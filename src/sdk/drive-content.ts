@@ -11,6 +11,7 @@ import { makeManifest, openManifest, type RevisionManifest } from './revision-ma
 import type { Source } from './source.js';
 import { Uploader } from './uploader.js';
 import { Writers } from './writers.js';
+import { signalOf } from './signal-of.js';
 
 /** Manifests of large files are large: of few of them at once. */
 const HISTORY_PAGE = 20;
@@ -26,7 +27,8 @@ export class FileReader {
   }
 
   async download(path: string, options: DownloadOptions = {}): Promise<Download> {
-    const { from = 0, to = Infinity, revision, onProgress, signal = new AbortController().signal } = options;
+    const { from = 0, to = Infinity, revision, onProgress } = options;
+    const signal = signalOf(options);
     const file = await this.file(path, signal);
     const content = await this.contentOf(file, revision, signal);
     const { trueSize } = content.manifest;
@@ -38,10 +40,8 @@ export class FileReader {
   }
 
   /** Newest first. Each must be the one that the next names as its past. */
-  async *history(
-    path: string,
-    { signal = new AbortController().signal }: CallOptions = {},
-  ): AsyncGenerator<RevisionEntry, void, undefined> {
+  async *history(path: string, options?: CallOptions): AsyncGenerator<RevisionEntry, void, undefined> {
+    const signal = signalOf(options);
     const file = await this.file(path, signal);
     let after: RevisionManifest | undefined;
     for (let before: number | undefined, isFirst = true; isFirst || before !== undefined; isFirst = false) {
@@ -116,7 +116,8 @@ export class DriveContent implements ContentCalls {
   }
 
   /** Writes a revision with the content of an older one: its key and its parts stay, and nothing is uploaded. */
-  async restore(path: string, revision: number, { signal = new AbortController().signal }: CallOptions = {}): Promise<Entry> {
+  async restore(path: string, revision: number, options?: CallOptions): Promise<Entry> {
+    const signal = signalOf(options);
     const { folder: at } = splitPath(parsePath(path));
     return changing(this.context, signal, async ({ isRepeated }) => {
       const file = await nodeUpToDate(this.context, () => this.files.file(path, signal), signal);

@@ -7,6 +7,7 @@ import { formatLink, newLinkSecret } from './link-url.js';
 import type { PasswordHash } from './password-cost.js';
 import { SharingApi } from './sharing-api.js';
 import { lastOf, openOwnWay } from './way.js';
+import { signalOf } from './signal-of.js';
 
 /** Links to what is one's own, for people without an account. */
 export class DriveLinks {
@@ -25,7 +26,8 @@ export class DriveLinks {
    * @throws SdkError `not-yours`: only the owner makes links
    */
   async link(path: string, options: LinkOptions = {}): Promise<{ readonly id: string; readonly url: string }> {
-    const { password, expiresAt, usesMax, signal = new AbortController().signal } = options;
+    const { password, expiresAt, usesMax } = options;
+    const signal = signalOf(options);
     const { id: nodeId, owner } = await this.tree.stat(path, { signal });
     if (owner !== this.session.account.id) throw new SdkError('not-yours');
     const { record } = lastOf(await openOwnWay(this.session, nodeId, signal));
@@ -38,8 +40,8 @@ export class DriveLinks {
     return { id: linkId, url: formatLink({ origin: this.session.transport.origin, linkId, secret }) };
   }
 
-  async unlink(id: string, { signal }: CallOptions = {}): Promise<void> {
-    await this.api.removeLink(id, signal ?? new AbortController().signal);
+  async unlink(id: string, options?: CallOptions): Promise<void> {
+    await this.api.removeLink(id, signalOf(options));
   }
 }
 

@@ -9,6 +9,7 @@ import { Rekeying, repeated } from './rekeying.js';
 import type { SealedLink } from './sharing-api.js';
 import { isUnfinished, readSharing, recipientsOf, writeSharing, type Recipient } from './sharing-state.js';
 import { lastOf, openOwnWay, type WayNode } from './way.js';
+import { signalOf } from './signal-of.js';
 
 /** Who else may read and write what is one's own. */
 export class DriveSharing {
@@ -26,8 +27,8 @@ export class DriveSharing {
    * Lets somebody read, or read and write, a file or a folder with everything in it. Somebody who could already gets the new right.
    * @throws SdkError `identity-changed` if the server shows other keys of this person than those that are known, `user-not-found`, `not-yours`
    */
-  async share(path: string, userName: string, rights: Rights, { signal }: CallOptions = {}): Promise<void> {
-    const until = signal ?? new AbortController().signal;
+  async share(path: string, userName: string, rights: Rights, options?: CallOptions): Promise<void> {
+    const until = signalOf(options);
     const nodeId = await this.ownNode(path, until);
     const { accountId } = (await this.session.contacts.meet({ userName, isFresh: true }, until)).bundle;
     if (accountId === this.session.account.id) throw new SdkError('not-yours');
@@ -39,8 +40,8 @@ export class DriveSharing {
    * Takes somebody the right to read and write it. What is written from then on is sealed under keys that they never had; what they could read before
    * they may have kept. Links of it end. It may be called again after it was broken off.
    */
-  async unshare(path: string, userName: string, { signal }: CallOptions = {}): Promise<void> {
-    const until = signal ?? new AbortController().signal;
+  async unshare(path: string, userName: string, options?: CallOptions): Promise<void> {
+    const until = signalOf(options);
     const nodeId = await this.ownNode(path, until);
     const node = lastOf(await openOwnWay(this.session, nodeId, until)).record;
     const state = await readSharing(this.session, node, until);
@@ -52,8 +53,8 @@ export class DriveSharing {
     await this.rekeying.rekeyBelow(nodeId, until);
   }
 
-  async sharing(path: string, { signal }: CallOptions = {}): Promise<Sharing> {
-    const until = signal ?? new AbortController().signal;
+  async sharing(path: string, options?: CallOptions): Promise<Sharing> {
+    const until = signalOf(options);
     const node = lastOf(await openOwnWay(this.session, await this.ownNode(path, until), until));
     const state = await readSharing(this.session, node.record, until);
     const grants = [];

@@ -7,6 +7,7 @@ import { SdkError } from './errors.js';
 import { entryOf, type OpenNode } from './open-node.js';
 import { newRecord, openAnswer, writeRecord } from './record-writer.js';
 import { TreeReader } from './tree-reader.js';
+import { signalOf } from './signal-of.js';
 
 /** Names and places: what an account can do with the tree, its own or one that was shared. */
 export class DriveTree implements TreeCalls {
@@ -127,10 +128,6 @@ export class DriveTree implements TreeCalls {
       }
     });
   }
-}
-
-export function signalOf({ signal }: CallOptions = {}): AbortSignal {
-  return signal ?? new AbortController().signal;
 }
 
 /**

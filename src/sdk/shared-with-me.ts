@@ -8,6 +8,7 @@ import { Mounts, type Mount } from './mounts.js';
 import type { TopNode } from './node-finder.js';
 import { entryOf, type NodeOpener, type OpenNode } from './open-node.js';
 import { SharingApi, type SealedShare } from './sharing-api.js';
+import { signalOf } from './signal-of.js';
 
 /** A grant to the account, opened: by whom, and where a path through it begins. */
 interface Received {
@@ -31,8 +32,8 @@ export class SharedWithMe {
    * What is shared with the account now. What does not open is passed over, since anybody may send anything; only a server that shows other keys of
    * somebody, or an older state, is reported, behind all that is right.
    */
-  async *shared({ signal }: CallOptions = {}): AsyncGenerator<SharedEntry, void, undefined> {
-    const until = signal ?? new AbortController().signal;
+  async *shared(options?: CallOptions): AsyncGenerator<SharedEntry, void, undefined> {
+    const until = signalOf(options);
     const mounts = await this.mounts(until);
     let alarm: SdkError | undefined;
     for (const share of await this.api.shared(until)) {
@@ -51,14 +52,14 @@ export class SharedWithMe {
    * @returns the path under which it is from now on: `@name`
    * @throws SdkError `not-found`, and whatever is wrong with it
    */
-  async accept(id: string, { signal, name }: CallOptions & { readonly name?: string } = {}): Promise<string> {
-    const until = signal ?? new AbortController().signal;
+  async accept(id: string, options: CallOptions & { readonly name?: string } = {}): Promise<string> {
+    const until = signalOf(options);
     const share = (await this.api.shared(until)).find(({ grant }) => headOf(grant)?.grantId === id);
     if (share === undefined) throw new SdkError('not-found');
     const received = await this.receive(share, until);
     const { from } = received;
     const { name: own } = (await this.open(share, received, until)).record.attributes;
-    const mount = { name: name ?? own, nodeId: share.node.id, ownerId: from.bundle.accountId };
+    const mount = { name: options.name ?? own, nodeId: share.node.id, ownerId: from.bundle.accountId };
     let path = '';
     await this.session.vault.update(
       'mounts',
@@ -73,7 +74,7 @@ export class SharedWithMe {
   }
 
   /** Takes it out of the tree. It is still shared, and can be accepted again. @throws SdkError `not-found` */
-  async leave(name: string, { signal }: CallOptions = {}): Promise<void> {
+  async leave(name: string, options?: CallOptions): Promise<void> {
     await this.session.vault.update(
       'mounts',
       (before) => {
@@ -82,7 +83,7 @@ export class SharedWithMe {
         if (mount === undefined) throw new SdkError('not-found');
         return mounts.without(mount.nodeId).encode();
       },
-      signal ?? new AbortController().signal,
+      signalOf(options),
     );
   }
 

@@ -4,6 +4,7 @@ import type { ReadContext } from './drive-context.js';
 import { childPath, parsePath } from './drive-path.js';
 import { SdkError } from './errors.js';
 import { entryOf, placeIn, type NodePlace, type OpenNode } from './open-node.js';
+import { signalOf } from './signal-of.js';
 
 /** The first page is a small one, so that there is soon something to see. */
 const FIRST_PAGE = 100;
@@ -18,8 +19,8 @@ interface ChildrenPage {
 export class TreeReader {
   constructor(private readonly context: ReadContext) {}
 
-  async stat(path: string, { signal = new AbortController().signal }: CallOptions = {}): Promise<Entry> {
-    return entryOf(await this.context.finder.node(parsePath(path), signal));
+  async stat(path: string, options?: CallOptions): Promise<Entry> {
+    return entryOf(await this.context.finder.node(parsePath(path), signalOf(options)));
   }
 
   /** What lies in a folder, in no order that means anything. While some are opened the next ones come. */

@@ -13,6 +13,7 @@ import { isSized, sourceOfBytes, type SizedSource, type Source } from './source.
 import { StreamReader } from './stream-parts.js';
 import { UploadMemory } from './upload-memory.js';
 import { sendParts, sendStream } from './upload-session.js';
+import { signalOf } from './signal-of.js';
 
 /** Sealed: a content of at most this comes with its revision, in one request. */
 const INLINE_SEALED_BYTES_MAX = 48 * 1024;
@@ -51,7 +52,8 @@ export class Uploader {
   }
 
   async upload(path: string, source: Source, options: UploadOptions = {}): Promise<Entry> {
-    const { changedAt, mediaType, signal = new AbortController().signal } = options;
+    const { changedAt, mediaType } = options;
+    const signal = signalOf(options);
     signal.throwIfAborted();
     const modifiedAt = changedAt?.getTime() ?? source.modifiedAtMs ?? this.context.now();
     const attributes = { modifiedAt, ...(mediaType !== undefined && { mediaType }) };

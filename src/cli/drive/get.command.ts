@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { stat } from 'node:fs/promises';
+import { errorCode } from '../../common/errors.js';
 import type { Entry } from '../../sdk/drive-api.js';
 import { CliError } from './cli-error.js';
 import type { CommonFlags, Context } from './context.js';
@@ -149,7 +150,7 @@ async function isFolder(target: string, sources: number): Promise<boolean> {
     if ((await stat(target)).isDirectory()) return true;
     if (isNeeded) throw new CliError('conflict', `${target} is no folder`);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || isNeeded) throw error;
+    if (errorCode(error) !== 'ENOENT' || isNeeded) throw error;
   }
   return false;
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, lstat, mkdir, open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { errorCode } from '../../common/errors.js';
 import { safeLocalName } from '../../sdk/local-name.js';
 import { CliError } from './cli-error.js';
 
@@ -60,7 +61,7 @@ export class LocalFolder {
     try {
       await mkdir(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (errorCode(error) !== 'EEXIST') throw error;
       const found = await lstat(path);
       if (found.isSymbolicLink()) throw new CliError('conflict', `${path} is a symbolic link, which is not followed`);
       if (!found.isDirectory()) throw new CliError('conflict', `${path} is there already, and no folder`);
@@ -74,7 +75,7 @@ export class LocalFolder {
       const found = await lstat(join(this.path, name));
       return { isFile: found.isFile(), size: found.size, modifiedAtMs: Math.floor(found.mtimeMs) };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (errorCode(error) === 'ENOENT') return undefined;
       throw error;
     }
   }
@@ -106,7 +107,7 @@ export class LocalFolder {
       }
       await link(temporary, path); // unlike a renaming, this refuses to take the place of anything
     } catch (error) {
-      if (isReplacing || !NO_LINKS.has((error as NodeJS.ErrnoException).code)) throw named(error, path);
+      if (isReplacing || !NO_LINKS.has(errorCode(error))) throw named(error, path);
       if ((await this.find(name)) !== undefined)
         throw new CliError('conflict', `${path}: there is something of this name already`);
       await rename(temporary, path);
@@ -122,7 +123,7 @@ async function fill(file: FileHandle, body: AsyncIterable<Uint8Array>): Promise<
 
 /** The system names the temporary file, which nobody knows. */
 function named(error: unknown, path: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
+  const code = errorCode(error);
   if (code === 'EEXIST') return new CliError('conflict', `${path}: there is something of this name already`, { cause: error });
   if (code === 'EISDIR') return new CliError('conflict', `${path} is there already, and a folder`, { cause: error });
   return error;

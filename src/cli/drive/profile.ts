@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { CliError } from './cli-error.js';
+import { errorCode } from '../../common/errors.js';
 import { NodeFileStateStore } from '../../sdk/node-file.state-store.js';
 import { writeFileDurably } from '../../common/durable-file.js';
 
@@ -51,7 +52,7 @@ export class Profile {
     try {
       text = await readFile(this.settingsFile, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (errorCode(error) === 'ENOENT') return undefined;
       throw error;
     }
     const { server, userName } = parsed(text);
