@@ -1,6 +1,6 @@
-import { ByteReader, ByteWriter } from '../common/byte-codec.js';
-import { DomainError } from '../common/errors.js';
+import { type ByteReader, ByteWriter } from '../common/byte-codec.js';
 import type { FileId } from '../common/ids.js';
+import { readKept } from '../documents/read-kept.js';
 
 const VERSION = 1;
 
@@ -47,16 +47,10 @@ export function encodeLogin(login: LoginRecord): Uint8Array {
 
 /** @throws DomainError `data-damaged` */
 export function decodeLogin(bytes: Uint8Array): LoginRecord {
-  try {
-    return readLogin(new ByteReader(bytes));
-  } catch (cause) {
-    throw new DomainError('data-damaged', 'the login of an account cannot be read', { cause });
-  }
+  return readKept(bytes, { version: VERSION, what: 'the login of an account' }, readLogin);
 }
 
 function readLogin(reader: ByteReader): LoginRecord {
-  const version = reader.number();
-  if (version !== VERSION) throw new Error(`it is of version ${version}`);
   const account = reader.text() as FileId;
   const setup = reader.bytes();
   const password = Buffer.from(reader.bytes()).toString('base64url');
@@ -64,7 +58,6 @@ function readLogin(reader: ByteReader): LoginRecord {
   const epoch = reader.number();
   const keptSession = reader.text();
   const bundle = { sealed: reader.bytes(), identity: reader.bytes() };
-  reader.end();
   return {
     account,
     setup,

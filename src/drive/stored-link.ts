@@ -1,5 +1,5 @@
-import { ByteReader, ByteWriter } from '../common/byte-codec.js';
-import { DomainError } from '../common/errors.js';
+import { ByteWriter } from '../common/byte-codec.js';
+import { readKept } from '../documents/read-kept.js';
 
 const VERSION = 1;
 export const PROOF_HASH_BYTES = 32;
@@ -33,20 +33,11 @@ export function encodeLink({ link, proofHash, createdAt, expiresAt, usesMax, use
 
 /** @throws DomainError `data-damaged` */
 export function decodeLink(bytes: Uint8Array): StoredLink {
-  try {
-    return readLink(new ByteReader(bytes));
-  } catch (cause) {
-    throw new DomainError('data-damaged', 'what is kept of a link cannot be read', { cause });
-  }
-}
-
-function readLink(reader: ByteReader): StoredLink {
-  const version = reader.number();
-  if (version !== VERSION) throw new Error(`it is of version ${version}`);
-  const sealed = { link: reader.bytes(), proofHash: reader.fixed(PROOF_HASH_BYTES), createdAt: reader.number() };
-  const [expiresAt, usesMax] = [reader.number(), reader.number()];
-  const uses = Buffer.from(reader.fixed(COUNT_BYTES)).readUInt32BE();
-  reader.end();
-  const limits = { expiresAt: expiresAt === 0 ? undefined : expiresAt, usesMax: usesMax === 0 ? undefined : usesMax };
-  return { ...sealed, ...limits, uses };
+  return readKept(bytes, { version: VERSION, what: 'what is kept of a link' }, (reader) => {
+    const sealed = { link: reader.bytes(), proofHash: reader.fixed(PROOF_HASH_BYTES), createdAt: reader.number() };
+    const [expiresAt, usesMax] = [reader.number(), reader.number()];
+    const uses = Buffer.from(reader.fixed(COUNT_BYTES)).readUInt32BE();
+    const limits = { expiresAt: expiresAt === 0 ? undefined : expiresAt, usesMax: usesMax === 0 ? undefined : usesMax };
+    return { ...sealed, ...limits, uses };
+  });
 }

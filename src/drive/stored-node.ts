@@ -1,6 +1,6 @@
-import { ByteReader, ByteWriter } from '../common/byte-codec.js';
-import { DomainError } from '../common/errors.js';
+import { type ByteReader, ByteWriter } from '../common/byte-codec.js';
 import type { FileId } from '../common/ids.js';
+import { readKept } from '../documents/read-kept.js';
 
 const VERSION = 1;
 const HASH_BYTES = 32;
@@ -46,20 +46,10 @@ function keptOf(manifest: Uint8Array | undefined): Uint8Array {
 
 /** @throws DomainError `data-damaged` */
 export function decodeNode(bytes: Uint8Array): StoredNode {
-  try {
-    return readNode(new ByteReader(bytes));
-  } catch (cause) {
-    throw new DomainError('data-damaged', 'a node of a drive cannot be read', { cause });
-  }
-}
-
-function readNode(reader: ByteReader): StoredNode {
-  const version = reader.number();
-  if (version !== VERSION) throw new Error(`it is of version ${version}`);
-  const record = reader.bytes();
-  const content = reader.number() === CONTENT ? readContent(reader) : undefined;
-  reader.end();
-  return { record, content };
+  return readKept(bytes, { version: VERSION, what: 'a node of a drive' }, (reader) => ({
+    record: reader.bytes(),
+    content: reader.number() === CONTENT ? readContent(reader) : undefined,
+  }));
 }
 
 function readContent(reader: ByteReader): CurrentContent {

@@ -1,6 +1,6 @@
-import { ByteReader, ByteWriter } from '../common/byte-codec.js';
-import { DomainError } from '../common/errors.js';
+import { type ByteReader, ByteWriter } from '../common/byte-codec.js';
 import { idFromBytes, idToBytes, type FileId } from '../common/ids.js';
+import { readKept } from '../documents/read-kept.js';
 
 const VERSION = 1;
 const ID_BYTES = 16;
@@ -42,23 +42,13 @@ export function encodeRevision({ revision, revisionId, manifest, createdAt, cont
 
 /** @throws DomainError `data-damaged` */
 export function decodeRevision(bytes: Uint8Array): StoredRevision {
-  try {
-    return readRevision(new ByteReader(bytes));
-  } catch (cause) {
-    throw new DomainError('data-damaged', 'a revision of a drive cannot be read', { cause });
-  }
-}
-
-function readRevision(reader: ByteReader): StoredRevision {
-  const version = reader.number();
-  if (version !== VERSION) throw new Error(`it is of version ${version}`);
-  const revision = reader.number();
-  const revisionId = readId(reader);
-  const createdAt = reader.number();
-  const manifest = reader.bytes();
-  const content = readContent(reader);
-  reader.end();
-  return { revision, revisionId, manifest, createdAt, content };
+  return readKept(bytes, { version: VERSION, what: 'a revision of a drive' }, (reader) => ({
+    revision: reader.number(),
+    revisionId: readId(reader),
+    createdAt: reader.number(),
+    manifest: reader.bytes(),
+    content: readContent(reader),
+  }));
 }
 
 function readContent(reader: ByteReader): RevisionContent {

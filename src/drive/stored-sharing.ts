@@ -1,5 +1,5 @@
-import { ByteReader, ByteWriter } from '../common/byte-codec.js';
-import { DomainError } from '../common/errors.js';
+import { ByteWriter } from '../common/byte-codec.js';
+import { readKept } from '../documents/read-kept.js';
 
 const VERSION = 1;
 
@@ -19,19 +19,10 @@ export function encodeSharing({ writers, grants }: StoredSharing): Uint8Array {
 
 /** @throws DomainError `data-damaged` */
 export function decodeSharing(bytes: Uint8Array): StoredSharing {
-  try {
-    return readSharing(new ByteReader(bytes));
-  } catch (cause) {
-    throw new DomainError('data-damaged', 'what is kept of a shared node cannot be read', { cause });
-  }
-}
-
-function readSharing(reader: ByteReader): StoredSharing {
-  const version = reader.number();
-  if (version !== VERSION) throw new Error(`it is of version ${version}`);
-  const writers = reader.bytes();
-  const grants: Uint8Array[] = [];
-  for (let left = reader.number(); left > 0; left -= 1) grants.push(reader.bytes());
-  reader.end();
-  return { writers, grants };
+  return readKept(bytes, { version: VERSION, what: 'what is kept of a shared node' }, (reader) => {
+    const writers = reader.bytes();
+    const grants: Uint8Array[] = [];
+    for (let left = reader.number(); left > 0; left -= 1) grants.push(reader.bytes());
+    return { writers, grants };
+  });
 }

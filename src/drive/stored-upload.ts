@@ -1,7 +1,7 @@
 import type { AccountId } from '../auth/account.js';
-import { ByteReader, ByteWriter } from '../common/byte-codec.js';
-import { DomainError } from '../common/errors.js';
+import { ByteWriter } from '../common/byte-codec.js';
 import { idFromBytes, idToBytes, type FileId } from '../common/ids.js';
+import { readKept } from '../documents/read-kept.js';
 
 const VERSION = 1;
 const ID_BYTES = 16;
@@ -24,18 +24,8 @@ export function encodeUpload({ by, parentId }: StoredUpload): Uint8Array {
 
 /** @throws DomainError `data-damaged` */
 export function decodeUpload(bytes: Uint8Array): StoredUpload {
-  try {
-    return readUpload(new ByteReader(bytes));
-  } catch (cause) {
-    throw new DomainError('data-damaged', 'an upload into a drive cannot be read', { cause });
-  }
-}
-
-function readUpload(reader: ByteReader): StoredUpload {
-  const version = reader.number();
-  if (version !== VERSION) throw new Error(`it is of version ${version}`);
-  const by = idFromBytes<AccountId>(reader.view(ID_BYTES));
-  const parentId = reader.number() === INTO_FOLDER ? idFromBytes<FileId>(reader.view(ID_BYTES)) : undefined;
-  reader.end();
-  return { by, parentId };
+  return readKept(bytes, { version: VERSION, what: 'an upload into a drive' }, (reader) => {
+    const by = idFromBytes<AccountId>(reader.view(ID_BYTES));
+    return { by, parentId: reader.number() === INTO_FOLDER ? idFromBytes<FileId>(reader.view(ID_BYTES)) : undefined };
+  });
 }

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { AccountId } from '../auth/account.js';
-import { ByteReader, ByteWriter } from '../common/byte-codec.js';
+import { ByteWriter } from '../common/byte-codec.js';
 import { DomainError, errorCode } from '../common/errors.js';
 import type { VersionId } from '../common/ids.js';
 import type { StoredDocument } from '../documents/document-store.js';
+import { readKept } from '../documents/read-kept.js';
 import { checkChange, etagOf } from '../http/conditional.js';
 import type { Principal } from '../http/principal.js';
 import { vaultKey } from './drive-keys.js';
@@ -99,14 +100,9 @@ function encode({ bytes, revision }: VaultChange, next: number): Uint8Array {
 }
 
 function itemOf({ bytes, revision: version }: StoredDocument): VaultItem {
-  try {
-    const reader = new ByteReader(bytes);
-    const format = reader.number();
-    if (format !== VERSION) throw new Error(`it is of version ${format}`);
-    const item = { revision: reader.number(), bytes: reader.bytes(), version };
-    reader.end();
-    return item;
-  } catch (cause) {
-    throw new DomainError('data-damaged', 'what a vault has cannot be read', { cause });
-  }
+  return readKept(bytes, { version: VERSION, what: 'what a vault has' }, (reader) => ({
+    revision: reader.number(),
+    bytes: reader.bytes(),
+    version,
+  }));
 }
