@@ -74,6 +74,6 @@ export class InvitationsService {
   }
 
   async remove(id: FileId, signal: AbortSignal): Promise<void> {
-    await removeIfThere(this.documents, COLLECTION, id, signal);
+    await removeIfThere(this.documents, COLLECTION, { id }, signal);
   }
 }

@@ -157,7 +157,7 @@ export class SessionsService implements CredentialSource {
 
   private async remove(id: FileId, signal: AbortSignal): Promise<void> {
     try {
-      await removeIfThere(this.documents, COLLECTION, id, signal); // it may be ended twice at once
+      await removeIfThere(this.documents, COLLECTION, { id }, signal); // it may be ended twice at once
     } finally {
       // Also when it failed: it may be removed all the same, and is looked up then.
       this.generation += 1;

@@ -7,7 +7,6 @@ import type { ManifestHead } from '../sdk/revision-manifest.js';
 import { revisionKey } from './drive-keys.js';
 import type { DriveStore } from './drive-store.js';
 import { INLINED_BYTES_MAX } from './drive-requests.dto.js';
-import { removeFrom } from './drive-walk.js';
 import { invalidRecord } from './invalid-record.js';
 import { NodeTurns } from './node-turns.js';
 import { committed, type RevisionHead, Revisions } from './revisions.js';
@@ -87,7 +86,7 @@ export class ContentWriter {
     const { account, nodeId, manifest, head } = next;
     const revisionId = head.revisionId as FileId;
     // What a commit that was cut short has left under this number: there must be one revision of it when a node comes to name it.
-    for (const left of heads) if (left.number >= head.revision) await removeFrom(this.store, { account, id: left.id }, signal);
+    for (const left of heads) if (left.number >= head.revision) await this.store.removeIfThere(account, { id: left.id }, signal);
     const stored = { revision: head.revision, revisionId, manifest, createdAt: Date.now(), content };
     const key = revisionKey(nodeId, head.revision, revisionId);
     const written = await this.store.create(account, { key, bytes: encodeRevision(stored) }, signal);
@@ -109,7 +108,7 @@ export class ContentWriter {
   private async takeBack(written: { readonly account: AccountId; readonly id: FileId }, error: unknown): Promise<void> {
     if (!CERTAIN.has(errorCode(error))) return;
     try {
-      await removeFrom(this.store, written, AbortSignal.timeout(TAKE_BACK_MS));
+      await this.store.removeIfThere(written.account, written, AbortSignal.timeout(TAKE_BACK_MS));
     } catch (cause) {
       this.logger.warn({ err: cause }, 'a revision that no node names is left to the sweep');
     }
@@ -118,7 +117,7 @@ export class ContentWriter {
   /** An upload that was committed. That it is still there does no harm: it counts no more, and the sweep removes it. */
   private async forget({ account, id }: OpenUpload): Promise<void> {
     try {
-      await removeFrom(this.store, { account, id }, AbortSignal.timeout(TAKE_BACK_MS));
+      await this.store.removeIfThere(account, { id }, AbortSignal.timeout(TAKE_BACK_MS));
     } catch (cause) {
       this.logger.warn({ err: cause }, 'an upload that was committed is left to the sweep');
     }
@@ -146,7 +145,7 @@ export class ContentWriter {
     });
     const { account } = upload;
     const surplus = [...superseded, ...parts.slice(digests.length).map(({ id }) => id)];
-    for (const id of surplus) await removeFrom(this.store, { account, id }, signal);
+    for (const id of surplus) await this.store.removeIfThere(account, { id }, signal);
     return named;
   }
 

@@ -4,9 +4,11 @@ import { AccountDirectory } from '../auth/account-directory.js';
 import { DomainError } from '../common/errors.js';
 import type { FileId, VersionId } from '../common/ids.js';
 import { isDrive } from '../documents/check-document.js';
+import { headsIn, removeIfThere, type Removal } from '../documents/collections.js';
 import {
   DocumentStore,
   type DocumentChange,
+  type DocumentHead,
   type DocumentPage,
   type DocumentQuery,
   type HeadPage,
@@ -57,6 +59,11 @@ export class DriveStore {
     return this.documents.heads(driveOf(account), query, signal);
   }
 
+  /** What of a drive has a key that begins with the prefix, as the index alone tells it. */
+  headsIn(account: AccountId, prefix: string, signal: AbortSignal): AsyncGenerator<DocumentHead, void, undefined> {
+    return headsIn(this.documents, { collection: driveOf(account), prefix }, () => signal);
+  }
+
   /** @throws DomainError `document-exists`, `quota-exceeded`, `unauthenticated` if the account is no more */
   create(
     account: AccountId,
@@ -83,6 +90,11 @@ export class DriveStore {
     return this.documents.remove(driveOf(account), id, expected, signal);
   }
 
+  /** Removes something, unless it is gone. @returns whether it is; if not, it has another revision by now */
+  removeIfThere(account: AccountId, removal: Removal, signal: AbortSignal): Promise<boolean> {
+    return removeIfThere(this.documents, driveOf(account), removal, signal);
+  }
+
   /** Stores something in a drive, within the quota of its account, which cannot end meanwhile. */
   async storing<Result>(
     account: AccountId,
@@ -90,18 +102,7 @@ export class DriveStore {
     signal: AbortSignal,
     store: () => Promise<Result>,
   ): Promise<Result> {
-    const owner = ownerOf(this.accountOf(account));
-    const stored = this.quotas.limits.begin(owner);
-    try {
-      const room = await this.quotas.reserve({ owner, bytes, replaces }, signal);
-      try {
-        return await store();
-      } finally {
-        room.release();
-      }
-    } finally {
-      stored();
-    }
+    return this.quotas.during({ owner: ownerOf(this.accountOf(account)), bytes, replaces }, signal, store);
   }
 
   private accountOf(id: AccountId): Account {

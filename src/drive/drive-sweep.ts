@@ -7,7 +7,6 @@ import { DriveAges } from './drive-ages.js';
 import { nodeOfKey, readPartKey, readRevisionKey, revisionsOf } from './drive-keys.js';
 import { DriveStore } from './drive-store.js';
 import { DriveTidier } from './drive-tidier.js';
-import { headsIn, removeFrom } from './drive-walk.js';
 import { TreeDriveRemoval } from './tree.drive-removal.js';
 
 /** After so many steps of the walk others come first for a while. */
@@ -85,7 +84,7 @@ export class DriveSweep {
   private async parts(walk: Walk, group: Group): Promise<void> {
     const { account, signal } = walk;
     const node = nodeOfKey(group[0].key);
-    const revisions = headsIn(this.store, { account, prefix: revisionsOf(node) }, signal);
+    const revisions = this.store.headsIn(account, revisionsOf(node), signal);
     const known = new Set((await Array.fromAsync(revisions)).map(({ key }) => readRevisionKey(key).revisionId));
     for (const id of new Set(group.map(({ key }) => readPartKey(key).revisionId))) {
       if (known.has(id) || (await this.store.has(account, id, signal))) continue;
@@ -97,7 +96,7 @@ export class DriveSweep {
   private async sharing({ account, counts, signal }: Walk, group: Group): Promise<void> {
     if (await this.store.has(account, nodeOfKey(group[0].key), signal)) return;
     for (const thing of group)
-      if (this.ages.isOld(thing) && (await removeFrom(this.store, { account, id: thing.id }, signal))) counts.removed += 1;
+      if (this.ages.isOld(thing) && (await this.store.removeIfThere(account, { id: thing.id }, signal))) counts.removed += 1;
   }
 
   private async tidy({ account, counts, signal }: Walk, nodeId: FileId): Promise<void> {
@@ -107,7 +106,7 @@ export class DriveSweep {
   /** Calls with all things that belong to one node, one node after the other. */
   private async each(walk: Walk, prefix: string, look: (group: Group) => Promise<void>): Promise<void> {
     let steps = 0;
-    for await (const group of groups(headsIn(this.store, { account: walk.account, prefix }, walk.signal))) {
+    for await (const group of groups(this.store.headsIn(walk.account, prefix, walk.signal))) {
       try {
         await look(group);
       } catch (error) {

@@ -7,7 +7,6 @@ import { DriveAges } from './drive-ages.js';
 import { allPartsOf, linksOf, readPartKey, revisionsOf, sharingKey, uploadsOf } from './drive-keys.js';
 import { isNode } from './drive-reach.js';
 import type { DriveStore } from './drive-store.js';
-import { headsIn, removeFrom } from './drive-walk.js';
 import { NodeTurns } from './node-turns.js';
 import { committed, REVISIONS_KEPT, type RevisionHead, type Revisions } from './revisions.js';
 import { type CurrentContent, decodeNode } from './stored-node.js';
@@ -87,7 +86,7 @@ export class DriveTidier {
         removed += 1;
       }
       for (const prefix of [revisionsOf(nodeId), allPartsOf(nodeId), linksOf(nodeId)])
-        removed += await this.removeAll(account, headsIn(this.store, { account, prefix }, signal), signal);
+        removed += await this.removeAll(account, this.store.headsIn(account, prefix, signal), signal);
       const sharing = await this.store.get(account, sharingKey(nodeId), signal);
       return removed + (await this.removeAll(account, sharing === undefined ? [] : [sharing], signal));
     });
@@ -95,8 +94,8 @@ export class DriveTidier {
 
   /** Parts are listed first: what has one had an upload then, and only a commit or the end of the upload takes that away. */
   private async belongings({ account, nodeId }: NodeIds, signal: AbortSignal): Promise<Belongings> {
-    const parts = await Array.fromAsync(headsIn(this.store, { account, prefix: allPartsOf(nodeId) }, signal));
-    const uploads = await Array.fromAsync(headsIn(this.store, { account, prefix: uploadsOf(nodeId) }, signal));
+    const parts = await Array.fromAsync(this.store.headsIn(account, allPartsOf(nodeId), signal));
+    const uploads = await Array.fromAsync(this.store.headsIn(account, uploadsOf(nodeId), signal));
     const revisions = await this.revisions.heads(account, nodeId, signal);
     const node = await this.store.find(nodeId, signal);
     const isThere = node?.account === account && isNode(node.document);
@@ -157,7 +156,7 @@ export class DriveTidier {
     signal: AbortSignal,
   ): Promise<number> {
     let removed = 0;
-    for await (const isGone of mapOrdered(things, WIDTH, ({ id }) => removeFrom(this.store, { account, id }, signal)))
+    for await (const isGone of mapOrdered(things, WIDTH, ({ id }) => this.store.removeIfThere(account, { id }, signal)))
       if (isGone) removed += 1;
     return removed;
   }

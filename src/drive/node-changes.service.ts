@@ -15,8 +15,6 @@ import { encodeNode } from './stored-node.js';
 import { VaultService } from './vault.service.js';
 import { WriterCheck } from './writer-check.js';
 
-const HEADS = 1000;
-
 export interface RecordChange {
   readonly record: Uint8Array;
   readonly ifMatch: string | undefined;
@@ -118,22 +116,11 @@ export class NodeChanges {
     let level: FileId[] = [id];
     for (let levels = 0; ; levels += 1) {
       const below: FileId[] = [];
-      for (const each of level) below.push(...(await this.idsIn(account, each, signal)));
+      for (const each of level)
+        for await (const child of this.reach.store.headsIn(account, childrenOf(each), signal)) below.push(child.id);
       if (below.length === 0) return Math.max(1, levels);
       level = below;
     }
-  }
-
-  private async idsIn(account: AccountId, folder: FileId, signal: AbortSignal): Promise<readonly FileId[]> {
-    const ids: FileId[] = [];
-    let cursor: Uint8Array | undefined;
-    do {
-      const query = { prefix: childrenOf(folder), limit: HEADS, ...(cursor && { cursor }) };
-      const page = await this.reach.store.heads(account, query, signal);
-      ids.push(...page.heads.map((head) => head.id));
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
-    return ids;
   }
 }
 

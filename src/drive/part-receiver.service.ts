@@ -9,7 +9,6 @@ import { UploadService } from '../files/upload.service.js';
 import type { Exchange } from '../http/exchange.js';
 import { principalOf } from '../http/principal.js';
 import { attemptsOf, partKey } from './drive-keys.js';
-import { headsIn, removeFrom } from './drive-walk.js';
 import type { StoredPart } from './stored-revision.js';
 import type { OpenUpload } from './uploads.js';
 import { UploadsService } from './uploads.service.js';
@@ -68,10 +67,10 @@ export class PartReceiver {
   /** Of several that were sent for one part the one begun last counts, whichever arrived first. */
   private async keepNewest({ account, nodeId, id }: OpenUpload, part: number, signal: AbortSignal): Promise<void> {
     const { store } = this.service.uploads;
-    const attempts = await Array.fromAsync(headsIn(store, { account, prefix: attemptsOf(nodeId, id, part) }, signal));
+    const attempts = await Array.fromAsync(store.headsIn(account, attemptsOf(nodeId, id, part), signal));
     const older = attempts.map((attempt) => attempt.id).sort();
     older.pop();
-    for (const attempt of older) await removeFrom(store, { account, id: attempt }, signal);
+    for (const attempt of older) await store.removeIfThere(account, { id: attempt }, signal);
   }
 }
 

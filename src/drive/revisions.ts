@@ -4,7 +4,6 @@ import type { FileId, VersionId } from '../common/ids.js';
 import type { DocumentHead } from '../documents/document-store.js';
 import { readRevisionKey, revisionsOf } from './drive-keys.js';
 import { DriveStore } from './drive-store.js';
-import { headsIn } from './drive-walk.js';
 import type { CurrentContent } from './stored-node.js';
 import { decodeRevision, type StoredRevision } from './stored-revision.js';
 
@@ -31,7 +30,7 @@ export class Revisions {
 
   /** All that there is, the oldest first: also what no node names, because its commit was cut short. */
   async heads(account: AccountId, node: FileId, signal: AbortSignal): Promise<readonly RevisionHead[]> {
-    const heads = await Array.fromAsync(headsIn(this.store, { account, prefix: revisionsOf(node) }, signal));
+    const heads = await Array.fromAsync(this.store.headsIn(account, revisionsOf(node), signal));
     return heads.map((head) => {
       const { revision: number, revisionId } = readRevisionKey(head.key);
       return { ...head, number, revisionId };

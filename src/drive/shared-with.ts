@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { AccountId } from '../auth/account.js';
 import { errorCode } from '../common/errors.js';
-import { type FileId, timeOfId, type VersionId } from '../common/ids.js';
-import { documentsIn } from '../documents/collections.js';
+import { type FileId, timeOfId } from '../common/ids.js';
+import { documentsIn, removeIfThere } from '../documents/collections.js';
 import { DocumentStore } from '../documents/document-store.js';
 
 const COLLECTION = 'drive-incoming';
@@ -39,19 +39,11 @@ export class SharedWith {
     const prefix = `${recipient}/`;
     for await (const { id, key, revision } of documentsIn(this.documents, { collection: COLLECTION, prefix }, () => signal)) {
       const drop = async (until: AbortSignal): Promise<void> => {
-        if (timeOfId(revision) < Date.now() - GRACE_MS) await this.remove(id, revision, until);
+        // As it was read: one that was made young again meanwhile is about something that is shared in a moment.
+        const isOld = timeOfId(revision) < Date.now() - GRACE_MS;
+        if (isOld) await removeIfThere(this.documents, COLLECTION, { id, expected: revision }, until);
       };
       yield { nodeId: key.slice(prefix.length) as FileId, drop };
-    }
-  }
-
-  /** As it was read: one that was made young again meanwhile is about something that is shared in a moment. */
-  private async remove(id: FileId, revision: VersionId, signal: AbortSignal): Promise<void> {
-    try {
-      await this.documents.remove(COLLECTION, id, revision, signal);
-    } catch (error) {
-      const code = errorCode(error);
-      if (code !== 'document-not-found' && code !== 'precondition-failed') throw error;
     }
   }
 }

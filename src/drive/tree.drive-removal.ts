@@ -8,7 +8,6 @@ import { childrenOf } from './drive-keys.js';
 import { DriveRemoval } from './drive-removal.js';
 import { DriveStore } from './drive-store.js';
 import { DriveTidier } from './drive-tidier.js';
-import { headsIn, removeFrom } from './drive-walk.js';
 
 /** Nodes of a folder that are removed at once. */
 const WIDTH = 4;
@@ -73,7 +72,7 @@ export class TreeDriveRemoval extends DriveRemoval implements OnApplicationShutd
 
   /** Removes one node in a folder that is gone, unless it was changed since. @returns whether it has anything in it; undefined if it stays */
   async removeNode(account: AccountId, { id, revision }: DocumentHead, signal: AbortSignal): Promise<boolean | undefined> {
-    if (!(await removeFrom(this.store, { account, id, expected: revision }, signal))) return undefined;
+    if (!(await this.store.removeIfThere(account, { id, expected: revision }, signal))) return undefined;
     await this.tidier.clear({ account, nodeId: id }, signal);
     const { heads } = await this.store.heads(account, { prefix: childrenOf(id), limit: 1 }, signal);
     return heads.length > 0;
@@ -88,7 +87,7 @@ export class TreeDriveRemoval extends DriveRemoval implements OnApplicationShutd
     let nodes = 0;
     for (let pass = 0; pass < PASSES_MAX; pass += 1) {
       let changed = 0;
-      const children = headsIn(this.store, { account, prefix: childrenOf(folder) }, signal);
+      const children = this.store.headsIn(account, childrenOf(folder), signal);
       const removals = mapOrdered(children, WIDTH, async (child) => ({
         id: child.id,
         hasChildren: await this.removeNode(account, child, signal),

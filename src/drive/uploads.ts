@@ -6,7 +6,6 @@ import type { DocumentHead, StoredDocument } from '../documents/document-store.j
 import { nodeOfKey, partsOf, readPartKey, uploadKey, uploadsOf } from './drive-keys.js';
 import { isNode } from './drive-reach.js';
 import type { DriveStore } from './drive-store.js';
-import { headsIn, removeFrom } from './drive-walk.js';
 import { committed, Revisions } from './revisions.js';
 import { decodeNode } from './stored-node.js';
 import type { StoredPart } from './stored-revision.js';
@@ -68,14 +67,14 @@ export class Uploads {
 
   /** Those of one node. */
   async of(account: AccountId, node: FileId, signal: AbortSignal): Promise<readonly DocumentHead[]> {
-    return Array.fromAsync(headsIn(this.store, { account, prefix: uploadsOf(node) }, signal));
+    return Array.fromAsync(this.store.headsIn(account, uploadsOf(node), signal));
   }
 
   async parts(upload: UploadIds, signal: AbortSignal): Promise<UploadedParts> {
     const prefix = partsOf(upload.nodeId, upload.id);
     const newest = new Map<number, UploadedPart>();
     const superseded: FileId[] = [];
-    for await (const head of headsIn(this.store, { account: upload.account, prefix }, signal)) {
+    for await (const head of this.store.headsIn(upload.account, prefix, signal)) {
       const { part, digest } = readPartKey(head.key);
       const sent = { part, digest, id: head.id, bytes: head.size, updatedAt: head.updatedAt };
       const other = newest.get(part);
@@ -96,9 +95,9 @@ export class Uploads {
   /** First the upload, so that nothing of it can be committed, then its parts. Only for who has it alone. */
   async discard(upload: UploadIds, signal: AbortSignal): Promise<void> {
     const { account, id, nodeId } = upload;
-    await removeFrom(this.store, { account, id }, signal);
-    for await (const part of headsIn(this.store, { account, prefix: partsOf(nodeId, id) }, signal))
-      await removeFrom(this.store, { account, id: part.id }, signal);
+    await this.store.removeIfThere(account, { id }, signal);
+    for await (const part of this.store.headsIn(account, partsOf(nodeId, id), signal))
+      await this.store.removeIfThere(account, { id: part.id }, signal);
   }
 
   /** Between the node that names a content and the end of its upload a crash can come; from then on the parts are the revision's. */

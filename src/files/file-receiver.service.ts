@@ -61,7 +61,7 @@ export class FileReceiver {
     }
   }
 
-  private async withinQuota(
+  private withinQuota(
     {
       upload,
       reach: { owner },
@@ -71,16 +71,8 @@ export class FileReceiver {
     store: (upload: Upload) => Promise<FileRecord>,
   ): Promise<FileRecord> {
     const { bytes } = upload;
-    const stored = this.quotas.limits.begin(owner);
-    try {
-      const room = await this.quotas.reserve({ owner, bytes, replaces }, signal);
-      try {
-        return await store(bytes === undefined ? { ...upload, body: room.counted(upload.body, signal) } : upload);
-      } finally {
-        room.release();
-      }
-    } finally {
-      stored();
-    }
+    return this.quotas.during({ owner, bytes, replaces }, signal, (room) =>
+      store(bytes === undefined ? { ...upload, body: room.counted(upload.body, signal) } : upload),
+    );
   }
 }

@@ -56,6 +56,24 @@ export class QuotaLedger {
     private readonly metadata: MetadataStore,
   ) {}
 
+  /**
+   * Runs what stores something within the quota of its owner, who cannot end meanwhile.
+   * @throws DomainError as {@link reserve}; `unauthenticated` if the owner is no more
+   */
+  async during<Result>(wish: QuotaWish, signal: AbortSignal, store: (room: Reservation) => Promise<Result>): Promise<Result> {
+    const stored = this.limits.begin(wish.owner);
+    try {
+      const room = await this.reserve(wish, signal);
+      try {
+        return await store(room);
+      } finally {
+        room.release();
+      }
+    } finally {
+      stored();
+    }
+  }
+
   /** @throws DomainError `quota-exceeded`; `body-too-large` if it alone is larger than the whole quota */
   async reserve({ owner, bytes = 0, replaces }: QuotaWish, signal: AbortSignal): Promise<Reservation> {
     const quota = this.limits.quotaOf(owner);
