@@ -1,14 +1,13 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsDefined, IsOptional, IsString, IsUUID, Matches, MaxLength, ValidateNested } from 'class-validator';
+import { SealedField } from '../http/sealed-fields.js';
 import { IDENTITY_BYTES_MAX, SEALED_BYTES_MAX } from './login-record.js';
 
 /** Longer than any message of the protocol. */
 const MESSAGE_CHARACTERS_MAX = 1024;
 const USER_NAME_CHARACTERS_MAX = 256;
 const BASE64URL = /^[\w-]*$/;
-
-const base64Length = (bytes: number): number => Math.ceil((bytes * 4) / 3);
 
 /** A message of OPAQUE, which only its library reads. */
 function Message(description: string): PropertyDecorator {
@@ -39,18 +38,6 @@ function Name(): PropertyDecorator {
   };
 }
 
-function Sealed(bytesMax: number, description: string): PropertyDecorator {
-  return (target, key) => {
-    ApiProperty({ description: `${description}; base64url of at most ${bytesMax} bytes`, type: 'string', example: 'AQIDBA' })(
-      target,
-      key,
-    );
-    IsString()(target, key);
-    Matches(BASE64URL, { message: `${String(key)} must be base64url` })(target, key);
-    MaxLength(base64Length(bytesMax))(target, key);
-  };
-}
-
 function Exchange(): PropertyDecorator {
   return Message('What the first half answered as `exchange`');
 }
@@ -58,10 +45,10 @@ function Exchange(): PropertyDecorator {
 /** What the client sealed. */
 @ApiSchema({ name: 'Bundle' })
 export class BundleDto {
-  @Sealed(SEALED_BYTES_MAX, 'Wrapped keys, for the own devices')
+  @SealedField({ description: 'Wrapped keys, for the own devices', bytesMax: SEALED_BYTES_MAX })
   readonly sealed!: string;
 
-  @Sealed(IDENTITY_BYTES_MAX, 'The public identity, for who shares with this user')
+  @SealedField({ description: 'The public identity, for who shares with this user', bytesMax: IDENTITY_BYTES_MAX })
   readonly identity!: string;
 }
 

@@ -1,4 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { bytesOf, textOf } from '../http/sealed-fields.js';
 import { BundleDto } from './auth-requests.dto.js';
 import type { MadeInvitation } from './invitations.service.js';
 import type { Bundle } from './login-record.js';
@@ -180,9 +181,5 @@ export class InvitationDto {
 
 /** The bytes of a bundle that came by a request, which has been checked. */
 export function bundleOf({ sealed, identity }: BundleDto): Bundle {
-  return { sealed: Buffer.from(sealed, 'base64url'), identity: Buffer.from(identity, 'base64url') };
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64url');
+  return { sealed: bytesOf(sealed), identity: bytesOf(identity) };
 }

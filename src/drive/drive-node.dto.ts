@@ -3,7 +3,7 @@ import { timeOfId } from '../common/ids.js';
 import { etagOf } from '../http/conditional.js';
 import type { ChildrenPage, NodePath } from './node-reads.service.js';
 import type { PlacedNode } from './placed-node.js';
-import { textOf } from './sealed-fields.js';
+import { textOf } from '../http/sealed-fields.js';
 import { decodeNode, type CurrentContent } from './stored-node.js';
 
 const BYTES = { type: 'string', example: 'AQIDBA' } as const;

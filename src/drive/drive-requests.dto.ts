@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
-import { OptionalSealedField, OptionalSealedFields, SealedField } from './sealed-fields.js';
+import { OptionalSealedField, OptionalSealedFields, SealedField } from '../http/sealed-fields.js';
 import { VAULT_BYTES_MAX } from './vault.service.js';
 
 const KiB = 1024;

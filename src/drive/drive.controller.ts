@@ -12,7 +12,7 @@ import { DescribeDriveBody, DescribeDriveRead } from './drive.openapi.js';
 import { NodeIds } from './node-ids.js';
 import { NodeReads } from './node-reads.service.js';
 import { ParseVaultName } from './parse-vault-name.pipe.js';
-import { bytesOf } from './sealed-fields.js';
+import { bytesOf } from '../http/sealed-fields.js';
 import { VaultItemDto } from './vault.dto.js';
 import { VAULT_NAMES, VaultService, type VaultItem, type VaultName } from './vault.service.js';
 

@@ -10,7 +10,7 @@ import { requestSignal } from '../http/request-signal.js';
 import { DescribeDriveBody, DescribeDriveChange, DescribeDriveOpen, OF_NODES } from './drive.openapi.js';
 import { LinkOpening } from './link-opening.service.js';
 import { LinksService } from './links.service.js';
-import { bytesOf } from './sealed-fields.js';
+import { bytesOf } from '../http/sealed-fields.js';
 import { LinkProofDto, LinkWishDto } from './sharing-requests.dto.js';
 import { DriveLinkDto, OpenedLinkDto } from './sharing.dto.js';
 import { SharingService } from './sharing.service.js';

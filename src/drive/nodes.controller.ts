@@ -20,7 +20,7 @@ import { NodeChanges } from './node-changes.service.js';
 import { NodeCreation } from './node-creation.service.js';
 import { NodeReads } from './node-reads.service.js';
 import type { PlacedNode } from './placed-node.js';
-import { bytesOf } from './sealed-fields.js';
+import { bytesOf } from '../http/sealed-fields.js';
 
 /** The nodes of drives: sealed records, in a tree whose shape the server knows. */
 @ApiTags('drive')

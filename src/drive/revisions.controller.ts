@@ -16,7 +16,7 @@ import { RevisionCommits } from './revision-commits.service.js';
 import { type PartTarget, RevisionReads } from './revision-reads.service.js';
 import { DriveRevisionContentDto, DriveRevisionsDto, RevisionsQueryDto, RevisionWishDto } from './revisions.dto.js';
 import { REVISIONS_KEPT } from './revisions.js';
-import { bytesOf } from './sealed-fields.js';
+import { bytesOf } from '../http/sealed-fields.js';
 
 /** The contents of files: what they are made of, and their sealed bytes. */
 @ApiTags('drive')

@@ -3,7 +3,7 @@ import { Type } from 'class-transformer';
 import { IsInt, IsOptional, Max, Min } from 'class-validator';
 import { CONTENT, DIGESTS, MANIFEST } from './drive-requests.dto.js';
 import type { RevisionPage } from './revision-reads.service.js';
-import { OptionalSealedField, OptionalSealedFields, SealedField, textOf } from './sealed-fields.js';
+import { OptionalSealedField, OptionalSealedFields, SealedField, textOf } from '../http/sealed-fields.js';
 import { contentBytes, type StoredRevision } from './stored-revision.js';
 
 const PAGE_REVISIONS_MAX = 100;

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsInt, IsISO8601, IsOptional, IsUUID, Max, Min } from 'class-validator';
-import { SealedField, SealedFields } from './sealed-fields.js';
+import { SealedField, SealedFields } from '../http/sealed-fields.js';
 import { GRANTS_MAX } from './sharing-rules.js';
 
 const KiB = 1024;

@@ -9,7 +9,7 @@ import { principalOf } from '../http/principal.js';
 import { requestSignal } from '../http/request-signal.js';
 import { DescribeDriveBody, DescribeDriveRead, OF_NODES } from './drive.openapi.js';
 import { LinksService } from './links.service.js';
-import { bytesOf } from './sealed-fields.js';
+import { bytesOf } from '../http/sealed-fields.js';
 import { SharedNodes } from './shared-nodes.service.js';
 import { SharingChangeDto } from './sharing-requests.dto.js';
 import { NodeSharingDto, SharedNodesDto } from './sharing.dto.js';

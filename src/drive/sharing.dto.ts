@@ -3,7 +3,7 @@ import { etagOf } from '../http/conditional.js';
 import { DriveNodeDto } from './drive-node.dto.js';
 import type { KeptLink } from './link-documents.js';
 import type { OpenedLink } from './link-opening.service.js';
-import { textOf } from './sealed-fields.js';
+import { textOf } from '../http/sealed-fields.js';
 import type { GrantedNode } from './shared-nodes.service.js';
 import type { NodeShares } from './sharing.service.js';
 

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { IsOptional, IsUUID } from 'class-validator';
-import { textOf } from './sealed-fields.js';
+import { textOf } from '../http/sealed-fields.js';
 import type { UploadedPart } from './uploads.js';
 import type { UploadState } from './uploads.service.js';
 

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiSchema } from '@nestjs/swagger';
-import { textOf } from './sealed-fields.js';
+import { textOf } from '../http/sealed-fields.js';
 import type { VaultItem } from './vault.service.js';
 
 @ApiSchema({ name: 'VaultItem' })
