@@ -1,11 +1,11 @@
 import { DomainError } from '../common/errors.js';
 import { isEqual } from '../sdk/bytes.js';
 import type { GrantHead } from '../sdk/grant.js';
+import { NO_HASH } from '../sdk/succession.js';
 import type { WriterEntry, WritersList } from '../sdk/writers.js';
 import { invalidRecord } from './invalid-record.js';
 
 export const GRANTS_MAX = 500;
-const NO_HASH = new Uint8Array(32);
 
 /** The list of before, and its hash. */
 export interface ListBefore {

@@ -4,10 +4,10 @@ import { SdkError } from './errors.js';
 import { FieldReader, FieldWriter } from './fields.js';
 import { KEY_BYTES } from './hkdf.js';
 import { openSeeds, sealSeeds, type IdentitySeeds } from './identity.js';
+import { NO_HASH } from './succession.js';
 
 const FORMAT = 0x01;
 const HASH_BYTES = 32;
-const NO_HASH = new Uint8Array(HASH_BYTES);
 
 /** What an account's clients keep with its login, in the order in which it is written: the keys, sealed. */
 interface AccountHead {

@@ -49,6 +49,11 @@ export class DriveCalls {
     return this.nodeOf({ method: 'GET', path: `/drive/nodes/${id}` }, signal);
   }
 
+  /** The root folder of the account. @throws SdkError `not-found` if it was not made yet */
+  root(signal: AbortSignal): Promise<SealedNode> {
+    return this.nodeOf({ method: 'GET', path: '/drive/root' }, signal);
+  }
+
   createNode(node: NewNode, signal: AbortSignal): Promise<SealedNode> {
     return this.nodeOf({ method: 'POST', path: '/drive/nodes', json: jsonOf(node) }, signal);
   }
@@ -82,8 +87,16 @@ export class DriveCalls {
 
   /** The newest lists of writers of a node and of the folders above it. */
   async lists(id: string, signal: AbortSignal): Promise<ReadonlyMap<string, Bytes>> {
-    const { body } = await this.transport.json({ method: 'GET', path: `/drive/nodes/${id}/path` }, signal);
-    return new Map(body.objects('writers').map((entry) => [entry.id('nodeId'), entry.bytes('list')]));
+    return readLists(await this.pathOf(id, signal));
+  }
+
+  /** Those, and the nodes from the topmost one that the caller may see down to this one. */
+  async path(
+    id: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly nodes: readonly SealedNode[]; readonly lists: ReadonlyMap<string, Bytes> }> {
+    const body = await this.pathOf(id, signal);
+    return { nodes: body.objects('nodes').map(readNode), lists: readLists(body) };
   }
 
   async newUpload(
@@ -146,6 +159,10 @@ export class DriveCalls {
     return body;
   }
 
+  private async pathOf(id: string, signal: AbortSignal): Promise<JsonObject> {
+    return (await this.transport.json({ method: 'GET', path: `/drive/nodes/${id}/path` }, signal)).body;
+  }
+
   private async nodeOf(call: Call, signal: AbortSignal): Promise<SealedNode> {
     return readNode((await this.transport.json(call, signal)).body);
   }
@@ -155,6 +172,10 @@ export class DriveCalls {
 export function readNode(json: JsonObject): SealedNode {
   const content = json.has('content') ? readContent(json.object('content')) : undefined;
   return { id: json.id('id'), owner: json.id('owner'), record: json.bytes('record'), content, etag: json.text('etag') };
+}
+
+function readLists(json: JsonObject): ReadonlyMap<string, Bytes> {
+  return new Map(json.objects('writers').map((entry) => [entry.id('nodeId'), entry.bytes('list')]));
 }
 
 function readContent(json: JsonObject): SealedContentRef {

@@ -1,17 +1,17 @@
 import type { MasterKey } from './account-keys.js';
-import { sha256, toBase64Url, utf8, type Bytes } from './bytes.js';
+import { sha256, utf8, type Bytes } from './bytes.js';
+import { DriveCalls, type SealedNode } from './drive-calls.js';
 import { NodeKeys } from './drive-keys.js';
 import { makeNodeRecord, openNodeRecord, type NodeRecord } from './drive-record.js';
 import type { AccountKeys, RootNode } from './drive-session.js';
 import { SdkError } from './errors.js';
 import type { IdPool } from './id-pool.js';
-import type { JsonObject } from './json-object.js';
 import { rekeyRoot, rootParentKeys } from './key-change.js';
 import type { SeenMemory } from './seen-memory.js';
 import type { Transport } from './transport.js';
 import { Writers } from './writers.js';
+import { NO_HASH } from './succession.js';
 
-const NO_HASH = new Uint8Array(32);
 /** Nobody sees it: the root is `/`. */
 const NAME = 'Drive';
 
@@ -37,20 +37,19 @@ export async function rekeyOldRoot(access: RootAccess, signal: AbortSignal): Pro
   if (!isUnderFormer) return;
   const { master, identity } = access.keys;
   const record = await rekeyRoot(root.record, master, identity);
-  const call = { method: 'PUT', path: `/drive/nodes/${root.record.nodeId}`, json: { record: toBase64Url(record) } } as const;
-  await access.transport.json({ ...call, headers: { 'If-Match': root.etag } }, signal);
+  await new DriveCalls(access.transport).replaceRecord(root.record.nodeId, { record, etag: root.etag }, signal);
 }
 
-async function fetchRoot({ transport }: RootAccess, signal: AbortSignal): Promise<JsonObject | undefined> {
+async function fetchRoot({ transport }: RootAccess, signal: AbortSignal): Promise<SealedNode | undefined> {
   try {
-    return (await transport.json({ method: 'GET', path: '/drive/root' }, signal)).body;
+    return await new DriveCalls(transport).root(signal);
   } catch (error) {
     if (error instanceof SdkError && error.kind === 'not-found') return undefined;
     throw error;
   }
 }
 
-async function makeRoot(access: RootAccess, signal: AbortSignal): Promise<JsonObject> {
+async function makeRoot(access: RootAccess, signal: AbortSignal): Promise<SealedNode> {
   const { transport, keys, ids, seen } = access;
   const accountId = keys.master.accountId;
   if (seen.get('root', accountId) !== undefined) throw new SdkError('rolled-back');
@@ -66,7 +65,7 @@ async function makeRoot(access: RootAccess, signal: AbortSignal): Promise<JsonOb
   } as const;
   const record = await makeNodeRecord(draft, await rootParentKeys(keys.master), keys.identity.signer);
   try {
-    return (await transport.json({ method: 'POST', path: '/drive/nodes', json: { record: toBase64Url(record) } }, signal)).body;
+    return await new DriveCalls(transport).createNode({ record }, signal);
   } catch (error) {
     // Another device was faster, or the answer was lost.
     const found = isRace(error) ? await fetchRoot(access, signal) : undefined;
@@ -84,9 +83,9 @@ interface ReadRoot {
   readonly isUnderFormer: boolean;
 }
 
-async function readRoot({ keys, formerMaster, seen }: RootAccess, node: JsonObject): Promise<ReadRoot> {
+async function readRoot({ keys, formerMaster, seen }: RootAccess, node: SealedNode): Promise<ReadRoot> {
   const { accountId } = keys.master;
-  const [nodeId, bytes, etag] = [node.id('id'), node.bytes('record'), node.text('etag')];
+  const { id: nodeId, record: bytes, etag } = node;
   const open = async (master: MasterKey): Promise<NodeRecord> => openRootRecord(bytes, { nodeId, accountId, master, keys });
   const { record, isUnderFormer } = await open(keys.master)
     .then((opened) => ({ record: opened, isUnderFormer: false }))

@@ -10,8 +10,7 @@ import { KEY_BYTES } from './hkdf.js';
 import type { OpenNode } from './open-node.js';
 import { newRecord, openAnswer, writeRecord } from './record-writer.js';
 import { makeManifest } from './revision-manifest.js';
-
-const NO_HASH: Bytes = new Uint8Array(32);
+import { NO_HASH } from './succession.js';
 
 /** A content that is sealed, and where it is to be. */
 export interface NewContent {

@@ -5,12 +5,12 @@ import { FieldReader, FieldWriter } from './fields.js';
 import type { Identity } from './identity.js';
 import { SEALING_KEY_BYTES } from './public-seal.js';
 import { SIGNATURE_BYTES, VERIFY_KEY_BYTES, checkSigned, signed, type Signer } from './signature.js';
+import { NO_HASH } from './succession.js';
 
 const FORMAT = 0x01;
 const OWN_DOMAIN = 'dcloud/e2ee/v1/bundle';
 const SUCCESSION_DOMAIN = 'dcloud/e2ee/v1/bundle-succession';
 const HASH_BYTES = 32;
-const NO_HASH = new Uint8Array(HASH_BYTES);
 /** Longer chains are a server that keeps us busy. */
 const VERSIONS_MAX = 1_000;
 

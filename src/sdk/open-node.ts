@@ -3,9 +3,10 @@ import type { DriveCalls, SealedNode } from './drive-calls.js';
 import { formatPath, type DrivePath } from './drive-path.js';
 import { openNodeRecord, type NodeAccess, type NodeRecord } from './drive-record.js';
 import { SdkError } from './errors.js';
+import { openList } from './opened-list.js';
 import { openManifest, type RevisionManifest } from './revision-manifest.js';
 import type { SeenMemory } from './seen-memory.js';
-import { Writers, openWritersList, type Owner, type WritersList } from './writers.js';
+import { Writers, type Owner, type WritersList } from './writers.js';
 
 /** Where a node was found, and by what it opens. */
 export interface NodePlace {
@@ -77,9 +78,7 @@ export class NodeOpener {
       // A list that was there once does not go away: who was removed by it would count again.
       if (bytes === undefined && this.seen.get('writers', nodeId) !== undefined) throw new SdkError('rolled-back');
       if (bytes === undefined) continue;
-      const list = await openWritersList(bytes, { nodeId, owner });
-      this.seen.meet('writers', nodeId, list);
-      opened.push(list);
+      opened.push(await openList(bytes, { nodeId, owner }, this.seen));
     }
     return opened;
   }

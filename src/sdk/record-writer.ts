@@ -7,8 +7,7 @@ import { makeNodeRecord } from './drive-record.js';
 import type { Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
 import { placeIn, type OpenNode } from './open-node.js';
-
-const NO_HASH: Bytes = new Uint8Array(32);
+import { NO_HASH } from './succession.js';
 
 /** The first record of a node. @param folder with its newest lists */
 export function newRecord(

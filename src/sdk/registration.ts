@@ -9,9 +9,8 @@ import { wrapAnew, type NewUnlocks } from './login-change.js';
 import { beginRegistration } from './opaque-login.js';
 import { formatRecoveryCode } from './recovery-code.js';
 import type { Transport } from './transport.js';
+import { NO_HASH } from './succession.js';
 import type { UserName } from '../common/user-name.js';
-
-const NO_HASH = new Uint8Array(32);
 
 export interface Registration {
   readonly userName: UserName;

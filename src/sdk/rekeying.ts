@@ -1,16 +1,15 @@
+import { DriveCalls } from './drive-calls.js';
 import type { DriveSession } from './drive-session.js';
 import { makeNodeRecord } from './drive-record.js';
 import type { NodeKeys } from './drive-keys.js';
 import { rootParentKeys } from './key-change.js';
 import { readLinkHead } from './link.js';
 import { SdkError } from './errors.js';
+import { isConflict, repeated } from './retries.js';
 import { SharingApi } from './sharing-api.js';
 import { isUnfinished, readSharing, recipientsOf, writeSharing, type Recipient } from './sharing-state.js';
-import { toBase64Url } from './bytes.js';
 import { lastOf, openChildren, openOwnWay, ownWriter, type Way, type WayNode } from './way.js';
 
-/** How often a change is made anew because another device was faster. */
-const ATTEMPTS_MAX = 5;
 /** Folders that lie in each other, as the server lets them. */
 const DEPTH_MAX = 200;
 
@@ -114,9 +113,7 @@ export class Rekeying {
     const parentKeys = way.nodes.at(-2)?.record.keys ?? (await rootParentKeys(master));
     const next = { keys, revision: record.revision + 1, previousHash: record.hash, writer: ownWriter(this.session, way) };
     const bytes = await makeNodeRecord({ ...record, ...next }, parentKeys, identity.signer);
-    const json = { record: toBase64Url(bytes) };
-    const path = `/drive/nodes/${record.nodeId}`;
-    await this.session.transport.json({ method: 'PUT', path, json, headers: { 'If-Match': etag } }, signal);
+    await new DriveCalls(this.session.transport).replaceRecord(record.nodeId, { record: bytes, etag }, signal);
   }
 
   /** A link has the key that it was made with: it could show nothing that is written from now on, and its end is said instead. */
@@ -127,21 +124,6 @@ export class Rekeying {
   }
 }
 
-/** Makes a change anew as long as another device was faster. @throws SdkError `conflict` if they were so again and again */
-export async function repeated<Result>(change: () => Promise<Result>): Promise<Result> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await change();
-    } catch (error) {
-      if (!isConflict(error) || attempt === ATTEMPTS_MAX) throw error;
-    }
-  }
-}
-
 function isStale(above: WayNode | undefined, { record }: WayNode): boolean {
   return above !== undefined && record.parentGeneration < above.record.keys.generation;
-}
-
-function isConflict(error: unknown): boolean {
-  return error instanceof SdkError && error.kind === 'conflict';
 }

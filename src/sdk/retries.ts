@@ -40,3 +40,21 @@ function isNotConnected(error: unknown): boolean {
   const cause = 'cause' in error ? error.cause : undefined;
   return NOT_CONNECTED.includes(errorCode(error)) || NOT_CONNECTED.includes(errorCode(cause));
 }
+
+/** How often a change is made anew because another device was faster. */
+const CHANGES_MAX = 5;
+
+/** Makes a change anew as long as another device was faster. @throws SdkError `conflict` if they were so again and again */
+export async function repeated<Result>(change: () => Promise<Result>, attemptsMax = CHANGES_MAX): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await change();
+    } catch (error) {
+      if (!isConflict(error) || attempt >= attemptsMax) throw error;
+    }
+  }
+}
+
+export function isConflict(error: unknown): boolean {
+  return error instanceof SdkError && error.kind === 'conflict';
+}

@@ -2,12 +2,13 @@ import { openForSelf, sealForSelf, type MasterKey } from './account-keys.js';
 import { isEqual, sha256, toBase64Url, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
 import { requireEtag } from './login-calls.js';
+import { repeated } from './retries.js';
 import type { SeenMemory } from './seen-memory.js';
+import { NO_HASH } from './succession.js';
 import type { Transport } from './transport.js';
 import type { Vault, VaultName } from './vault.js';
 
 const ATTEMPTS_MAX = 8;
-const NO_HASH = new Uint8Array(32);
 
 /** The keys that a document may lie under: the former one while a change of the master key is not done. */
 export interface VaultKeys {
@@ -35,18 +36,11 @@ export class SealedVault implements Vault {
   }
 
   async update(name: VaultName, change: Parameters<Vault['update']>[1], signal: AbortSignal): Promise<void> {
-    for (let attempts = 1; ; attempts += 1) {
+    await repeated(async () => {
       const before = await this.document(name, signal);
       const after = await change(before?.plain);
-      if (after === undefined) return;
-      try {
-        await this.write(name, { before, plain: after }, signal);
-        return;
-      } catch (error) {
-        const isRace = error instanceof SdkError && error.kind === 'conflict';
-        if (!isRace || attempts >= ATTEMPTS_MAX) throw error;
-      }
-    }
+      if (after !== undefined) await this.write(name, { before, plain: after }, signal);
+    }, ATTEMPTS_MAX);
   }
 
   /** Puts a document that is still under the former master key under the one of now. */

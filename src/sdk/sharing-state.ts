@@ -6,7 +6,8 @@ import { checkGrant, makeGrant, type GrantHead, type Rights } from './grant.js';
 import type { NodeKeys } from './drive-keys.js';
 import type { NodeRecord } from './drive-record.js';
 import { SharingApi, type SealedSharing } from './sharing-api.js';
-import { openList, type OpenedList } from './way.js';
+import { openList, type OpenedList } from './opened-list.js';
+import { NO_HASH } from './succession.js';
 import { makeWritersList, type WriterEntry } from './writers.js';
 
 /** Somebody to whom a node is granted now. */
@@ -26,8 +27,6 @@ export interface SharingState {
   readonly list: OpenedList | undefined;
   readonly grants: readonly OwnGrant[];
 }
-
-const NO_HASH = new Uint8Array(32);
 
 /**
  * @param generation of the node's keys: a grant of an earlier one was revoked, or is shown again by a server that does not want it to be

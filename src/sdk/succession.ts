@@ -2,6 +2,9 @@ import { isEqual, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
 import type { WriterRef } from './writers.js';
 
+/** In the place of the hash of a state before, where there is none. */
+export const NO_HASH: Bytes = new Uint8Array(32);
+
 /** What is remembered of the newest state of something that was seen: a node record, the content of a file, a list of writers. */
 export interface Seen {
   readonly revision: number;

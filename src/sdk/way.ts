@@ -3,15 +3,12 @@ import { DriveCalls } from './drive-calls.js';
 import { openNodeRecord, type NodeRecord } from './drive-record.js';
 import type { DriveSession } from './drive-session.js';
 import { SdkError } from './errors.js';
-import type { JsonObject } from './json-object.js';
 import { rootParentKeys } from './key-change.js';
-import type { SeenMemory } from './seen-memory.js';
-import { openWritersList, Writers, type Owner, type WriterRef, type WritersList } from './writers.js';
+import { openList, type OpenedList } from './opened-list.js';
+import { Writers, type WriterRef } from './writers.js';
 
 /** Children asked for at a time. */
 const PAGE = 500;
-
-export type OpenedList = WritersList & { readonly hash: Bytes };
 
 /** A node that was opened, as it is on the server now. */
 export interface WayNode {
@@ -44,15 +41,15 @@ export async function openOwnWay(session: DriveSession, nodeId: string, signal: 
 
 async function openBy(session: DriveSession, nodeId: string, signal: AbortSignal): Promise<Way> {
   const { owner, master } = session.keys;
-  const { body } = await session.transport.json({ method: 'GET', path: `/drive/nodes/${nodeId}/path` }, signal);
-  const lists = await openLists(session, body.objects('writers'));
+  const sealed = await new DriveCalls(session.transport).path(nodeId, signal);
+  const lists = await openLists(session, sealed.lists);
   const writers = new Writers(owner, [...lists.values()]);
   let above = { nodeId: session.account.id, keys: await rootParentKeys(master) };
   const nodes: WayNode[] = [];
-  for (const json of body.objects('nodes')) {
-    const expected = { nodeId: json.id('id'), parentId: above.nodeId, writers };
-    const record = await openNodeRecord(json.bytes('record'), { parentKeys: above.keys }, expected);
-    nodes.push({ record, etag: json.text('etag') });
+  for (const { id, record: bytes, etag } of sealed.nodes) {
+    const expected = { nodeId: id, parentId: above.nodeId, writers };
+    const record = await openNodeRecord(bytes, { parentKeys: above.keys }, expected);
+    nodes.push({ record, etag });
     above = record;
   }
   if (above.nodeId !== nodeId) throw new SdkError('damaged');
@@ -95,23 +92,9 @@ export function ownWriter(session: DriveSession, way: Way): WriterRef {
 
 async function openLists(
   { keys: { owner }, seen }: DriveSession,
-  items: readonly JsonObject[],
+  sealed: ReadonlyMap<string, Bytes>,
 ): Promise<ReadonlyMap<string, OpenedList>> {
   const lists = new Map<string, OpenedList>();
-  for (const item of items) {
-    const nodeId = item.id('nodeId');
-    lists.set(nodeId, await openList(item.bytes('list'), { nodeId, owner }, seen));
-  }
+  for (const [nodeId, bytes] of sealed) lists.set(nodeId, await openList(bytes, { nodeId, owner }, seen));
   return lists;
-}
-
-/** @throws SdkError `not-yours`, `damaged`, `rolled-back` for one that is older than what was shown before */
-export async function openList(
-  bytes: Uint8Array,
-  of: { readonly nodeId: string; readonly owner: Owner },
-  seen: SeenMemory,
-): Promise<OpenedList> {
-  const list = await openWritersList(bytes, of);
-  seen.meet('writers', of.nodeId, list);
-  return list;
 }
