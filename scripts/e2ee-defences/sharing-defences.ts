@@ -4,8 +4,8 @@ const SHARING = 'test/attacks/sharing.spec.ts';
 
 const GRANT_SIGNATURE: Edit = {
   file: 'src/sdk/grant.ts',
-  defence: '  await checkSigned(DOMAIN, bytes, new Writers(owner).keyOf(head.granter));\n',
-  without: '  new Writers(owner).keyOf(head.granter);\n',
+  defence: '  await checkGrantSignature(bytes, new Writers(owner).keyOf(granter));\n',
+  without: '  new Writers(owner).keyOf(granter);\n',
 };
 export const SHARING_DEFENCES: readonly Mutation[] = [
   one(

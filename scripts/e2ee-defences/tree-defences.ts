@@ -83,8 +83,8 @@ export const TREE_DEFENCES: readonly Mutation[] = [
     '14 signature of the list',
     {
       file: 'src/sdk/writers.ts',
-      defence: '  await checkSigned(DOMAIN, bytes, new Writers(owner).keyOf(by));\n',
-      without: '  new Writers(owner).keyOf(by);\n',
+      defence: '  await checkWritersSignature(bytes, new Writers(owner).keyOf(writer));\n',
+      without: '  new Writers(owner).keyOf(writer);\n',
     },
     TREE,
     'attack 14: .* a list that the owner',

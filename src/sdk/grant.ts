@@ -59,7 +59,7 @@ export interface GrantExpectation {
  */
 export async function openGrant(bytes: Uint8Array, { recipient, recipientBundle, owner }: GrantExpectation): Promise<Grant> {
   const { head, encapsulated, sealed } = readGrant(bytes);
-  await checkGrantSignature(bytes, new Writers(owner).keyOf(head.granter));
+  await checkOwner(bytes, head, owner);
   const isForUs = head.recipientId === recipient.accountId && isEqual(head.recipientBundle, recipientBundle);
   if (!isForUs) throw new SdkError('not-yours');
   const nodeKey = await openSealedTo(recipient.recipient, { encapsulated, sealed }, contextOf(encodeHead(head)));
@@ -83,8 +83,12 @@ export function checkGrantSignature(bytes: Uint8Array, verifyKey: Uint8Array): P
  */
 export async function checkGrant(bytes: Uint8Array, owner: Owner): Promise<GrantHead> {
   const head = readGrantHead(bytes);
-  await checkGrantSignature(bytes, new Writers(owner).keyOf(head.granter));
+  await checkOwner(bytes, head, owner);
   return head;
+}
+
+async function checkOwner(bytes: Uint8Array, { granter }: GrantHead, owner: Owner): Promise<void> {
+  await checkGrantSignature(bytes, new Writers(owner).keyOf(granter));
 }
 
 function readGrant(bytes: Uint8Array): { readonly head: GrantHead; readonly encapsulated: Bytes; readonly sealed: Bytes } {
