@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { DomainError, errorCode } from '../common/errors.js';
-import { newId, type OwnerId } from '../common/ids.js';
+import { driveOf, newId, type OwnerId } from '../common/ids.js';
 import { Turns } from '../common/turns.js';
 import { within } from '../common/within.js';
 import { documentsIn } from '../documents/collections.js';
 import { DocumentStore } from '../documents/document-store.js';
 import { AccountLimits } from '../http/account-limits.js';
-import { type Account, type AccountFields, type AccountId, driveOf, ownerOf, readAccount, writeAccount } from './account.js';
+import { type Account, type AccountFields, type AccountId, ownerOf, readAccount, writeAccount } from './account.js';
 
 const COLLECTION = 'accounts';
 /** What there is only where there are accounts, or were. */

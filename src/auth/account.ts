@@ -34,11 +34,6 @@ export function ownerOf({ id, hasStore }: Account): OwnerId {
   return hasStore ? STORE_OWNER : (id as string as OwnerId);
 }
 
-/** Whose the nodes and contents of an account's drive are. */
-export function driveOf(id: AccountId): OwnerId {
-  return `drive:${id}` as OwnerId;
-}
-
 export function writeAccount(fields: AccountFields): Uint8Array {
   const { name, role, quota, isDisabled, hasStore, createdAt } = fields;
   return Buffer.from(JSON.stringify({ format: FORMAT, name, role, quota, isDisabled, hasStore, createdAt }));

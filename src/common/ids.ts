@@ -20,6 +20,19 @@ export type OwnerId = Branded<'OwnerId'>;
 /** The owner of everything in a store that has no accounts. */
 export const STORE_OWNER = 'store' as OwnerId;
 
+const DRIVE = 'drive:';
+const DRIVE_OWNER = /^drive:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whose the nodes and contents of an account's drive are. */
+export function driveOf(account: FileId): OwnerId {
+  return `${DRIVE}${account}` as OwnerId;
+}
+
+/** The account whose drive an owner stands for; undefined for any other owner. */
+export function accountOfDrive(owner: string): FileId | undefined {
+  return DRIVE_OWNER.test(owner) ? (owner.slice(DRIVE.length) as FileId) : undefined;
+}
+
 export type AnyId = FileId | VersionId | ClusterId | NodeId;
 
 /** Random bytes for ids, drawn many at a time: the library draws them for sixteen, which takes longer than all the rest of an id. */

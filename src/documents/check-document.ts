@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict';
+import { accountOfDrive } from '../common/ids.js';
 import { COLLECTION_CHARACTERS_MAX, DOCUMENT_BYTES_MAX, KEY_BYTES_MAX, type Collection } from './document-store.js';
 
 const COLLECTION = /^[a-z]+(-[a-z]+)*$/;
-const DRIVE = /^drive:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** Whether a collection is the drive of an account. */
-export function isDrive(collection: Collection): boolean {
-  return DRIVE.test(collection);
-}
 
 export function checkCollection(collection: Collection): void {
-  if (isDrive(collection)) return;
+  if (accountOfDrive(collection) !== undefined) return;
   assert(collection.length <= COLLECTION_CHARACTERS_MAX && COLLECTION.test(collection), 'a collection has a plain name');
 }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError, errorCode } from '../common/errors.js';
-import { newId, type FileId, type OwnerId, type VersionId } from '../common/ids.js';
+import { accountOfDrive, newId, type FileId, type OwnerId, type VersionId } from '../common/ids.js';
 import { mapOrdered } from '../common/map-ordered.js';
 import { Turns } from '../common/turns.js';
 import { AmendService } from '../files/amend.service.js';
@@ -9,7 +9,7 @@ import { wholeBody, type Upload } from '../files/incoming-file.js';
 import { RetiredVersions } from '../files/retired-versions.js';
 import { UploadService } from '../files/upload.service.js';
 import type { FileRecord, MetadataStore, StoredFile } from '../metadata/metadata-store.js';
-import { checkBytes, checkCollection, checkKey, isDrive } from './check-document.js';
+import { checkBytes, checkCollection, checkKey } from './check-document.js';
 import {
   DocumentStore,
   type Collection,
@@ -102,7 +102,7 @@ export class FileDocumentStore extends DocumentStore {
   override async collectionOf(id: FileId, signal: AbortSignal): Promise<Collection | undefined> {
     const owner = (await this.metadata.find(id, signal))?.file.owner;
     if (owner?.startsWith(SYSTEM) === true) return owner.slice(SYSTEM.length);
-    return owner !== undefined && isDrive(owner) ? owner : undefined;
+    return owner !== undefined && accountOfDrive(owner) !== undefined ? owner : undefined;
   }
 
   override async heads(collection: Collection, query: DocumentQuery, signal: AbortSignal): Promise<HeadPage> {
@@ -164,7 +164,7 @@ export class FileDocumentStore extends DocumentStore {
 
 function ownerOf(collection: Collection): OwnerId {
   checkCollection(collection);
-  return (isDrive(collection) ? collection : `${SYSTEM}${collection}`) as OwnerId;
+  return (accountOfDrive(collection) !== undefined ? collection : `${SYSTEM}${collection}`) as OwnerId;
 }
 
 function turnOf(owner: OwnerId, key: string): string {

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { type Account, type AccountId, driveOf, ownerOf } from '../auth/account.js';
+import { type Account, type AccountId, ownerOf } from '../auth/account.js';
 import { AccountDirectory } from '../auth/account-directory.js';
 import { DomainError } from '../common/errors.js';
-import type { FileId, VersionId } from '../common/ids.js';
-import { isDrive } from '../documents/check-document.js';
+import { accountOfDrive, driveOf, type FileId, type VersionId } from '../common/ids.js';
 import { headsIn, removeIfThere, type Removal } from '../documents/collections.js';
 import {
   DocumentStore,
@@ -16,8 +15,6 @@ import {
   type StoredDocument,
 } from '../documents/document-store.js';
 import { QuotaLedger } from '../files/quota-ledger.js';
-
-const DRIVE = 'drive:';
 
 /** A document, and in whose drive it lies. */
 export interface Found {
@@ -37,9 +34,9 @@ export class DriveStore {
   /** A document of any drive. */
   async find(id: FileId, signal: AbortSignal): Promise<Found | undefined> {
     const collection = await this.documents.collectionOf(id, signal);
-    if (collection === undefined || !isDrive(collection)) return undefined;
-    const document = await this.documents.find(collection, id, signal);
-    return document && { account: collection.slice(DRIVE.length) as AccountId, document };
+    const account = collection === undefined ? undefined : accountOfDrive(collection);
+    const document = account && (await this.documents.find(driveOf(account), id, signal));
+    return account && document && { account, document };
   }
 
   /** Whether there is a document of this id in this drive, as the index alone tells it. */

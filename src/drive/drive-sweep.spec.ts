@@ -132,6 +132,7 @@ class Play {
       this.pendingNode = id;
       await this.world.folder(parent, id);
       this.model.folders.set(id, parent);
+      this.pending = this.pendingNode = undefined;
     },
     begin: async (one, other) => {
       const { world } = this;

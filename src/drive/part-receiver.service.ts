@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { driveOf } from '../auth/account.js';
 import { DomainError } from '../common/errors.js';
-import type { FileId } from '../common/ids.js';
+import { driveOf, type FileId } from '../common/ids.js';
 import { within } from '../common/within.js';
 import { Admission } from '../files/admission.js';
 import { announced, digestOf, incomingFile } from '../files/incoming-file.js';

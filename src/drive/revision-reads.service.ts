@@ -1,8 +1,7 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
-import type { FileId } from '../common/ids.js';
-import { driveOf } from '../auth/account.js';
+import { driveOf, type FileId } from '../common/ids.js';
 import { FileSender } from '../files/file-sender.service.js';
 import type { Exchange } from '../http/exchange.js';
 import { principalOf, type Principal } from '../http/principal.js';

@@ -6,10 +6,11 @@ import { makeNodeRecord, openNodeRecord, type NodeDraft } from '../../src/sdk/dr
 import { followBundles, openBundle } from '../../src/sdk/identity-bundle.js';
 import { changeIdentity, rootParentKeys } from '../../src/sdk/key-change.js';
 import { Writers } from '../../src/sdk/writers.js';
-import { addAccount, initAdmin, makeToken } from '../support/accounts.js';
+import { initAdmin, makeToken } from '../support/accounts.js';
 import { Client } from '../support/client.js';
-import { addContent, attributesOf, newPerson, newUuid, NO_HASH, type Person as Sealer } from '../support/e2ee-world.js';
-import { answerOf, codeOf, Person } from '../support/logins.js';
+import { addContent, attributesOf, newUuid, NO_HASH, type Person as Sealer } from '../support/e2ee-world.js';
+import { answerOf, codeOf } from '../support/logins.js';
+import { registerMember } from '../support/drive-client.js';
 import { TestServer } from '../support/server.js';
 
 interface NodeJson {
@@ -37,12 +38,8 @@ let bob: Member;
 let root: Known;
 
 async function join(userName: string): Promise<Member> {
-  const account = await addAccount(admin, { name: userName });
-  const sealer = await newPerson(userName, account);
-  const { invitation } = await answerOf(admin.json('POST', '/auth/invitations', { account }));
-  const person = new Person(server.url, userName, `the password of ${userName}: quokka-71`);
-  await person.register(invitation, { sealed: 'AQID', identity: toBase64Url(sealer.bundleBytes) });
-  return { ...sealer, client: (await person.logIn()).client };
+  const { sealer, login } = await registerMember(server.url, admin, userName);
+  return { ...sealer, client: (await login.logIn()).client };
 }
 
 async function idFor({ client }: Member): Promise<string> {

@@ -6,10 +6,11 @@ import { sha256, toBase64Url } from '../../src/sdk/bytes.js';
 import { NodeKeys } from '../../src/sdk/drive-keys.js';
 import { makeNodeRecord, type NodeDraft } from '../../src/sdk/drive-record.js';
 import { rootParentKeys } from '../../src/sdk/key-change.js';
-import { addAccount, initAdmin, makeToken } from '../support/accounts.js';
+import { initAdmin, makeToken } from '../support/accounts.js';
 import { Client } from '../support/client.js';
-import { attributesOf, newPerson, NO_HASH, type Person as Sealer } from '../support/e2ee-world.js';
-import { answerOf, codeOf, Person } from '../support/logins.js';
+import { attributesOf, NO_HASH, type Person as Sealer } from '../support/e2ee-world.js';
+import { answerOf, codeOf } from '../support/logins.js';
+import { registerMember } from '../support/drive-client.js';
 import { TestServer } from '../support/server.js';
 import { grantOf, linkTo, listOf, writes, type MadeLink } from '../support/drive-sharing-world.js';
 
@@ -39,12 +40,8 @@ let [ada, bob, eve]: [Member, Member, Member] = [] as never;
 let [root, docs, inner, beside]: [Known, Known, Known, Known] = [] as never;
 
 async function join(userName: string): Promise<Member> {
-  const account = await addAccount(admin, { name: userName });
-  const sealer = await newPerson(userName, account);
-  const { invitation } = await answerOf(admin.json('POST', '/auth/invitations', { account }));
-  const person = new Person(server.url, userName, `the password of ${userName}: quokka-71`);
-  await person.register(invitation, { sealed: 'AQID', identity: toBase64Url(sealer.bundleBytes) });
-  const { token } = await makeToken(admin, { accountId: account });
+  const { accountId, sealer } = await registerMember(server.url, admin, userName);
+  const { token } = await makeToken(admin, { accountId });
   return { ...sealer, client: new Client(server.url, undefined, token) };
 }
 

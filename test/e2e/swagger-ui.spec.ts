@@ -1,29 +1,14 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
+import { hasChromium, launchChromium, watchPage } from '../support/chromium.js';
 import { initAdmin } from '../support/accounts.js';
 import { Client, type FileJson, type PageJson } from '../support/client.js';
 import { TestServer } from '../support/server.js';
 
-/** Of Debian's package `chromium`; playwright must not download a browser of its own. */
-const CHROMIUM = '/usr/bin/chromium';
-const CHROMIUM_FLAGS = [
-  '--no-sandbox', // it refuses to run as root with one
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', // whatever it wants elsewhere fails, and is seen to
-];
-
-const isInstalled = existsSync(CHROMIUM);
-if (!isInstalled)
-  process.stderr.write(`SKIPPED: Swagger UI in a browser, for there is no ${CHROMIUM} (apt-get install -y chromium)\n`);
+const isInstalled = hasChromium('Swagger UI in a browser');
 
 let server: TestServer;
 let browser: Browser;
@@ -35,17 +20,9 @@ const complaints: string[] = [];
 async function open(): Promise<void> {
   server = await TestServer.start();
   folder = await mkdtemp(join(tmpdir(), 'dcloud-docs-'));
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+  browser = await launchChromium();
   page = await browser.newPage({ viewport: { width: 1280, height: 1600 } });
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(`console: ${message.text()}`);
-  });
-  page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
-  page.on('request', (request) => {
-    const { protocol, hostname } = new URL(request.url());
-    if (protocol.startsWith('http') && hostname !== '127.0.0.1') complaints.push(`request: ${request.url()}`);
-  });
-  page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()} ${request.failure()?.errorText ?? ''}`));
+  watchPage(page, complaints);
   await page.goto(`${server.url}/docs`);
 }
 

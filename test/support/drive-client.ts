@@ -35,6 +35,28 @@ export interface OwnNode {
 export const sha256Of = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
 export const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
 
+/** Somebody who has registered: what seals in the name of the account, and who logs in. */
+export interface RegisteredMember {
+  readonly accountId: string;
+  readonly sealer: Person;
+  readonly login: LoginPerson;
+}
+
+/** Makes an account and registers for it by an invitation. */
+export async function registerMember(
+  url: string,
+  admin: Client,
+  name: string,
+  quota: Readonly<Record<string, unknown>> = {},
+): Promise<RegisteredMember> {
+  const accountId = await addAccount(admin, { name, ...quota });
+  const sealer = await newPerson(name, accountId);
+  const { invitation } = await answerOf(admin.json('POST', '/auth/invitations', { account: accountId }));
+  const login = new LoginPerson(url, name, `the password of ${name}: quokka-71`);
+  await login.register(invitation, { sealed: 'AQID', identity: textOf(sealer.bundleBytes) });
+  return { accountId, sealer, login };
+}
+
 /** Somebody with an account, an identity and a token, who signs what is put into a drive. What is sealed there nobody opens. */
 export class DriveClient {
   readonly accountId: string;
@@ -56,13 +78,7 @@ export class DriveClient {
     name: string,
     quota: Readonly<Record<string, unknown>> = {},
   ): Promise<DriveClient> {
-    const accountId = await addAccount(admin, { name, ...quota });
-    const person = await newPerson(name, accountId);
-    const { invitation } = await answerOf(admin.json('POST', '/auth/invitations', { account: accountId }));
-    await new LoginPerson(url, name, 'a password of nobody else').register(invitation, {
-      sealed: 'c2VhbGVk',
-      identity: textOf(person.bundleBytes),
-    });
+    const { accountId, sealer: person } = await registerMember(url, admin, name, quota);
     const { token } = await makeToken(admin, { accountId });
     return new DriveClient(accountId, { url, token }, person);
   }
