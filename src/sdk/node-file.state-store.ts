@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../common/errors.js';
 import { concat, isEqual, sha256 } from './bytes.js';
@@ -9,6 +9,8 @@ import type { StateStore } from './state-store.js';
 const NAME = /^[a-z\d][a-z\d-]{0,63}$/u;
 const HASH_BYTES = 32;
 const FORMAT = 0x01;
+/** Nobody writes a value for so long: who began to was killed. */
+const UNFINISHED_MS = 3_600_000;
 
 /**
  * A folder with a file for each value, for nobody but the user: 0700 and 0600. A file is its format, the hash of its content, and the content:
@@ -29,6 +31,7 @@ export class NodeFileStateStore implements StateStore {
   async set(name: string, bytes: Uint8Array): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
     await chmod(this.folder, 0o700); // it may have been there
+    await this.removeUnfinished(name, UNFINISHED_MS);
     const path = this.path(name);
     const fresh = `${path}.${randomUUID()}.new`;
     try {
@@ -42,6 +45,18 @@ export class NodeFileStateStore implements StateStore {
 
   async delete(name: string): Promise<void> {
     await rm(this.path(name), { force: true });
+    await this.removeUnfinished(name, 0);
+  }
+
+  /** What is left of processes that were killed while they wrote a value: keys may lie in it. */
+  private async removeUnfinished(name: string, ageMs: number): Promise<void> {
+    const prefix = `${name}.state.`;
+    for (const entry of await readdir(this.folder).catch(() => [])) {
+      if (!entry.startsWith(prefix) || !entry.endsWith('.new')) continue;
+      const path = join(this.folder, entry);
+      const found = await stat(path).catch(() => undefined); // another process may have ended it
+      if (found !== undefined && Date.now() - found.mtimeMs >= ageMs) await rm(path, { force: true });
+    }
   }
 
   private async read(name: string): Promise<Uint8Array | undefined> {

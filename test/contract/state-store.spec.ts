@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -32,6 +32,19 @@ describe('NodeFileStateStore', () => {
     expect((await stat(folder)).mode & 0o777).toBe(0o700);
     expect(await readdir(folder)).toEqual(['account.state']);
     expect((await stat(join(folder, 'account.state'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('removes what a process left that was killed while it wrote, and not what another one is writing', async () => {
+    const folder = folderOf();
+    const store = new NodeFileStateStore(folder);
+    await store.set('account', Uint8Array.of(1));
+    const [old, fresh, other] = ['account.state.1.new', 'account.state.2.new', 'account-2.state.1.new'];
+    for (const name of [old, fresh, other]) await writeFile(join(folder, name), 'a key');
+    await utimes(join(folder, old), 0, 0);
+    await store.set('account', Uint8Array.of(2));
+    expect((await readdir(folder)).sort()).toEqual([other, 'account.state', fresh].sort());
+    await store.delete('account'); // nothing of it may be left
+    expect(await readdir(folder)).toEqual([other]);
   });
 
   it('says so of a file that was cut, changed or replaced by something else', async () => {
