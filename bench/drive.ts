@@ -121,14 +121,8 @@ async function listing({ drive }: World): Promise<{ first: number; whole: number
 
 async function login(url: string, folder: string): Promise<void> {
   const env = { ...process.env, XDG_CONFIG_HOME: join(folder, 'config') };
-  const child = spawn(
-    process.execPath,
-    [CLI, 'login', '--server', url, '--user', 'ada', '--password-file', join(folder, 'password')],
-    {
-      env,
-      stdio: 'inherit',
-    },
-  );
+  const args = ['login', 'ada', '--server', url, '--password-file', join(folder, 'password')];
+  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: 'inherit' });
   const [code] = (await once(child, 'exit')) as [number];
   if (code !== 0) throw new Error(`dcloud login ended with ${code}`);
 }
