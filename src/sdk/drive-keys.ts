@@ -1,4 +1,4 @@
-import { concat, randomBytes, type Bytes } from './bytes.js';
+import { concatAll, randomBytes, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
 import { KEY_BYTES } from './hkdf.js';
 import { openSeal, seal } from './seal.js';
@@ -47,7 +47,7 @@ export class NodeKeys {
   async sealFormer(nodeId: string): Promise<Bytes> {
     if (this.generation === 1) return new Uint8Array(0);
     const fields = [nodeId, this.generation];
-    return seal(this.current, concat(...this.keys.slice(0, -1)), { purpose: 'former-keys', fields });
+    return seal(this.current, concatAll(this.keys.slice(0, -1)), { purpose: 'former-keys', fields });
   }
 }
 

@@ -1,5 +1,5 @@
 import { idFromBytes, idToBytes, type FileId } from '../common/ids.js';
-import { concat, fromUtf8, utf8, type Bytes } from './bytes.js';
+import { concatAll, fromUtf8, utf8, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
 
 const ID_BYTES = 16;
@@ -49,7 +49,7 @@ export class FieldWriter {
   }
 
   finish(): Bytes {
-    return concat(...this.parts);
+    return concatAll(this.parts);
   }
 
   private number(value: number, bytes: 1 | 4 | 8): this {

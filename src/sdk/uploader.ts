@@ -1,4 +1,4 @@
-import { concat, type Bytes } from './bytes.js';
+import { concatAll, type Bytes } from './bytes.js';
 import { sealPart, type ContentCipher, type PartSeal } from './content.js';
 import type { Entry, UploadOptions } from './drive-api.js';
 import { withNewIds, type WriteContext } from './drive-context.js';
@@ -155,7 +155,7 @@ export class Uploader {
     try {
       const pieces: Uint8Array[] = [];
       for await (const piece of reader.take(INLINE_SEALED_BYTES_MAX)) pieces.push(piece);
-      const beginning = concat(...pieces);
+      const beginning = concatAll(pieces);
       if (await reader.isAtEnd()) return await this.sized(sourceOfBytes(beginning), target);
       reader.putBack(beginning);
       const there = await this.fileAt(target);
