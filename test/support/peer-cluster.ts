@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { spawnServer } from './server.ts';
 
 const START_MS_MAX = 60_000;
-const READY_MS_MAX = 30_000;
+const READY_MS_MAX = 60_000;
 const BIN = join(process.cwd(), 'bin', 'dcloud.mjs');
 
 export interface PeerClusterOptions {
