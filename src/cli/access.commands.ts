@@ -28,7 +28,9 @@ function addAdmin(program: Command): void {
     .option('--name <name>', 'name of the account', 'admin')
     .option('--url <url>', 'the server, if it runs at another address than the configuration says')
     .action(
-      withErrors((flags: ConfigFlags & { readonly name: string; readonly url?: string }) => initAdmin(readConfig(flags), flags)),
+      withErrors(async (flags: ConfigFlags & { readonly name: string; readonly url?: string }) =>
+        initAdmin(await readConfig(flags), flags),
+      ),
     );
 }
 

@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url';
 import type { AppConfig } from '../config/app-config.js';
-import { loadConfig } from '../config/load-config.js';
 
 /** Options of every command that needs the configuration. */
 export interface ConfigFlags {
@@ -9,7 +8,9 @@ export interface ConfigFlags {
   readonly node?: number;
 }
 
-export function readConfig({ config, port, node }: ConfigFlags): AppConfig {
+/** What checks it is loaded by need: it would take a third of the start of all the other commands. */
+export async function readConfig({ config, port, node }: ConfigFlags): Promise<AppConfig> {
+  const { loadConfig } = await import('../config/load-config.js');
   return loadConfig({
     defaultsFile: fileURLToPath(new URL('../../config/default.json', import.meta.url)),
     file: config ?? process.env['DCLOUD_CONFIG'],

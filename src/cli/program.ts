@@ -18,7 +18,7 @@ export function createProgram(): Command {
     .option('--node <number>', 'which of the configured peers this process is', wholeNumber)
     .action(
       withErrors(async (flags: ConfigFlags) => {
-        const config = readConfig(flags);
+        const config = await readConfig(flags);
         // Loaded when it is needed: the server's modules take most of the time that any other command would take.
         const { serve } = await import('./serve.command.js');
         await serve(config);
@@ -30,12 +30,12 @@ export function createProgram(): Command {
     .command('show')
     .description('list the keys by their ids; the keys themselves are not shown')
     .option('--config <file>', 'configuration file')
-    .action(withErrors((flags: ConfigFlags) => showKeys(readConfig(flags))));
+    .action(withErrors(async (flags: ConfigFlags) => showKeys(await readConfig(flags))));
   keys
     .command('rotate')
     .description('seal everything new with a new key; a running server wraps the old files anew in the background')
     .option('--config <file>', 'configuration file')
-    .action(withErrors((flags: ConfigFlags) => rotateKeys(readConfig(flags))));
+    .action(withErrors(async (flags: ConfigFlags) => rotateKeys(await readConfig(flags))));
   program
     .command('rebuild-index')
     .description('make the index anew from what the nodes keep; goes on where it was interrupted')
@@ -44,7 +44,7 @@ export function createProgram(): Command {
     .action(
       withErrors(async (flags: ConfigFlags) => {
         const { rebuildIndex } = await import('./recovery.command.js');
-        await rebuildIndex(readConfig(flags));
+        await rebuildIndex(await readConfig(flags));
       }),
     );
   program
@@ -56,7 +56,7 @@ export function createProgram(): Command {
     .action(
       withErrors(async (flags: ConfigFlags & { readonly force?: boolean }) => {
         const { takeOver } = await import('./takeover.command.js');
-        await takeOver(readConfig(flags), flags);
+        await takeOver(await readConfig(flags), flags);
       }),
     );
   program
@@ -68,7 +68,7 @@ export function createProgram(): Command {
     .action(
       withErrors(async (flags: ConfigFlags & { readonly json?: boolean }) => {
         const { verifyStore } = await import('./recovery.command.js');
-        await verifyStore(readConfig(flags), flags);
+        await verifyStore(await readConfig(flags), flags);
       }),
     );
   addAudit(program);
@@ -89,7 +89,7 @@ function addAudit(program: Command): void {
     .action(
       withErrors(async (flags: ConfigFlags & { readonly expect?: string }) => {
         const { verifyAuditLog } = await import('./audit.command.js');
-        await verifyAuditLog(readConfig(flags), flags);
+        await verifyAuditLog(await readConfig(flags), flags);
       }),
     );
 }

@@ -1,3 +1,4 @@
+import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import {
   Agent,
@@ -186,6 +187,38 @@ describe('Forwarder', () => {
     await once(asking, 'response');
     asking.destroy();
     await left.promise;
+  });
+
+  it('asks nothing for a client that has left, and takes no harm from one that leaves when the answer comes', async () => {
+    let asked = 0;
+    answer = (_, response) => {
+      asked += 1;
+      response.end('late');
+    };
+    peer.removeAllListeners('request');
+    const came = once(peer, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+    const leaving = request(`${urls.peer}/files/x`).on('error', () => undefined);
+    leaving.end();
+    const [message, response] = await came;
+    leaving.destroy();
+    await once(response, 'close');
+    forwarder.forward({ origin: urls.gateway, run: RUN }, { request: message, response });
+    await sleep(50);
+    expect(asked).toBe(0);
+
+    const leave = ({ request: upstream }: { request: { path: string } }): void => {
+      if (upstream.path === '/files/y') next.destroy();
+    };
+    const coming = once(peer, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+    const other = request(`${urls.peer}/files/y`).on('error', () => undefined);
+    other.end();
+    const [second, next] = await coming;
+    subscribe('http.client.response.finish', leave as ChannelListener);
+    forwarder.forward({ origin: urls.gateway, run: RUN }, { request: second, response: next });
+    await once(next, 'close');
+    unsubscribe('http.client.response.finish', leave as ChannelListener);
+    expect(asked).toBe(1);
+    other.destroy();
   });
 
   it('does not let an upload that broke off look whole', async () => {

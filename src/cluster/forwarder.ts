@@ -89,6 +89,7 @@ export class Forwarder {
 
   private send(target: ForwardTarget, exchange: Exchanged, attempt: number): void {
     const { request, response } = exchange;
+    if (response.destroyed) return; // its client left before, of which no event will tell
     const upstream = this.begin(target, request);
     this.passages.add(upstream, exchange);
     let answered = false;
@@ -182,6 +183,10 @@ function sendBody(request: IncomingMessage, upstream: ClientRequest): void {
 
 /** Gives an answer back. One that breaks off breaks off for the client too: ended, it would look complete. */
 function relay(answer: IncomingMessage, upstream: ClientRequest, { request, response }: Exchanged): void {
+  if (response.destroyed) {
+    upstream.destroy(); // its client leaves in this moment
+    return;
+  }
   const headers = endToEnd(answer);
   const isEarly = hasBodyOf(request) && !request.complete;
   if (isEarly) {

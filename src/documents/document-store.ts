@@ -24,6 +24,11 @@ export interface StoredDocument {
   readonly bytes: Uint8Array;
 }
 
+export interface PlacedDocument {
+  readonly collection: Collection;
+  readonly document: StoredDocument;
+}
+
 export interface DocumentQuery {
   /** Only keys that begin with it; empty: all. */
   readonly prefix: string;
@@ -95,6 +100,9 @@ export abstract class DocumentStore {
 
   /** @throws DomainError `precondition-failed` if `expected` is given and is not the current revision, `document-not-found` */
   abstract remove(collection: Collection, id: FileId, expected: VersionId | undefined, signal: AbortSignal): Promise<void>;
+
+  /** A document, in whatever collection it is. */
+  abstract findAnywhere(id: FileId, signal: AbortSignal): Promise<PlacedDocument | undefined>;
 
   /** The collection of a document; undefined if there is none with this id. */
   abstract collectionOf(id: FileId, signal: AbortSignal): Promise<Collection | undefined>;

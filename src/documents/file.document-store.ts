@@ -18,6 +18,7 @@ import {
   type DocumentQuery,
   type HeadPage,
   type NewDocument,
+  type PlacedDocument,
   type StoredDocument,
 } from './document-store.js';
 
@@ -99,10 +100,19 @@ export class FileDocumentStore extends DocumentStore {
     this.retired.drop(manifest);
   }
 
+  override async findAnywhere(id: FileId, signal: AbortSignal): Promise<PlacedDocument | undefined> {
+    let collection: Collection | undefined;
+    const find = async (): Promise<StoredFile | undefined> => {
+      const stored = await this.metadata.find(id, signal);
+      collection = collectionOf(stored);
+      return collection === undefined ? undefined : stored;
+    };
+    const document = await this.read(find, signal);
+    return document === undefined || collection === undefined ? undefined : { collection, document };
+  }
+
   override async collectionOf(id: FileId, signal: AbortSignal): Promise<Collection | undefined> {
-    const owner = (await this.metadata.find(id, signal))?.file.owner;
-    if (owner?.startsWith(SYSTEM) === true) return owner.slice(SYSTEM.length);
-    return owner !== undefined && accountOfDrive(owner) !== undefined ? owner : undefined;
+    return collectionOf(await this.metadata.find(id, signal));
   }
 
   override async heads(collection: Collection, query: DocumentQuery, signal: AbortSignal): Promise<HeadPage> {
@@ -165,6 +175,13 @@ export class FileDocumentStore extends DocumentStore {
 function ownerOf(collection: Collection): OwnerId {
   checkCollection(collection);
   return (accountOfDrive(collection) !== undefined ? collection : `${SYSTEM}${collection}`) as OwnerId;
+}
+
+/** Undefined for a file that is no document. */
+function collectionOf(stored: StoredFile | undefined): Collection | undefined {
+  const owner = stored?.file.owner;
+  if (owner?.startsWith(SYSTEM) === true) return owner.slice(SYSTEM.length);
+  return owner !== undefined && accountOfDrive(owner) !== undefined ? owner : undefined;
 }
 
 function turnOf(owner: OwnerId, key: string): string {

@@ -33,10 +33,9 @@ export class DriveStore {
 
   /** A document of any drive. */
   async find(id: FileId, signal: AbortSignal): Promise<Found | undefined> {
-    const collection = await this.documents.collectionOf(id, signal);
-    const account = collection === undefined ? undefined : accountOfDrive(collection);
-    const document = account && (await this.documents.find(driveOf(account), id, signal));
-    return account && document && { account, document };
+    const found = await this.documents.findAnywhere(id, signal);
+    const account = found && accountOfDrive(found.collection);
+    return account && { account, document: found.document };
   }
 
   /** Whether there is a document of this id in this drive, as the index alone tells it. */

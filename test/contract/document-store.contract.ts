@@ -186,13 +186,16 @@ export function describeDocumentStore(title: string, makeHarness: () => Promise<
     it('takes an id that was given out before, and tells whose it is', async () => {
       const id = newId<FileId>();
       expect(await store.collectionOf(id, NEVER)).toBeUndefined();
+      expect(await store.findAnywhere(id, NEVER)).toBeUndefined();
       const drive = `drive:${newId<FileId>()}`;
       const made = await store.place(drive, { id, key: 'n/a', bytes: bytesOf('node') }, NEVER);
       expect(made.id).toBe(id);
       expect(textOf(await store.find(drive, id, NEVER))).toBe('node');
       expect(await store.collectionOf(id, NEVER)).toBe(drive);
+      expect(await store.findAnywhere(id, NEVER)).toEqual({ collection: drive, document: made });
       const other = await create('alice');
       expect(await store.collectionOf(other.id, NEVER)).toBe(ACCOUNTS);
+      expect(await store.findAnywhere(other.id, NEVER)).toMatchObject({ collection: ACCOUNTS, document: { key: 'alice' } });
       const taken = { id: newId<FileId>(), key: 'n/a', bytes: bytesOf('other') };
       expect(await codeOf(store.place(drive, taken, NEVER))).toBe('document-exists');
       expect(await store.find(drive, taken.id, NEVER)).toBeUndefined();

@@ -9,6 +9,7 @@ import {
   type DocumentQuery,
   type HeadPage,
   type NewDocument,
+  type PlacedDocument,
   type StoredDocument,
 } from '../../src/documents/document-store.js';
 
@@ -59,6 +60,12 @@ export class MemoryDocumentStore extends DocumentStore {
     const documents = await this.open(collection, signal);
     current(documents, id, expected);
     documents.delete(id);
+  }
+
+  override async findAnywhere(id: FileId, signal: AbortSignal): Promise<PlacedDocument | undefined> {
+    const collection = await this.collectionOf(id, signal);
+    const document = collection === undefined ? undefined : await this.find(collection, id, signal);
+    return document === undefined || collection === undefined ? undefined : { collection, document };
   }
 
   override async collectionOf(id: FileId, signal: AbortSignal): Promise<Collection | undefined> {
