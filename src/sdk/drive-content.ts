@@ -3,9 +3,9 @@ import { ContentReader, type ReadableContent } from './content-reader.js';
 import type { CallOptions, ContentCalls, Download, DownloadOptions, Entry, RevisionEntry, UploadOptions } from './drive-api.js';
 import { changing, nodeUpToDate, withLists, writerIn, type ReadContext, type WriteContext } from './drive-context.js';
 import type { SealedRevision } from './drive-calls.js';
-import { parsePath, splitPath } from './drive-path.js';
+import { parsePath } from './drive-path.js';
 import { SdkError } from './errors.js';
-import { entryOf, placeIn, type OpenNode } from './open-node.js';
+import { entryOf, type OpenNode } from './open-node.js';
 import { ProgressMeter, type OnProgress } from './progress.js';
 import { makeManifest, openManifest, type RevisionManifest } from './revision-manifest.js';
 import type { Source } from './source.js';
@@ -118,7 +118,6 @@ export class DriveContent implements ContentCalls {
   /** Writes a revision with the content of an older one: its key and its parts stay, and nothing is uploaded. */
   async restore(path: string, revision: number, options?: CallOptions): Promise<Entry> {
     const signal = signalOf(options);
-    const { folder: at } = splitPath(parsePath(path));
     return changing(this.context, signal, async ({ isRepeated }) => {
       const file = await nodeUpToDate(this.context, () => this.files.file(path, signal), signal);
       if (file === undefined) throw new SdkError('not-found');
@@ -131,8 +130,7 @@ export class DriveContent implements ContentCalls {
       const draft = { ...old, revision: newest.revision + 1, previousHash: newest.hash, writer };
       const manifest = await makeManifest(draft, file.record.keys, account.identity.signer);
       const sealed = await this.context.calls.addRevision(file.id, { manifest, etag: file.etag }, signal);
-      const folder = await this.context.finder.folder(at, signal);
-      return entryOf(await this.context.opener.open(sealed, placeIn(folder, file.path), signal));
+      return entryOf(await this.context.opener.open(sealed, file, signal));
     });
   }
 }

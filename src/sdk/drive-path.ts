@@ -29,6 +29,11 @@ export function formatPath({ mount, names }: DrivePath): string {
   return path === '' ? '/' : path;
 }
 
+/** Whether it lies in no folder that is known here: the own root, or what somebody shared, which may be a single file. */
+export function isTop({ names }: DrivePath): boolean {
+  return names.length === 0;
+}
+
 /** The folder that something lies in, and its name there. @throws SdkError `invalid-name` for the top, which lies in none */
 export function splitPath({ names, ...top }: DrivePath): { readonly folder: DrivePath; readonly name: string } {
   const name = names.at(-1);

@@ -4,7 +4,7 @@ import { changing, nodeUpToDate, upToDate, writerIn, writerInFolder, type WriteC
 import type { NodeAttributes } from './drive-attributes.js';
 import type { NewNode } from './drive-calls.js';
 import { NodeKeys } from './drive-keys.js';
-import type { DrivePath } from './drive-path.js';
+import { isTop, splitPath, type DrivePath } from './drive-path.js';
 import { SdkError } from './errors.js';
 import { KEY_BYTES } from './hkdf.js';
 import type { OpenNode } from './open-node.js';
@@ -14,7 +14,7 @@ import { NO_HASH } from './succession.js';
 
 /** A content that is sealed, and where it is to be. */
 export interface NewContent {
-  readonly at: { readonly folder: DrivePath; readonly name: string };
+  readonly path: DrivePath;
   /** Its id is that of the upload, or one that the server gave out. */
   readonly revisionId: string;
   readonly contentKey: Bytes;
@@ -36,7 +36,7 @@ export class FileWriter {
   async create(nodeId: string, file: NewContent, signal: AbortSignal): Promise<OpenNode> {
     return changing(this.context, signal, async ({ isRepeated }) => {
       const { finder, calls } = this.context;
-      const { folder: at, name } = file.at;
+      const { folder: at, name } = splitPath(file.path);
       const folder = await upToDate(this.context, () => finder.folder(at, signal), signal);
       const keys = NodeKeys.fresh();
       const createdAt = this.context.now();
@@ -68,16 +68,14 @@ export class FileWriter {
   /** Writes the next revision of a file; with it, if it was not done yet, keys that who lost the right to read has not. */
   async revise(nodeId: string, file: NewContent, signal: AbortSignal): Promise<OpenNode> {
     return changing(this.context, signal, async () => {
-      const { finder, calls } = this.context;
-      const find = (): Promise<OpenNode | undefined> => finder.child(file.at.folder, file.at.name, signal);
-      const found = await nodeUpToDate(this.context, find, signal);
-      const folder = await finder.folder(file.at.folder, signal);
+      const { finder, calls, opener } = this.context;
+      const found = await nodeUpToDate(this.context, () => finder.find(file.path, signal), signal);
       if (found?.id !== nodeId || found.content === undefined) throw new SdkError('conflict');
-      if (found.content.manifest.revisionId === file.revisionId) return this.describe(found, folder, { file, signal });
+      if (found.content.manifest.revisionId === file.revisionId) return this.describe(found, file, signal);
       const manifest = await this.manifestOf(found, file);
       const sealed = await calls.addRevision(nodeId, { manifest, ...this.bodyOf(file), etag: found.etag }, signal);
-      const written = await openAnswer(this.context, { sealed, id: nodeId, name: file.at.name }, folder, signal);
-      return this.describe(written, folder, { file, signal });
+      if (sealed.id !== nodeId) throw new SdkError('damaged');
+      return this.describe(await opener.open(sealed, found, signal), file, signal);
     });
   }
 
@@ -96,15 +94,16 @@ export class FileWriter {
     return makeManifest(draft, node.record.keys, account.identity.signer);
   }
 
-  /** The times and the type of a content stand in the record of its file. */
-  private async describe(
-    node: OpenNode,
-    folder: OpenNode,
-    { file, signal }: { readonly file: NewContent; readonly signal: AbortSignal },
-  ): Promise<OpenNode> {
+  /**
+   * The times and the type of a content stand in the record of its file, which is sealed by its folder's keys: of a single file that somebody shared
+   * they stay as its owner wrote them.
+   */
+  private async describe(node: OpenNode, file: NewContent, signal: AbortSignal): Promise<OpenNode> {
     const { modifiedAt, mediaType } = node.record.attributes;
     const wanted = { mediaType, ...file.attributes };
-    if (wanted.modifiedAt === modifiedAt && wanted.mediaType === mediaType) return node;
+    const isSame = wanted.modifiedAt === modifiedAt && wanted.mediaType === mediaType;
+    if (isSame || isTop(file.path)) return node;
+    const folder = await this.context.finder.folder(splitPath(file.path).folder, signal);
     return writeRecord(this.context, node, { folder, attributes: wanted }, signal);
   }
 

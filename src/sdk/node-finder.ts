@@ -1,6 +1,6 @@
 import type { DriveCalls } from './drive-calls.js';
 import { nameTag, normalName } from './drive-name.js';
-import { childPath, formatPath, type DrivePath } from './drive-path.js';
+import { childPath, formatPath, isTop, splitPath, type DrivePath } from './drive-path.js';
 import type { NodeAccess } from './drive-record.js';
 import { SdkError } from './errors.js';
 import { placeIn, type NodeOpener, type OpenNode } from './open-node.js';
@@ -38,13 +38,19 @@ export class NodeFinder {
 
   /** @throws SdkError `not-found`, `not-a-folder` on the way; whatever opening says */
   async node(path: DrivePath, signal: AbortSignal): Promise<OpenNode> {
-    const name = path.names.at(-1);
-    if (name === undefined) return this.top(path, signal);
-    const folder = { ...path, names: path.names.slice(0, -1) };
+    if (isTop(path)) return this.top(path, signal);
+    const { folder, name } = splitPath(path);
     const asked = this.now();
     const node = (await this.child(folder, name, signal)) ?? (await this.childSince(asked, folder, name, signal));
     if (node === undefined) throw new SdkError('not-found');
     return node;
+  }
+
+  /** What is there, if anything is, as far as the folder was seen a while ago. @throws SdkError `not-a-folder` on the way; whatever opening says */
+  async find(path: DrivePath, signal: AbortSignal): Promise<OpenNode | undefined> {
+    if (isTop(path)) return this.top(path, signal);
+    const { folder, name } = splitPath(path);
+    return this.child(folder, name, signal);
   }
 
   /** A folder to list or write in. @throws SdkError `not-found`, `not-a-folder` */
@@ -59,7 +65,7 @@ export class NodeFinder {
   async freshFolder(path: DrivePath, signal: AbortSignal): Promise<OpenNode> {
     const found = await this.node(path, signal);
     if (found.record.kind !== 'folder') throw new SdkError('not-a-folder');
-    if (path.names.length === 0) return this.keep(found);
+    if (isTop(path)) return this.keep(found);
     const lists = await this.parts.opener.lists([found.id, ...found.above], found.owner, signal);
     return this.keep({ ...found, lists });
   }

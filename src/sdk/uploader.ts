@@ -2,7 +2,7 @@ import { concatAll, type Bytes } from './bytes.js';
 import { sealPart, type ContentCipher, type PartSeal } from './content.js';
 import type { Entry, UploadOptions } from './drive-api.js';
 import { withNewIds, type WriteContext } from './drive-context.js';
-import { parsePath, splitPath, type DrivePath } from './drive-path.js';
+import { isTop, parsePath, splitPath, type DrivePath } from './drive-path.js';
 import { SdkError } from './errors.js';
 import { FileWriter, newContentKey, type NewContent } from './file-writer.js';
 import { entryOf, type OpenNode } from './open-node.js';
@@ -21,7 +21,7 @@ const INLINE_SEALED_BYTES_MAX = 48 * 1024;
 const TIDY_MS_MAX = 5_000;
 
 interface Target {
-  readonly at: { readonly folder: DrivePath; readonly name: string };
+  readonly path: DrivePath;
   readonly options: UploadOptions;
   readonly signal: AbortSignal;
   readonly attributes: NewContent['attributes'];
@@ -57,7 +57,7 @@ export class Uploader {
     signal.throwIfAborted();
     const modifiedAt = changedAt?.getTime() ?? source.modifiedAtMs ?? this.context.now();
     const attributes = { modifiedAt, ...(mediaType !== undefined && { mediaType }) };
-    const target = { at: splitPath(parsePath(path)), options, signal, attributes };
+    const target = { path: parsePath(path), options, signal, attributes };
     return entryOf(isSized(source) ? await this.sized(source, target) : await this.stream(source, target));
   }
 
@@ -67,6 +67,10 @@ export class Uploader {
 
   /** One request, if nothing is there yet: it is not asked for before. */
   private async small(source: SizedSource, target: Target): Promise<OpenNode> {
+    if (isTop(target.path)) {
+      const there = await this.fileAt(target);
+      return withNewIds(this.context, () => this.sendSmall(source, target, there));
+    }
     try {
       return await withNewIds(this.context, () => this.sendSmall(source, target, undefined));
     } catch (error) {
@@ -78,7 +82,7 @@ export class Uploader {
   }
 
   private async sendSmall(source: SizedSource, target: Target, there: OpenNode | undefined): Promise<OpenNode> {
-    const { at, signal, attributes, options } = target;
+    const { path, signal, attributes, options } = target;
     const { ids, floe } = this.context;
     const [meter, plan] = [new ProgressMeter(source.size, options.onProgress), planParts(source.size)];
     const nodeId = there?.id ?? (await ids.take(signal));
@@ -89,7 +93,7 @@ export class Uploader {
     const { bytes: inlined, header, digest } = await sealPart(cipher, partAt(plan, 0), read);
     await source.assertUnchanged?.();
     const content = { plan, trueSize: source.size, parts: [{ header, digest }] };
-    const file = { at, revisionId, contentKey, content, inlined, attributes };
+    const file = { path, revisionId, contentKey, content, inlined, attributes };
     const node = await (there === undefined
       ? this.writer.create(nodeId, file, signal)
       : this.writer.revise(nodeId, file, signal));
@@ -99,11 +103,11 @@ export class Uploader {
   }
 
   private async large(source: SizedSource, target: Target): Promise<OpenNode> {
-    const { signal, options, at } = target;
+    const { signal, options } = target;
     const there = await this.fileAt(target);
-    const folder = await this.context.finder.folder(at.folder, signal);
     const { master } = this.context.keys();
-    const memory = await UploadMemory.of(options.resume, source, { master, folderId: folder.id, name: at.name });
+    const place = await this.placeOf(target, there);
+    const memory = await UploadMemory.of(options.resume, source, { master, ...place });
     const resumed = await memory?.resume(this.context.calls, signal);
     if (resumed !== undefined && there?.content?.manifest.revisionId === resumed.revisionId) {
       await memory?.forget();
@@ -111,7 +115,7 @@ export class Uploader {
     }
     const goingOn = resumed && (await this.goingOn(resumed, there, signal));
     const begun = goingOn ?? {
-      ...(await this.begin(folder.id, there, signal)),
+      ...(await this.begin(target, there)),
       plan: planParts(source.size),
       sealedParts: new Map<number, PartSeal>(),
     };
@@ -159,8 +163,7 @@ export class Uploader {
       if (await reader.isAtEnd()) return await this.sized(sourceOfBytes(beginning), target);
       reader.putBack(beginning);
       const there = await this.fileAt(target);
-      const folder = await this.context.finder.folder(target.at.folder, signal);
-      const begun = await this.begin(folder.id, there, signal);
+      const begun = await this.begin(target, there);
       return await this.finishOrTidy(begun, false, async () => {
         const meter = new ProgressMeter(undefined, options.onProgress);
         const upload = { uploadId: begun.uploadId, cipher: this.cipherOf(begun), held: new Map<number, PartSeal>(), meter };
@@ -175,16 +178,27 @@ export class Uploader {
   }
 
   /** The file whose content is to be replaced. @throws SdkError `exists`, `not-a-file` */
-  private async fileAt({ at, options, signal }: Target): Promise<OpenNode | undefined> {
-    const there = await this.context.finder.child(at.folder, at.name, signal);
+  private async fileAt({ path, options, signal }: Target): Promise<OpenNode | undefined> {
+    const there = await this.context.finder.find(path, signal);
     if (there === undefined) return undefined;
     if (there.record.kind !== 'file') throw new SdkError('not-a-file');
     if (options.replace === false) throw new SdkError('exists');
     return there;
   }
 
-  private async begin(folderId: string, there: OpenNode | undefined, signal: AbortSignal): Promise<Begun> {
-    const of = there === undefined ? { parentId: folderId } : { nodeId: there.id };
+  /** The folder and the name there; of what lies in no folder that is known here itself. */
+  private async placeOf(
+    { path, signal }: Target,
+    there: OpenNode | undefined,
+  ): Promise<{ readonly folderId: string; readonly name: string }> {
+    if (there !== undefined && isTop(path)) return { folderId: there.id, name: '' };
+    const { folder, name } = splitPath(path);
+    return { folderId: (await this.context.finder.folder(folder, signal)).id, name };
+  }
+
+  private async begin(target: Target, there: OpenNode | undefined): Promise<Begun> {
+    const { signal } = target;
+    const of = there === undefined ? { parentId: (await this.placeOf(target, there)).folderId } : { nodeId: there.id };
     const { uploadId, nodeId } = await this.context.calls.newUpload(of, signal);
     if (there !== undefined && nodeId !== there.id) throw new SdkError('damaged');
     return { uploadId, nodeId, contentKey: newContentKey() };
@@ -206,8 +220,8 @@ export class Uploader {
     readonly target: Target;
   }): Promise<OpenNode> {
     const { begun, content, there, target } = parts;
-    const { at, attributes, signal } = target;
-    const file = { at, revisionId: begun.uploadId, contentKey: begun.contentKey, content, attributes };
+    const { path, attributes, signal } = target;
+    const file = { path, revisionId: begun.uploadId, contentKey: begun.contentKey, content, attributes };
     if (there === undefined) return this.writer.create(begun.nodeId, file, signal);
     return this.writer.revise(there.id, file, signal);
   }

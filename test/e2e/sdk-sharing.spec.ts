@@ -11,7 +11,7 @@ import { fetchBundle } from '../../src/sdk/login-calls.js';
 import { MemoryStateStore } from '../../src/sdk/memory.state-store.js';
 import { openManifest, readManifestHead } from '../../src/sdk/revision-manifest.js';
 import { SeenMemory } from '../../src/sdk/seen-memory.js';
-import { sourceOfBytes } from '../../src/sdk/source.js';
+import { sourceOfBytes, sourceOfStream } from '../../src/sdk/source.js';
 import { Transport } from '../../src/sdk/transport.js';
 import { Writers } from '../../src/sdk/writers.js';
 import { addAccount, initAdmin } from '../support/accounts.js';
@@ -139,6 +139,36 @@ describe('sharing by the SDK', () => {
     expect((await alice.drive.sharing('/Projekt')).grants).toMatchObject([{ userName: 'bob', rights: 'write' }]);
     await bob.drive.leave('@Projekt');
     expect(await failureOf(get(bob.drive, '@Projekt/b.txt'))).toBe('not-found');
+  });
+
+  it('a single file is written by whom it is shared with, and not any more when that ends', async () => {
+    const grace = await new Somebody('grace').register();
+    const heidi = await new Somebody('heidi').register();
+    await grace.drive.mkdir('/Akten');
+    await put(grace.drive, '/Akten/Notiz.txt', 'erste');
+    await grace.drive.share('/Akten/Notiz.txt', 'heidi', 'read');
+    const path = await acceptOne(heidi);
+    expect(path).toBe('@Notiz.txt');
+    expect(await failureOf(put(heidi.drive, path, 'x'))).toBe('forbidden');
+
+    await grace.drive.share('/Akten/Notiz.txt', 'heidi', 'write');
+    expect(await heidi.drive.upload(path, sourceOfBytes(utf8('zweite')))).toMatchObject({ path, revision: 2, size: 6 });
+    expect(await get(grace.drive, '/Akten/Notiz.txt')).toBe('zweite');
+    const long = 'sehr lang '.repeat(20_000); // in a part of its own
+    await put(heidi.drive, path, long);
+    await heidi.drive.upload(path, sourceOfStream(new Blob([long, long]).stream()));
+    expect(await get(grace.drive, '/Akten/Notiz.txt')).toBe(long + long);
+    expect(await failureOf(heidi.drive.upload(path, sourceOfBytes(utf8('x')), { replace: false }))).toBe('exists');
+    expect(await heidi.drive.restore(path, 1)).toMatchObject({ path, revision: 5, size: 5 });
+    await put(grace.drive, '/Akten/Notiz.txt', 'von Grace');
+    expect(await get(heidi.drive, path)).toBe('von Grace');
+    const writers = (await Array.fromAsync(grace.drive.history('/Akten/Notiz.txt'))).map(({ writer }) => writer);
+    const [owner, other] = [grace.drive.account.id, heidi.drive.account.id];
+    expect(writers).toEqual([owner, other, other, other, other, owner]);
+
+    await grace.drive.unshare('/Akten/Notiz.txt', 'heidi');
+    expect(await failureOf(put(heidi.drive, path, 'x'))).toMatch(/forbidden|not-found/);
+    expect(await get(grace.drive, '/Akten/Notiz.txt')).toBe('von Grace');
   });
 
   it('who is removed opens nothing that is written afterwards, with all that is stored and all keys that they had', async () => {
