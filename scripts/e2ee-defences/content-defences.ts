@@ -7,10 +7,22 @@ const TREE = 'test/attacks/tree.spec.ts';
 
 const MANIFEST_SIGNATURE: Edit = {
   file: 'src/sdk/revision-manifest.ts',
-  defence: '  await checkSigned(DOMAIN, bytes, writers.keyOf(head.writer));\n',
-  without: '  writers.keyOf(head.writer);\n',
+  defence: '  if (key !== undefined) await checkSigned(DOMAIN, bytes, key);\n',
+  without: '',
 };
 export const CONTENT_DEFENCES: readonly Mutation[] = [
+  one(
+    '15 only the bytes that are vouched for',
+    { file: MANIFEST_SIGNATURE.file, defence: ' && isEqual(hash, vouched);', without: ';' },
+    CONTENT,
+    'attack 15: .* vouches',
+  ),
+  one(
+    '15 nobody vouches for the owner',
+    { file: MANIFEST_SIGNATURE.file, defence: '!writers.isOwner(head.writer) && vouched', without: 'vouched' },
+    CONTENT,
+    'attack 15: .* vouches',
+  ),
   one(
     '7 authentication of segments',
     {

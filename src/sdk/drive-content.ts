@@ -5,9 +5,10 @@ import { changing, nodeUpToDate, withLists, writerIn, type ReadContext, type Wri
 import type { SealedRevision } from './drive-calls.js';
 import { parsePath } from './drive-path.js';
 import { SdkError } from './errors.js';
+import { revisionAgain } from './file-writer.js';
 import { entryOf, type OpenNode } from './open-node.js';
 import { ProgressMeter, type OnProgress } from './progress.js';
-import { makeManifest, openManifest, type RevisionManifest } from './revision-manifest.js';
+import { openManifest, readManifestHead, type RevisionManifest } from './revision-manifest.js';
 import type { Source } from './source.js';
 import { Uploader } from './uploader.js';
 import { Writers } from './writers.js';
@@ -43,16 +44,22 @@ export class FileReader {
   async *history(path: string, options?: CallOptions): AsyncGenerator<RevisionEntry, void, undefined> {
     const signal = signalOf(options);
     const file = await this.file(path, signal);
+    for await (const { manifest, createdAt } of this.past(file, signal)) {
+      const { revision, revisionId, trueSize, writer } = manifest;
+      yield { revision, revisionId, size: trueSize, createdAt, writer: writer.accountId };
+    }
+  }
+
+  private async *past(file: FileNode, signal: AbortSignal): AsyncGenerator<PastContent, void, undefined> {
     let after: RevisionManifest | undefined;
     for (let before: number | undefined, isFirst = true; isFirst || before !== undefined; isFirst = false) {
       const page = await this.context.calls.revisions(file.id, { before, limit: HISTORY_PAGE }, signal);
       for (const sealed of page.revisions) {
-        const manifest = await this.open(file, sealed, signal);
+        const manifest = await this.open(file, { sealed, after }, signal);
         assertPast(after, manifest);
         if (after === undefined) this.context.seen.meet('content', file.id, manifest);
         after = manifest;
-        const { revision, revisionId, trueSize, writer } = manifest;
-        yield { revision, revisionId, size: trueSize, createdAt: sealed.createdAt, writer: writer.accountId };
+        yield { manifest, createdAt: sealed.createdAt };
       }
       before = page.nextBefore;
     }
@@ -66,7 +73,8 @@ export class FileReader {
   /** A revision of a file, opened. @throws SdkError `not-found` */
   async revision(file: FileNode, revision: number, signal: AbortSignal): Promise<ReadableContent> {
     const sealed = await this.context.calls.revision(file.id, revision, signal);
-    const manifest = await this.open(file, sealed, signal);
+    const after = await this.vouching(file, sealed, signal);
+    const manifest = await this.open(file, { sealed, after }, signal);
     const newest = file.content.manifest;
     if (manifest.revision !== revision) throw new SdkError('damaged');
     if (revision === newest.revision && !isEqual(manifest.hash, newest.hash)) throw new SdkError('rolled-back');
@@ -80,10 +88,27 @@ export class FileReader {
     return this.revision(file, revision ?? manifest.revision, signal);
   }
 
+  /** The one that names a revision as its past, if that is by a list that counts no more; so all between them and the newest are needed. */
+  private async vouching(file: FileNode, sealed: SealedRevision, signal: AbortSignal): Promise<RevisionManifest | undefined> {
+    const { writer, revision } = readManifestHead(sealed.manifest);
+    if (new Writers(file.owner, file.lists).find(writer) !== undefined) return undefined;
+    for await (const { manifest } of this.past(file, signal)) {
+      if (manifest.revision <= revision) return undefined;
+      if (manifest.revision === revision + 1) return manifest;
+    }
+    return undefined;
+  }
+
   /** What was written by a list that was not known yet opens by the newest one. */
-  private async open(file: OpenNode, { manifest }: SealedRevision, signal: AbortSignal): Promise<RevisionManifest> {
-    const openBy = ({ lists }: OpenNode): Promise<RevisionManifest> =>
-      openManifest(manifest, file.record.keys, { nodeId: file.id, writers: new Writers(file.owner, lists) });
+  private async open(
+    file: OpenNode,
+    { sealed, after }: { readonly sealed: SealedRevision; readonly after: RevisionManifest | undefined },
+    signal: AbortSignal,
+  ): Promise<RevisionManifest> {
+    const openBy = ({ lists }: OpenNode): Promise<RevisionManifest> => {
+      const expected = { nodeId: file.id, writers: new Writers(file.owner, lists), vouched: after?.previousHash };
+      return openManifest(sealed.manifest, file.record.keys, expected);
+    };
     try {
       return await openBy(file);
     } catch (error) {
@@ -91,6 +116,12 @@ export class FileReader {
       return openBy(await withLists(this.context, file, signal));
     }
   }
+}
+
+/** One revision of a file's past. */
+interface PastContent {
+  readonly manifest: RevisionManifest;
+  readonly createdAt: Date;
 }
 
 /** Contents: what an account can do with files, its own or shared ones. */
@@ -125,12 +156,8 @@ export class DriveContent implements ContentCalls {
       const newest = file.content.manifest;
       // The newest one is what was wanted: it was so before, or by the attempt whose answer was lost.
       if (newest.revision === revision || (isRepeated && newest.revisionId === old.revisionId)) return entryOf(file);
-      const account = this.context.keys();
-      const writer = writerIn(account, file.owner.accountId, file.lists);
-      const draft = { ...old, revision: newest.revision + 1, previousHash: newest.hash, writer };
-      const manifest = await makeManifest(draft, file.record.keys, account.identity.signer);
-      const sealed = await this.context.calls.addRevision(file.id, { manifest, etag: file.etag }, signal);
-      return entryOf(await this.context.opener.open(sealed, file, signal));
+      const writer = writerIn(this.context.keys(), file.owner.accountId, file.lists);
+      return entryOf(await revisionAgain(this.context, file, { content: old, writer }, signal));
     });
   }
 }

@@ -6,8 +6,15 @@ import { childPath, parsePath, splitPath, type DrivePath } from './drive-path.js
 import { SdkError } from './errors.js';
 import { entryOf, type OpenNode } from './open-node.js';
 import { newRecord, openAnswer, writeRecord } from './record-writer.js';
+import { listsLeft, Resigning, type Leaving } from './resigning.js';
 import { TreeReader } from './tree-reader.js';
 import { signalOf } from './signal-of.js';
+
+/** Where something lies, or is to lie. */
+interface Spot {
+  readonly folder: DrivePath;
+  readonly name: string;
+}
 
 /** Names and places: what an account can do with the tree, its own or one that was shared. */
 export class DriveTree implements TreeCalls {
@@ -46,14 +53,14 @@ export class DriveTree implements TreeCalls {
 
   async rename(path: string, newName: string, options: CallOptions = {}): Promise<Entry> {
     const { folder, name } = splitPath(parsePath(path));
-    return this.moveTo({ from: folder, name }, { into: folder, name: normalName(newName) }, signalOf(options));
+    return this.moveTo({ folder, name }, { folder, name: normalName(newName) }, signalOf(options));
   }
 
   async move(path: string, intoFolder: string, options: CallOptions = {}): Promise<Entry> {
     const { folder, name } = splitPath(parsePath(path));
     const into = parsePath(intoFolder);
     if (into.mount !== folder.mount) throw new SdkError('forbidden'); // keys and writers of one tree mean nothing in another one
-    return this.moveTo({ from: folder, name }, { into, name }, signalOf(options));
+    return this.moveTo({ folder, name }, { folder: into, name }, signalOf(options));
   }
 
   async remove(path: string, options: CallOptions = {}): Promise<void> {
@@ -72,28 +79,37 @@ export class DriveTree implements TreeCalls {
     this.context.finder.forget();
   }
 
-  private moveTo(
-    { from, name }: { readonly from: DrivePath; readonly name: string },
-    to: { readonly into: DrivePath; readonly name: string },
-    signal: AbortSignal,
-  ): Promise<Entry> {
+  private async moveTo(from: Spot, to: Spot, signal: AbortSignal): Promise<Entry> {
+    const resigning = new Resigning(this.context);
     let id: string | undefined;
-    return changing(this.context, signal, async ({ isRepeated }) => {
+    const done = await changing(this.context, signal, async ({ isRepeated }): Promise<Leaving> => {
       const { finder } = this.context;
-      const node = await nodeUpToDate(this.context, () => finder.child(from, name, signal), signal);
+      const node = await nodeUpToDate(this.context, () => finder.child(from.folder, from.name, signal), signal);
       if (node === undefined) {
-        const moved = isRepeated ? await finder.child(to.into, to.name, signal) : undefined;
+        const moved = isRepeated ? await finder.child(to.folder, to.name, signal) : undefined;
         if (moved === undefined || moved.id !== id) throw new SdkError('not-found');
-        return entryOf(moved);
+        return { node: moved, left: [] };
       }
       id = node.id;
-      const folder = await upToDate(this.context, () => finder.folder(to.into, signal), signal);
+      const folder = await upToDate(this.context, () => finder.folder(to.folder, signal), signal);
       if ([folder.id, ...folder.above].includes(node.id)) throw new SdkError('folder-in-itself');
-      const keys = leavesReaders(node, folder) ? node.record.keys.next() : node.record.keys;
-      const moved = await writeRecord(this.context, node, { folder, attributes: { name: to.name }, keys }, signal);
+      const left = listsLeft(node, folder);
+      if (left.length > 0) await resigning.before({ node, left }, signal);
+      const now = left.length > 0 ? await this.again(node, signal) : node;
+      const own = node.lists.filter(({ nodeId }) => nodeId === node.id);
+      // Somebody cannot read it any more who could: then it gets a new key, as after a revocation; but not if others have its key by grants of its own.
+      const keys = left.length > 0 && own.length === 0 ? now.record.keys.next() : now.record.keys;
+      const moved = await writeRecord(this.context, now, { folder, attributes: { name: to.name }, keys }, signal);
       if (node.record.kind === 'folder') finder.forget();
-      return entryOf(moved);
+      return { node: { ...moved, lists: [...own, ...moved.lists] }, left };
     });
+    if (done.left.length > 0) await resigning.after(done, signal);
+    return entryOf(done.node);
+  }
+
+  /** A node that was changed since it was opened. */
+  private async again(node: OpenNode, signal: AbortSignal): Promise<OpenNode> {
+    return this.context.opener.open(await this.context.calls.node(node.id, signal), node, signal);
   }
 
   private async makeFolderOrFind(at: DrivePath, name: string, signal: AbortSignal): Promise<void> {
@@ -128,15 +144,6 @@ export class DriveTree implements TreeCalls {
       }
     });
   }
-}
-
-/**
- * Whether a node goes to where somebody cannot read it who could where it was: then it gets a new key, as after a revocation. What is shared by itself keeps
- * its key, for others have it by their grants.
- */
-function leavesReaders({ id, lists }: OpenNode, folder: OpenNode): boolean {
-  const above = [folder.id, ...folder.above];
-  return lists[0]?.nodeId !== id && lists.some(({ nodeId }) => !above.includes(nodeId));
 }
 
 export function isKind(error: unknown, kind: SdkError['kind']): error is SdkError {

@@ -9,8 +9,9 @@ import { SdkError } from './errors.js';
 import { KEY_BYTES } from './hkdf.js';
 import type { OpenNode } from './open-node.js';
 import { newRecord, openAnswer, writeRecord } from './record-writer.js';
-import { makeManifest } from './revision-manifest.js';
+import { makeManifest, type RevisionManifest } from './revision-manifest.js';
 import { NO_HASH } from './succession.js';
+import type { WriterRef } from './writers.js';
 
 /** A content that is sealed, and where it is to be. */
 export interface NewContent {
@@ -110,4 +111,19 @@ export class FileWriter {
   private bodyOf({ inlined, content }: NewContent): Pick<NewNode, 'content' | 'digests'> {
     return inlined === undefined ? { digests: content.parts.map(({ digest }) => digest) } : { content: inlined };
   }
+}
+
+/** Writes the next revision of a file with a content that it has, or had: its key and its parts stay, and nothing is uploaded. */
+export async function revisionAgain(
+  context: WriteContext,
+  file: OpenNode,
+  { content, writer }: { readonly content: RevisionManifest; readonly writer: WriterRef },
+  signal: AbortSignal,
+): Promise<OpenNode> {
+  const newest = file.content?.manifest;
+  if (newest === undefined) throw new SdkError('not-a-file');
+  const draft = { ...content, revision: newest.revision + 1, previousHash: newest.hash, writer };
+  const manifest = await makeManifest(draft, file.record.keys, context.keys().identity.signer);
+  const sealed = await context.calls.addRevision(file.id, { manifest, etag: file.etag }, signal);
+  return context.opener.open(sealed, file, signal);
 }

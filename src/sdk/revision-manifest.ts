@@ -1,5 +1,5 @@
 import { HEADER_BYTES } from '../crypto/floe-format.js';
-import { sha256, type Bytes } from './bytes.js';
+import { isEqual, sha256, type Bytes } from './bytes.js';
 import type { ContentIds, PartSeal, SealedContent } from './content.js';
 import { SdkError } from './errors.js';
 import { FieldReader, FieldWriter } from './fields.js';
@@ -41,20 +41,32 @@ export async function makeManifest(draft: ManifestDraft, nodeKeys: NodeKeys, sig
   return signed(DOMAIN, writer.finish(), signer);
 }
 
+/** What must be true of a content. */
+export interface ManifestExpectation {
+  readonly nodeId: string;
+  readonly writers: Writers;
+  /** The hash that the revision behind it names as its past, if that one was checked. */
+  readonly vouched?: Bytes | undefined;
+}
+
 /**
- * Checks who wrote a content, and opens what it is made of.
+ * Checks who wrote a content, and opens what it is made of. What a guest wrote by a list that counts here no more, for its file was moved, is believed if
+ * the revision behind it vouches for it.
  * @throws SdkError `not-yours` if nobody wrote it who may, `damaged`, `unsupported-format`
  */
 export async function openManifest(
   bytes: Uint8Array,
   nodeKeys: NodeKeys,
-  { nodeId, writers }: { readonly nodeId: string; readonly writers: Writers },
+  { nodeId, writers, vouched }: ManifestExpectation,
 ): Promise<RevisionManifest> {
   const { sealed, ...head } = readFields(bytes);
-  await checkSigned(DOMAIN, bytes, writers.keyOf(head.writer));
+  const hash = await sha256(bytes);
+  const isVouched = !writers.isOwner(head.writer) && vouched !== undefined && isEqual(hash, vouched);
+  const key = isVouched ? writers.find(head.writer) : writers.keyOf(head.writer);
+  if (key !== undefined) await checkSigned(DOMAIN, bytes, key);
   if (head.nodeId !== nodeId) throw new SdkError('damaged');
   const content = decodeContent(await openSeal(nodeKeys.at(head.generation), sealed, contextOf(head)));
-  return { ...head, ...content, hash: await sha256(bytes) };
+  return { ...head, ...content, hash };
 }
 
 /** What the server reads of a manifest. Nothing is checked but the form. @throws SdkError `damaged`, `unsupported-format` */

@@ -32,34 +32,44 @@ export class TreeReader {
   async *pages(path: string, { signal }: CallOptions = {}): AsyncGenerator<readonly OpenNode[], void, undefined> {
     const ended = new AbortController();
     const either = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
-    const folder = await this.context.finder.freshFolder(parsePath(path), either);
-    let next: Promise<ChildrenPage> | undefined = this.page(folder, undefined, either);
     try {
-      while (next !== undefined) {
-        const { nodes, nextCursor }: ChildrenPage = await next;
-        next = nextCursor === undefined ? undefined : this.page(folder, nextCursor, either);
-        next?.catch(() => undefined); // seen when it is awaited
-        const opened = await Promise.all(nodes.map((sealed) => this.openChild(folder, sealed, either)));
-        yield opened.filter((node) => node !== undefined);
-      }
+      yield* childrenOf(this.context, await this.context.finder.freshFolder(parsePath(path), either), either);
     } finally {
       ended.abort();
     }
   }
+}
 
-  private page({ id }: OpenNode, cursor: string | undefined, signal: AbortSignal): Promise<ChildrenPage> {
-    return this.context.calls.children(id, { cursor, limit: cursor === undefined ? FIRST_PAGE : PAGE }, signal);
+/** What lies in an open folder, page by page; the next one is fetched while one is opened. @param folder with the lists that count in it */
+export async function* childrenOf(
+  context: ReadContext,
+  folder: OpenNode,
+  signal: AbortSignal,
+): AsyncGenerator<readonly OpenNode[], void, undefined> {
+  const fetch = (cursor?: string): Promise<ChildrenPage> =>
+    context.calls.children(folder.id, { cursor, limit: cursor === undefined ? FIRST_PAGE : PAGE }, signal);
+  let next: Promise<ChildrenPage> | undefined = fetch();
+  while (next !== undefined) {
+    const { nodes, nextCursor }: ChildrenPage = await next;
+    next = nextCursor === undefined ? undefined : fetch(nextCursor);
+    next?.catch(() => undefined); // seen when it is awaited
+    const opened = await Promise.all(nodes.map((sealed) => openChild(context, folder, { sealed, signal })));
+    yield opened.filter((node) => node !== undefined);
   }
+}
 
-  private async openChild(folder: OpenNode, sealed: SealedNode, signal: AbortSignal): Promise<OpenNode | undefined> {
-    // The name is not known before the record is open.
-    const place: NodePlace = placeIn(folder, folder.path);
-    try {
-      const node = await this.context.opener.open(sealed, place, signal);
-      return { ...node, path: childPath(folder.path, node.record.attributes.name) };
-    } catch (error) {
-      if (error instanceof SdkError && error.kind === 'not-found') return undefined; // removed since the page came
-      throw error;
-    }
+async function openChild(
+  { opener }: ReadContext,
+  folder: OpenNode,
+  { sealed, signal }: { readonly sealed: SealedNode; readonly signal: AbortSignal },
+): Promise<OpenNode | undefined> {
+  // The name is not known before the record is open.
+  const place: NodePlace = placeIn(folder, folder.path);
+  try {
+    const node = await opener.open(sealed, place, signal);
+    return { ...node, path: childPath(folder.path, node.record.attributes.name) };
+  } catch (error) {
+    if (error instanceof SdkError && error.kind === 'not-found') return undefined; // removed since the page came
+    throw error;
   }
 }

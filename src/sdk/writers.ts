@@ -91,11 +91,19 @@ export class Writers {
   ) {}
 
   /** The key to check a signature with. @throws SdkError `not-yours` if this writer may not write here */
-  keyOf({ accountId, bundleVersion, list }: WriterRef): Bytes {
-    const isOwner = accountId === this.owner.accountId;
-    const key = isOwner ? this.owner.verifyKeys.get(bundleVersion) : this.listedKey({ accountId, bundleVersion }, list);
+  keyOf(writer: WriterRef): Bytes {
+    const key = this.find(writer);
     if (key === undefined) throw new SdkError('not-yours');
     return key;
+  }
+
+  /** The same; undefined if this writer may not write here. */
+  find(writer: WriterRef): Bytes | undefined {
+    return this.isOwner(writer) ? this.owner.verifyKeys.get(writer.bundleVersion) : this.listedKey(writer, writer.list);
+  }
+
+  isOwner({ accountId }: WriterRef): boolean {
+    return accountId === this.owner.accountId;
   }
 
   private listedKey(writer: Pick<WriterRef, 'accountId' | 'bundleVersion'>, by: WriterRef['list']): Bytes | undefined {

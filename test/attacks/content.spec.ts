@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { concat, randomBytes, type Bytes } from '../../src/sdk/bytes.js';
+import { concat, randomBytes, type Bytes, sha256 } from '../../src/sdk/bytes.js';
 import { openPiece, piecesOf, sealPart, type SealedContent } from '../../src/sdk/content.js';
 import { partAt, planParts } from '../../src/sdk/part-plan.js';
 import { makeManifest, openManifest } from '../../src/sdk/revision-manifest.js';
@@ -171,6 +171,29 @@ describe('attack 15: a manifest rolled back or forged', () => {
     expect(await failureOf(openManifest(forged, file.record.keys, expected))).toBe('damaged');
     const own = await makeManifest({ ...honest, writer: mallory.writer }, file.record.keys, mallory.identity.signer);
     expect(await failureOf(openManifest(own, file.record.keys, expected))).toBe('not-yours');
+  });
+
+  // Stands on `isVouched` (src/sdk/revision-manifest.ts): not for the owner's name, and for no other bytes.
+  it('a past that somebody vouches for is theirs, and never the owner’s', async () => {
+    const { alice, file, stored } = await newFile();
+    const mallory = await newPerson('mallory');
+    const expected = { nodeId: file.record.nodeId, writers: writersOf(alice) };
+    const honest = await openManifest(stored.manifest, file.record.keys, expected);
+    const guest = await makeManifest({ ...honest, writer: mallory.writer }, file.record.keys, mallory.identity.signer);
+    const vouched = await sha256(guest);
+    const opened = await openManifest(guest, file.record.keys, { ...expected, vouched });
+    expect([opened.writer, opened.hash]).toEqual([mallory.writer, vouched]);
+    const other = { ...expected, vouched: randomBytes(32) };
+    expect(await failureOf(openManifest(guest, file.record.keys, other))).toBe('not-yours');
+    for (const [bundleVersion, failure] of [
+      [honest.writer.bundleVersion, 'damaged'],
+      [99, 'not-yours'],
+    ] as const) {
+      const draft = { ...honest, writer: { ...honest.writer, bundleVersion } };
+      const forged = await makeManifest(draft, file.record.keys, mallory.identity.signer);
+      const asOwner = { ...expected, vouched: await sha256(forged) };
+      expect(await failureOf(openManifest(forged, file.record.keys, asOwner))).toBe(failure);
+    }
   });
 });
 

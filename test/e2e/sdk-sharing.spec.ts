@@ -33,6 +33,8 @@ class Somebody {
   readonly heard: unknown[] = [];
   /** What a server in between makes of an answer. */
   lie: (path: string, answer: unknown) => unknown = (_, answer) => answer;
+  /** What happens before a request goes out. */
+  before: (method: string, path: string) => void | Promise<void> = () => undefined;
   drive!: Drive;
 
   constructor(
@@ -65,6 +67,7 @@ class Somebody {
   }
 
   private async fetch(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+    await this.before(init?.method ?? 'GET', new URL(input as string).pathname);
     const response = await fetch(input, init);
     if (!(response.headers.get('content-type') ?? '').startsWith('application/json')) return response;
     const answer: unknown = await response.json();
@@ -169,6 +172,44 @@ describe('sharing by the SDK', () => {
     await grace.drive.unshare('/Akten/Notiz.txt', 'heidi');
     expect(await failureOf(put(heidi.drive, path, 'x'))).toMatch(/forbidden|not-found/);
     expect(await get(grace.drive, '/Akten/Notiz.txt')).toBe('von Grace');
+  });
+
+  it('what a guest wrote stays readable when its owner takes it out of the shared folder, and after the share has ended', async () => {
+    const ines = await new Somebody('ines').register();
+    const jan = await new Somebody('jan').register();
+    await ines.drive.mkdir('/Team');
+    await ines.drive.share('/Team', 'jan', 'write');
+    const path = await acceptOne(jan);
+    await put(jan.drive, `${path}/a.txt`, 'von Jan');
+    await jan.drive.mkdir(`${path}/Ordner`);
+    await put(jan.drive, `${path}/Ordner/b.txt`, 'auch von Jan');
+    await ines.drive.move('/Team/a.txt', '/');
+    const { id } = await ines.drive.stat('/Team/Ordner');
+    ines.before = async (method, at) => {
+      if (method !== 'PUT' || !at.endsWith(id)) return;
+      ines.before = () => undefined; // right before the folder goes
+      await put(jan.drive, `${path}/Ordner/c.txt`, 'im letzten Moment');
+    };
+    await ines.drive.move('/Team/Ordner', '/');
+    expect(await get(ines.drive, '/a.txt')).toBe('von Jan');
+    expect(await namesIn(ines.drive, '/Ordner')).toEqual(['b.txt', 'c.txt']);
+    expect(await get(ines.drive, '/Ordner/c.txt')).toBe('im letzten Moment');
+    expect(await get(ines.drive, '/Ordner/b.txt')).toBe('auch von Jan');
+    await ines.drive.unshare('/Team', 'jan');
+    const other = await ines.device();
+    for (const drive of [ines.drive, other.drive]) {
+      expect(await get(drive, '/a.txt')).toBe('von Jan');
+      expect(await get(drive, '/Ordner/b.txt')).toBe('auch von Jan');
+    }
+    const past = (await Array.fromAsync(other.drive.history('/a.txt'))).map(({ writer }) => writer);
+    expect(past).toEqual([ines.drive.account.id, jan.drive.account.id]);
+    await put(ines.drive, '/a.txt', 'von Ines');
+    expect(await other.drive.restore('/a.txt', 1)).toMatchObject({ revision: 4, size: 7 });
+    expect(await get(other.drive, '/a.txt')).toBe('von Jan');
+    await put(ines.drive, '/Ordner/b.txt', 'von Ines');
+    await ines.drive.remove('/Team');
+    expect(await get(other.drive, '/Ordner/b.txt')).toBe('von Ines');
+    expect(await get(other.drive, '/a.txt')).toBe('von Jan');
   });
 
   it('who is removed opens nothing that is written afterwards, with all that is stored and all keys that they had', async () => {
