@@ -6,7 +6,7 @@ import { childPath, parsePath, splitPath, type DrivePath } from './drive-path.js
 import { SdkError } from './errors.js';
 import { entryOf, type OpenNode } from './open-node.js';
 import { newRecord, openAnswer, writeRecord } from './record-writer.js';
-import { listsLeft, Resigning, type Leaving } from './resigning.js';
+import { listsLeft, ReSigning, type Leaving } from './re-signing.js';
 import { TreeReader } from './tree-reader.js';
 import { signalOf } from './signal-of.js';
 
@@ -80,7 +80,7 @@ export class DriveTree implements TreeCalls {
   }
 
   private async moveTo(from: Spot, to: Spot, signal: AbortSignal): Promise<Entry> {
-    const resigning = new Resigning(this.context);
+    const reSigning = new ReSigning(this.context);
     let id: string | undefined;
     const done = await changing(this.context, signal, async ({ isRepeated }): Promise<Leaving> => {
       const { finder } = this.context;
@@ -94,7 +94,7 @@ export class DriveTree implements TreeCalls {
       const folder = await upToDate(this.context, () => finder.folder(to.folder, signal), signal);
       if ([folder.id, ...folder.above].includes(node.id)) throw new SdkError('folder-in-itself');
       const left = listsLeft(node, folder);
-      if (left.length > 0) await resigning.before({ node, left }, signal);
+      if (left.length > 0) await reSigning.before({ node, left }, signal);
       const now = left.length > 0 ? await this.again(node, signal) : node;
       const own = node.lists.filter(({ nodeId }) => nodeId === node.id);
       // Somebody cannot read it any more who could: then it gets a new key, as after a revocation; but not if others have its key by grants of its own.
@@ -103,7 +103,7 @@ export class DriveTree implements TreeCalls {
       if (node.record.kind === 'folder') finder.forget();
       return { node: { ...moved, lists: [...own, ...moved.lists] }, left };
     });
-    if (done.left.length > 0) await resigning.after(done, signal);
+    if (done.left.length > 0) await reSigning.after(done, signal);
     return entryOf(done.node);
   }
 

@@ -26,7 +26,7 @@ export function listsLeft({ id, lists }: OpenNode, folder: OpenNode): readonly W
  * What was written by a list of writers is believed only below the node of that list. Who moves something out from there vouches for what lies in it, by
  * signing the newest record and the newest content of each node anew; the content's past hangs on it by hashes.
  */
-export class Resigning {
+export class ReSigning {
   constructor(private readonly context: WriteContext) {}
 
   /** Before the move: if that never comes, nothing is different but who signed. The record of the node itself is written by the move. */
