@@ -24,6 +24,7 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
   private readonly collector: Collector;
   private readonly running = new Map<'collect' | 'sweep', Promise<void>>();
   private queue: GarbageVersion[] = [];
+  private isSweepWanted = false;
   private timers: NodeJS.Timeout[] = [];
 
   private reconcile: (fileId: FileId) => Promise<void> = () => Promise.reject(new Error('nobody can seal records yet'));
@@ -78,8 +79,9 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
     return this.collector.clear(node, signal);
   }
 
-  /** Walks over the nodes now, if that is not under way: one that was away may have what it should not. */
+  /** Walks over the nodes now, and once more if that is under way: one that was away may have what it should not, and been passed already. */
   sweepSoon(): void {
+    this.isSweepWanted = true;
     this.run('sweep', (signal) => this.sweep(signal));
   }
 
@@ -123,7 +125,10 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
       .catch((error: unknown) => {
         if (!signal.aborted) this.logger.error({ err: error }, 'the collector failed and will try again');
       })
-      .finally(() => this.running.delete(kind));
+      .finally(() => {
+        this.running.delete(kind);
+        if (this.isSweepWanted) this.sweepSoon();
+      });
     this.running.set(kind, guarded);
   }
 
@@ -143,6 +148,7 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
   }
 
   private async sweep(signal: AbortSignal): Promise<void> {
+    this.isSweepWanted = false;
     const swept = await this.collector.sweep(signal);
     if (swept > 0) this.logger.log({ swept }, 'deleted what a crash or a failed node had left behind');
   }
