@@ -32,17 +32,20 @@ export async function shardsOf(storage: string, versionId: string): Promise<read
   return found;
 }
 
-/** The forms in which a text could lie in a file without being sealed; base64 in each of its three alignments. */
-function formsOf(text: string): readonly Buffer[] {
-  const raw = Buffer.from(text, 'utf8');
+/**
+ * The forms in which a text, or bytes, could lie somewhere without being sealed: as they are, in UTF-16, in hexadecimal, and in base64 in each of its
+ * three alignments.
+ */
+export function formsOf(plain: string | Uint8Array): readonly Buffer[] {
+  const raw = Buffer.from(plain as string);
   const base64 = [0, 1, 2].map((shift) => {
     const encoded = Buffer.concat([Buffer.alloc(shift), raw]).toString('base64');
     // The first and last characters depend on the neighbours too.
     return encoded.slice(shift === 0 ? 0 : 4, Math.floor((shift + raw.length) / 3) * 4);
   });
   const texts = [raw.toString('hex'), raw.toString('hex').toUpperCase(), ...base64, ...base64.map(toUrlAlphabet)];
-  const utf16 = Buffer.from(text, 'utf16le');
-  return [raw, utf16, Buffer.from(utf16).swap16(), ...texts.map((form) => Buffer.from(form))];
+  const utf16 = typeof plain === 'string' ? [Buffer.from(plain, 'utf16le'), Buffer.from(plain, 'utf16le').swap16()] : [];
+  return [raw, ...utf16, ...texts.map((form) => Buffer.from(form))];
 }
 
 function toUrlAlphabet(base64: string): string {
