@@ -53,6 +53,8 @@ let server: TestServer;
 let proxy: RecordingProxy;
 let home: string;
 let storage: readonly Haystack[];
+/** What lay in the profiles, and on the server, while an upload was half done. */
+let unfinished: Record<'profiles' | 'storage', readonly Haystack[]>;
 let accountId: string;
 
 /** What only the client knows. */
@@ -277,10 +279,8 @@ async function killedUpload(file: string): Promise<void> {
   await ended;
   proxy.behind = () => undefined;
   expect(child.signalCode).toBe('SIGKILL');
-  // So there is something unfinished to be searched: on this machine, and on the server.
   expect(await readdir(join(profileFolder('ada'), 'uploads'))).toHaveLength(1);
-  const noNames = secrets.filter((needle) => !isName(needle));
-  expect(await holders(noNames)).toEqual(ACCOUNTS);
+  unfinished = { profiles: await filesAsHaystacks(profileFolder('')), storage: await filesAsHaystacks(server.storage) };
 }
 
 /** By the SDK, for the command line gives none. */
@@ -411,10 +411,11 @@ const found = (needles: readonly Needle[], haystacks: readonly Haystack[]): read
   new NeedleSearch(needles).find(haystacks);
 
 /** The files of all profiles that hold one of the needles. */
-async function holders(needles: readonly Needle[]): Promise<readonly string[]> {
+async function holders(needles: readonly Needle[], profiles?: readonly Haystack[]): Promise<readonly string[]> {
   const search = new NeedleSearch(needles);
-  const files = await filesAsHaystacks(profileFolder(''));
-  return files.filter(({ bytes }) => search.hits(bytes).length > 0).map(({ where }) => where);
+  const files = profiles ?? (await filesAsHaystacks(profileFolder('')));
+  const holding = files.filter(({ bytes }) => search.hits(bytes).length > 0);
+  return holding.map(({ where }) => where).toSorted();
 }
 
 /** What others than the user of the machine may do with files and folders, if anything. */
@@ -483,7 +484,8 @@ describe('attack 18: nothing that only the client knows is found', () => {
   });
 
   it('in what the server stores, and no credential either', () => {
-    expect(found([...secrets, ...credentials, ...bearers()], storage)).toEqual([]);
+    for (const stored of [storage, unfinished.storage])
+      expect(found([...secrets, ...credentials, ...bearers()], stored)).toEqual([]);
   });
 
   it('in what the server logs, and no credential either', () => {
@@ -539,10 +541,18 @@ describe('the machine of the user', () => {
     const current = await Promise.all(['ada', 'bob'].map(async (name) => (await keptAccount(name)).master.key));
     const isCurrent = ({ plain }: Needle): boolean =>
       current.some((key) => Buffer.from(key).equals(Buffer.from(plain as string)));
-    expect((await holders(secrets.filter(isCurrent))).toSorted()).toEqual(ACCOUNTS);
+    expect(await holders(secrets.filter(isCurrent))).toEqual(ACCOUNTS);
     expect(await holders(secrets.filter((needle) => !isCurrent(needle)))).toEqual([]);
     expect(secrets.filter((needle) => isMaster(needle) && !isCurrent(needle))).not.toEqual([]);
-    expect((await holders(bearers())).toSorted()).toEqual(ACCOUNTS);
+    expect(await holders(bearers())).toEqual(ACCOUNTS);
+  });
+
+  it('keeps of an unfinished upload the names alone in the clear, where it goes on', async () => {
+    const { profiles } = unfinished;
+    expect(await holders(secrets.filter(isMaster), profiles)).toEqual(ACCOUNTS);
+    const others = secrets.filter((needle) => !isMaster(needle) && !isName(needle));
+    expect(await holders(others, profiles)).toEqual([]);
+    expect(await holders(secrets.filter(isName), profiles)).toEqual([expect.stringMatching(/^ada\/jobs\/job-/u)]);
   });
 
   it('lets nobody else read any of it', async () => {

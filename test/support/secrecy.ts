@@ -9,9 +9,8 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
-import { filesUnder, formsOf } from './storage-files.js';
+import { filesUnder, formsOf, readIfThere } from './storage-files.js';
 
 /** Shorter ones are found by chance, in as many bytes as are searched. */
 const FORM_BYTES_MIN = 12;
@@ -155,7 +154,7 @@ export async function filesAsHaystacks(directory: string): Promise<readonly Hays
   return Promise.all(
     paths.map(async (path) => {
       const where = relative(directory, path);
-      return { where, bytes: Buffer.concat([Buffer.from(`${where}\0`), await readFile(path)]) };
+      return { where, bytes: Buffer.concat([Buffer.from(`${where}\0`), await readIfThere(path)]) };
     }),
   );
 }

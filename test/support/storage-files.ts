@@ -52,16 +52,20 @@ function toUrlAlphabet(base64: string): string {
   return base64.replaceAll('+', '-').replaceAll('/', '_');
 }
 
+/** A file of a server that runs; empty if it has vanished since it was listed. */
+export async function readIfThere(path: string): Promise<Buffer> {
+  return readFile(path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return Buffer.alloc(0);
+  });
+}
+
 /** Files under a directory that hold a text in any of its plain forms, or have it in their path. */
 export async function filesHolding(directory: string, text: string): Promise<readonly string[]> {
   const forms = formsOf(text);
   const found: string[] = [];
   for (const path of await filesUnder(directory)) {
-    const content = await readFile(path).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // it has vanished since
-      return Buffer.alloc(0);
-    });
-    const bytes = Buffer.concat([Buffer.from(path), Buffer.alloc(1), content]);
+    const bytes = Buffer.concat([Buffer.from(path), Buffer.alloc(1), await readIfThere(path)]);
     if (forms.some((form) => bytes.includes(form))) found.push(path);
   }
   return found;
