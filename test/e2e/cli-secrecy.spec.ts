@@ -34,6 +34,7 @@ import {
   type Haystack,
   type Needle,
 } from '../support/secrecy.js';
+import { RunningStore } from '../support/running-store.js';
 import { TestServer } from '../support/server.js';
 
 const BIN = join(process.cwd(), 'bin', 'dcloud.mjs');
@@ -53,6 +54,8 @@ let server: TestServer;
 let proxy: RecordingProxy;
 let home: string;
 let storage: readonly Haystack[];
+/** The same as who has the server's keys sees it. */
+let unsealed: readonly Haystack[];
 /** What lay in the profiles, and on the server, while an upload was half done. */
 let unfinished: Record<'profiles' | 'storage', readonly Haystack[]>;
 let accountId: string;
@@ -449,6 +452,9 @@ beforeAll(async () => {
   await plainFile(init);
   await server.stop();
   storage = await filesAsHaystacks(server.storage);
+  const store = await RunningStore.open(server.directory);
+  unsealed = await Array.fromAsync(store.contents());
+  await store.close();
 });
 
 afterAll(async () => {
@@ -483,8 +489,8 @@ describe('attack 18: nothing that only the client knows is found', () => {
     expect(found(secrets, proxy.haystacks)).toEqual([]);
   });
 
-  it('in what the server stores, and no credential either', () => {
-    for (const stored of [storage, unfinished.storage])
+  it('in what the server stores, with its own seal and without it, and no credential either', () => {
+    for (const stored of [storage, unsealed, unfinished.storage])
       expect(found([...secrets, ...credentials, ...bearers()], stored)).toEqual([]);
   });
 
@@ -524,13 +530,21 @@ describe('the search', () => {
     expect(found(secrets.slice(0, 1), await filesAsHaystacks(server.storage))).toEqual([`${secrets[0]!.label}: ${path}`]);
   });
 
+  it('finds behind the seal of the server what it was given in the clear, and as much as was stored', () => {
+    const { name, content } = PLAIN;
+    expect(found([{ label: 'plain', plain: content }], unsealed)).toEqual([expect.stringContaining(` ${name} `)]);
+    expect(found([{ label: 'plain', plain: content }], storage)).toEqual([]);
+    expect(wholeOf(unsealed).length).toBeGreaterThan(PARTS_BYTES);
+  });
+
   it('finds accounts in the log, which names neither users nor files', () => {
     expect(found(needles(), logOf())).toEqual(['account: log']);
   });
 
   it('finds each thing in every encoding in a copy of each place', () => {
     const all = [...secrets, ...credentials, ...bearers()];
-    for (const haystacks of [proxy.haystacks, storage, logOf()]) expect(missedPlants(all, wholeOf(haystacks))).toEqual([]);
+    for (const haystacks of [proxy.haystacks, storage, unsealed, logOf()])
+      expect(missedPlants(all, wholeOf(haystacks))).toEqual([]);
     // As a control of that: what is not searched for is missed.
     expect(missedPlants(secrets.slice(0, 3), Buffer.alloc(1000), secrets.slice(1))).toHaveLength(9);
   });
