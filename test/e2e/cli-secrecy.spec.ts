@@ -39,6 +39,8 @@ import { TestServer } from '../support/server.js';
 
 const BIN = join(process.cwd(), 'bin', 'dcloud.mjs');
 const LIMITS = { failed_attempts_max: 1000, login_attempts_max: 1000 };
+/** Eighty processes, one after the other, on a machine that may be busy. */
+const SESSION_MS_MAX = 600_000;
 /** Two parts; and more than what comes with its manifest. */
 const [PARTS_BYTES, ALONE_BYTES] = [17 * 2 ** 20, 100_000];
 const PURPOSES = ['identity', 'account', 'root', 'contacts', 'resume', 'settings', 'mounts', 'devices', 'seen'] as const;
@@ -58,7 +60,7 @@ let storage: readonly Haystack[];
 let unsealed: readonly Haystack[];
 /** What lay in the profiles, and on the server, while an upload was half done. */
 let unfinished: Record<'profiles' | 'storage', readonly Haystack[]>;
-let accountId: string;
+let adasId: string;
 
 /** What only the client knows. */
 const secrets: Needle[] = [];
@@ -236,7 +238,7 @@ async function registering(): Promise<Record<'ada' | 'bob', Person>> {
   const { master } = await keptAccount('ada');
   const adasCode = await code('ada', registered, master.accountId);
   const bobsCode = await code('bob', await bob(['register', BOB, '--server', proxy.url], 0, lines(bobs)));
-  await guest(['register', ADA, '--server', proxy.url], 4, lines(password('of somebody with the name of ada')));
+  await guest(['register', ADA, '--server', proxy.url], 4, lines(password('of a second ada')));
   await guest(['register', 'a name that none can have', '--server', proxy.url], 2, lines(password('of a bad name')));
   await ada(['login'], 5, lines(password('that is wrong')));
   await guest(['login', 'nobody', '--server', proxy.url], 5, lines(password('of nobody')));
@@ -329,7 +331,7 @@ async function sharing({ folder, inner, note, piped }: Things): Promise<void> {
   const place = (await bob(['accept', offer!['id'] as string])).stdout.trim();
   await bob(['accept', '019a0000-0000-7000-8000-000000000000'], 3);
   await bob(['get', `${place}/${inner}/${note}`, '-']);
-  await bob(['put', '-', `${place}/${named('of bob')}`], 0, content('what bob wrote'));
+  await bob(['put', '-', `${place}/${named('by bob')}`], 0, content('what bob wrote'));
   await ada(['shared', `/${folder}`]);
   await ada(['contacts', 'list']);
   const number = (await bob(['contacts', 'verify', ADA])).stdout;
@@ -405,7 +407,7 @@ function bearers(): readonly Needle[] {
   });
 }
 
-const isName = ({ label }: Needle): boolean => /\bname of\b/u.test(label);
+const isName = ({ label }: Needle): boolean => /^(?:SHA-256 of )?(?:whole )?name of\b/u.test(label);
 const isMaster = ({ label }: Needle): boolean => label.startsWith('master key');
 
 const logOf = (): readonly Haystack[] => [{ where: 'log', bytes: Buffer.from(server.logs()) }];
@@ -439,7 +441,7 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'dcloud-secrecy-'));
   const init = await dcloud(['admin', 'init', '--config', server.configFile, '--url', proxy.url], 0);
   const people = await registering();
-  accountId = (await keptAccount('ada')).master.accountId;
+  adasId = (await keptAccount('ada')).master.accountId;
   const things = await storing();
   await working(things);
   await sharing(things);
@@ -455,7 +457,7 @@ beforeAll(async () => {
   const store = await RunningStore.open(server.directory);
   unsealed = await Array.fromAsync(store.contents());
   await store.close();
-});
+}, SESSION_MS_MAX);
 
 afterAll(async () => {
   await proxy.close();
@@ -510,7 +512,7 @@ describe('the search', () => {
   const needles = (): readonly Needle[] => [
     { label: 'plain name', plain: PLAIN.name },
     { label: 'plain content', plain: PLAIN.content },
-    { label: 'account', plain: accountId },
+    { label: 'account', plain: adasId },
     { label: 'user', plain: ADA },
   ];
 
