@@ -32,21 +32,32 @@ export async function shardsOf(storage: string, versionId: string): Promise<read
   return found;
 }
 
-/** The forms in which a text could lie in a file without being sealed; base64 in each of its three alignments. */
-function formsOf(text: string): readonly Buffer[] {
-  const raw = Buffer.from(text, 'utf8');
+/**
+ * The forms in which a text, or bytes, could lie somewhere without being sealed: as they are, in UTF-16, in hexadecimal, and in base64 in each of its
+ * three alignments.
+ */
+export function formsOf(plain: string | Uint8Array): readonly Buffer[] {
+  const raw = Buffer.from(plain as string);
   const base64 = [0, 1, 2].map((shift) => {
     const encoded = Buffer.concat([Buffer.alloc(shift), raw]).toString('base64');
     // The first and last characters depend on the neighbours too.
     return encoded.slice(shift === 0 ? 0 : 4, Math.floor((shift + raw.length) / 3) * 4);
   });
   const texts = [raw.toString('hex'), raw.toString('hex').toUpperCase(), ...base64, ...base64.map(toUrlAlphabet)];
-  const utf16 = Buffer.from(text, 'utf16le');
-  return [raw, utf16, Buffer.from(utf16).swap16(), ...texts.map((form) => Buffer.from(form))];
+  const utf16 = typeof plain === 'string' ? [Buffer.from(plain, 'utf16le'), Buffer.from(plain, 'utf16le').swap16()] : [];
+  return [raw, ...utf16, ...texts.map((form) => Buffer.from(form))];
 }
 
 function toUrlAlphabet(base64: string): string {
   return base64.replaceAll('+', '-').replaceAll('/', '_');
+}
+
+/** A file of a server that runs; empty if it has vanished since it was listed. */
+export async function readIfThere(path: string): Promise<Buffer> {
+  return readFile(path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return Buffer.alloc(0);
+  });
 }
 
 /** Files under a directory that hold a text in any of its plain forms, or have it in their path. */
@@ -54,11 +65,7 @@ export async function filesHolding(directory: string, text: string): Promise<rea
   const forms = formsOf(text);
   const found: string[] = [];
   for (const path of await filesUnder(directory)) {
-    const content = await readFile(path).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // it has vanished since
-      return Buffer.alloc(0);
-    });
-    const bytes = Buffer.concat([Buffer.from(path), Buffer.alloc(1), content]);
+    const bytes = Buffer.concat([Buffer.from(path), Buffer.alloc(1), await readIfThere(path)]);
     if (forms.some((form) => bytes.includes(form))) found.push(path);
   }
   return found;
