@@ -14,7 +14,7 @@ const MS_MAX = 60_000;
 
 export interface CliOptions {
   /** What is on standard input. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -49,6 +49,7 @@ export class DriveCli {
       killSignal: 'SIGKILL',
     } as const;
     const child = spawn(process.execPath, [BIN, ...args], { stdio: 'pipe', ...options });
+    child.stdin.on('error', () => undefined); // it may end before it has read everything
     child.stdin.end(input);
     return { child, outcome: outcomeOf(child) };
   }
@@ -82,7 +83,7 @@ export class DriveCli {
   }
 }
 
-async function outcomeOf(child: ChildProcessWithoutNullStreams): Promise<CliOutcome> {
+export async function outcomeOf(child: ChildProcessWithoutNullStreams): Promise<CliOutcome> {
   const [, stdout, stderr] = await Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)]);
   return { code: child.exitCode, stdout, stderr };
 }

@@ -75,6 +75,7 @@ export class GateProxy {
       gate.reached.resolve(undefined);
       await gate.release.promise;
     }
+    if (asked.destroyed) return; // who asked was killed meanwhile
     this.calls.push(call);
     const onward = request(`${this.target}${url}`, { method, headers });
     const [, response] = await Promise.all([pipeline(asked, onward), once(onward, 'response')]);
