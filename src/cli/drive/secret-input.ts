@@ -56,6 +56,7 @@ export class SecretInput {
   }
 
   private async prompt(question: string, signal: AbortSignal): Promise<string> {
+    signal.throwIfAborted();
     const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
     // As a terminal: then it is this interface that would echo, and into nothing.
     const reader = createInterface({ input: this.streams.stdin, output: silent, terminal: true, historySize: 0 });
