@@ -83,9 +83,23 @@ describe('a link that is over', () => {
     await setClock(ownClock, DAY_MS);
     expect(await open(url, preloaded(ownClock, undefined))).toMatchObject({ code: 0, stdout: 'a note' });
     await setClock(serverClock, 3 * HOUR_MS);
-    refused(await eventually(() => open(url), ({ code }) => code !== 0, 10_000), 3, 'This link is over');
+    refused(
+      await eventually(
+        () => open(url),
+        ({ code }) => code !== 0,
+        10_000,
+      ),
+      3,
+      'This link is over',
+    );
     await setClock(serverClock, 0);
-    expect(await eventually(() => open(url), ({ code }) => code === 0, 10_000)).toMatchObject({ stdout: 'a note' });
+    expect(
+      await eventually(
+        () => open(url),
+        ({ code }) => code === 0,
+        10_000,
+      ),
+    ).toMatchObject({ stdout: 'a note' });
   });
 });
 
