@@ -49,6 +49,11 @@ export class Device {
     return bytes && understand(() => fromUtf8(bytes));
   }
 
+  /** The same for who proves by a secret who he is: what cannot be read is none. Who could break it could have removed it, too. */
+  async readableServerKey(userName: string): Promise<string | undefined> {
+    return this.serverKey(userName).catch(ifDamaged);
+  }
+
   async pinServer(userName: string, serverKey: string): Promise<void> {
     await this.store.set(await this.serverName(userName), utf8(serverKey));
   }
@@ -61,6 +66,12 @@ export class Device {
     const bytes = await this.openSeen(master);
     if (bytes !== undefined) understand(() => seen.merge(bytes));
     return seen;
+  }
+
+  /** A login begins anew with it if it cannot be read, as {@link readableServerKey} does: else nobody could log in here ever again. */
+  async forgetUnreadable(master: MasterKey): Promise<void> {
+    const seen = await this.seen(master).catch(ifDamaged);
+    if (seen === undefined) await this.store.delete(seenName(master));
   }
 
   /** Together with what another run wrote meanwhile. */
@@ -94,6 +105,11 @@ export class Device {
 
 function seenName({ accountId }: MasterKey): string {
   return `seen-${accountId}`;
+}
+
+function ifDamaged(error: unknown): undefined {
+  if (error instanceof SdkError && error.kind === 'state-damaged') return undefined;
+  throw error;
 }
 
 function decodeAccount(bytes: Uint8Array): KeptAccount & { readonly origin: string } {

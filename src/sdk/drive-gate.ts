@@ -35,7 +35,7 @@ export class DriveGate implements DriveServer {
 
   async login({ userName: given, password }: Parameters<DriveServer['login']>[0], options?: CallOptions): Promise<Drive> {
     const userName = userNameOf(given);
-    const serverKey = await this.equipment.device.serverKey(userName);
+    const serverKey = await this.equipment.device.readableServerKey(userName);
     return this.enter(userName, password, { serverKey, signal: signalOf(options) });
   }
 
@@ -45,7 +45,7 @@ export class DriveGate implements DriveServer {
   ): Promise<{ readonly drive: Drive; readonly recoveryCode: string }> {
     const [userName, signal, newCode] = [userNameOf(given), signalOf(options), newRecoveryCode()];
     const code = parseRecoveryCode(recoveryCode);
-    const known = await this.equipment.device.serverKey(userName);
+    const known = await this.equipment.device.readableServerKey(userName);
     const secret = formatRecoveryCode(code);
     const begun = await proveAndLogIn(this.transport, { userName, factor: 'recovery', secret, serverKey: known }, signal);
     const { session, serverKey } = begun;
@@ -91,6 +91,7 @@ export class DriveGate implements DriveServer {
   ): Promise<Drive> {
     const begun = await proveAndLogIn(this.transport, { userName, factor: 'password', secret: password, serverKey }, signal);
     const kept = { userName, session: begun.session, master: await masterOf(begun) };
+    await this.equipment.device.forgetUnreadable(kept.master);
     const { drive, session } = await this.open(kept, begun, signal);
     await session.root(signal); // made, if whoever registered did not get that far
     await this.equipment.device.pinServer(userName, begun.serverKey);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { BigIntStats } from 'node:fs';
+import { constants, type BigIntStats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Bytes } from './bytes.js';
@@ -24,11 +24,12 @@ export class NodeFileSource implements SizedSource {
 
   /** @throws what the system says of a file that is not there, or is none */
   static async open(path: string): Promise<NodeFileSource> {
-    const file = await open(path, 'r');
+    // Who opens a pipe without this waits until somebody writes to it.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const state = await file.stat({ bigint: true });
-      if (!state.isFile())
-        throw Object.assign(new Error(`${path} is no file`), { code: state.isDirectory() ? 'EISDIR' : 'EINVAL' });
+      if (state.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
+      if (!state.isFile()) throw new SdkError('not-a-file');
       return new NodeFileSource(file, state, resolve(path), await fingerprintOf(file, state));
     } catch (error) {
       await file.close();

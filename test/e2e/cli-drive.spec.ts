@@ -1,66 +1,34 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DriveCli, GENEROUS, refused } from '../support/drive-cli.js';
+import type { CliOutcome } from '../support/run-cli.js';
 import { TestServer } from '../support/server.ts';
 
-const BIN = join(process.cwd(), 'bin', 'dcloud.mjs');
-const GENEROUS = { failed_attempts_max: 1000, login_attempts_max: 1000 };
-
 let server: TestServer;
+let cli: DriveCli;
 let home: string;
 
 beforeAll(async () => {
   server = await TestServer.start({ config: { registration: 'open', limits: GENEROUS } });
-  home = await mkdtemp(join(tmpdir(), 'dcloud-cli-'));
+  cli = await DriveCli.inFolder();
+  home = cli.home;
   const init = await dcloud(['admin', 'init', '--config', server.configFile, '--url', server.url]);
   expect(init.code).toBe(0);
   for (const name of ['ada', 'bob']) {
-    const made = await dcloud(['register', name, '--server', server.url, '--profile', name], `password of ${name}\n`);
-    expect(made).toMatchObject({ code: 0 });
-    expect(made.stdout).toMatch(/^(?:[0-9A-Z]{4}-){8}.\n$/u);
+    expect((await cli.register(name, server.url)).stdout).toMatch(/^(?:[0-9A-Z]{4}-){8}.\n$/u);
   }
 });
 
 afterAll(async () => {
   await server.remove();
-  await rm(home, { recursive: true, force: true });
+  await cli.remove();
 });
 
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function dcloud(args: readonly string[], input = ''): Promise<Outcome> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('DCLOUD_') && name !== 'NODE_OPTIONS');
-  const env = { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: join(home, 'config') };
-  const child = spawn(process.execPath, [BIN, ...args], {
-    stdio: 'pipe',
-    env,
-    cwd: home,
-    timeout: 60_000,
-    killSignal: 'SIGKILL',
-  });
-  child.stdin.end(input);
-  const [, stdout, stderr] = await Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)]);
-  return { code: child.exitCode, stdout, stderr };
-}
-
-const ada = (...args: string[]): Promise<Outcome> => dcloud([...args, '--profile', 'ada']);
-const bob = (...args: string[]): Promise<Outcome> => dcloud([...args, '--profile', 'bob']);
-
-/** Each failure is one sentence and a code, never a stack. */
-function refused(outcome: Outcome, code: number, sentence: string): void {
-  expect(outcome).toMatchObject({ code, stdout: '' });
-  expect(outcome.stderr).toContain(sentence);
-  expect(outcome.stderr).not.toMatch(/\n\s+at /u);
-}
+const dcloud = (args: readonly string[], input = ''): Promise<CliOutcome> => cli.run(args, { input });
+const ada = (...args: string[]): Promise<CliOutcome> => dcloud([...args, '--profile', 'ada']);
+const bob = (...args: string[]): Promise<CliOutcome> => dcloud([...args, '--profile', 'bob']);
 
 describe('files and folders', () => {
   it('go in and come out the same, many small ones at once, and are refused a second time', async () => {
@@ -147,7 +115,7 @@ describe('what is shared', () => {
     await dcloud(['put', '-', '/linked', '--profile', 'ada'], 'by a link');
     const made = await dcloud(['link', '/linked', '--password', '--json', '--profile', 'ada'], 'secret\n');
     const { id, url } = JSON.parse(made.stdout) as { id: string; url: string };
-    const open = (password: string): Promise<Outcome> =>
+    const open = (password: string): Promise<CliOutcome> =>
       dcloud(['open', '--password', '--to', '-', '--profile', 'guest'], `${url}\n${password}\n`);
     expect((await open('secret')).stdout).toBe('by a link');
     refused(await open('guess'), 5, 'not the right one');

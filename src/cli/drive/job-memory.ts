@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { SdkError } from '../../sdk/errors.js';
 import type { StateStore } from '../../sdk/state-store.js';
 
 /** What the server keeps of an unfinished upload it keeps this long, too. */
@@ -19,7 +20,7 @@ export class JobMemory {
   /** @param words what makes it the same command: its name, where it runs, what was given */
   static async of(store: StateStore, words: readonly string[], now: number): Promise<JobMemory> {
     const name = `job-${createHash('sha256').update(JSON.stringify(words)).digest('hex').slice(0, 32)}`;
-    return new JobMemory(store, name, targetsOf(await store.get(name), now));
+    return new JobMemory(store, name, targetsOf(await readable(store, name), now));
   }
 
   async begin(targets: readonly string[], now: number): Promise<void> {
@@ -31,6 +32,16 @@ export class JobMemory {
   }
 }
 
+/** What was changed on the disk is none: the command begins as a new one. */
+async function readable(store: StateStore, name: string): Promise<Uint8Array | undefined> {
+  try {
+    return await store.get(name);
+  } catch (error) {
+    if (error instanceof SdkError && error.kind === 'state-damaged') return undefined;
+    throw error;
+  }
+}
+
 function targetsOf(bytes: Uint8Array | undefined, now: number): readonly string[] | undefined {
   if (bytes === undefined) return undefined;
   try {
@@ -39,6 +50,6 @@ function targetsOf(bytes: Uint8Array | undefined, now: number): readonly string[
     const areTexts = Array.isArray(targets) && targets.every((target): target is string => typeof target === 'string');
     return isRecent && areTexts ? targets : undefined;
   } catch {
-    return undefined; // changed on the disk: the command begins as a new one
+    return undefined; // as above
   }
 }

@@ -55,7 +55,7 @@ export async function recover(context: Context, name: string | undefined, flags:
 
 /** `dcloud logout`: also without the server, which ends the session by itself. */
 export async function logout(context: Context): Promise<void> {
-  const settings = await context.profile.settings();
+  const settings = await context.profile.readableSettings();
   if (settings !== undefined) {
     try {
       const drive = await (await context.server(settings.server)).resume({ signal: context.signal });
@@ -85,7 +85,7 @@ async function whoAndWhere(
   name: string | undefined,
   { server, user }: LoginFlags,
 ): Promise<{ readonly userName: string; readonly server: string }> {
-  const known = await profile.settings();
+  const known = await profile.readableSettings();
   const userName = name ?? user ?? known?.userName;
   if (userName === undefined) throw new CliError('usage', 'say who you are: give your user name');
   const url = server ?? known?.server ?? process.env['DCLOUD_URL'] ?? DEFAULT_URL;

@@ -60,6 +60,16 @@ export class Profile {
     throw new CliError('damaged', `${this.settingsFile} cannot be read: log in again`);
   }
 
+  /** The same for who does not need them: undefined also if they cannot be read. */
+  async readableSettings(): Promise<ProfileSettings | undefined> {
+    try {
+      return await this.settings();
+    } catch (error) {
+      if (error instanceof CliError && error.exit === 'damaged') return undefined;
+      throw error;
+    }
+  }
+
   async keep(settings: ProfileSettings): Promise<void> {
     await this.prepare();
     writeFileDurably(this.settingsFile, `${JSON.stringify(settings)}\n`, 0o600);

@@ -38,12 +38,19 @@ function endBySignals(ending: AbortController, output: Output): () => void {
     ending.abort(new CliError('interrupted', 'interrupted'));
   };
   // Who reads the output may stop before its end, as `head` does.
-  const onClosedPipe = (): void => ending.abort(new CliError('pipe-closed', 'who read the output stopped reading'));
+  const onClosedPipe = (): void => {
+    ending.abort(new CliError('pipe-closed', 'who read the output stopped reading'));
+    if (isPipeClosed(ending.signal)) process.exitCode = exitCode('pipe-closed'); // the command may have ended by writing
+  };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   process.stdout.on('error', onClosedPipe);
   return () => {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   };
+}
+
+function isPipeClosed({ reason }: AbortSignal): boolean {
+  return reason instanceof CliError && reason.exit === 'pipe-closed';
 }
 
 class CommandRun implements Context {
@@ -81,7 +88,7 @@ class CommandRun implements Context {
       this.tell(error);
     }
     if (this.signal.aborted && this.advice !== undefined && this.exit === 'interrupted') this.output.warn(this.advice);
-    process.exitCode = exitCode(this.exit);
+    process.exitCode = exitCode(isPipeClosed(this.signal) ? 'pipe-closed' : this.exit);
   }
 
   async server(url: string): Promise<DriveServer> {

@@ -56,10 +56,11 @@ export class SecretInput {
   }
 
   private async prompt(question: string, signal: AbortSignal): Promise<string> {
-    this.streams.stderr.write(question);
+    signal.throwIfAborted();
     const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
     // As a terminal: then it is this interface that would echo, and into nothing.
     const reader = createInterface({ input: this.streams.stdin, output: silent, terminal: true, historySize: 0 });
+    this.streams.stderr.write(question); // after the echo is off
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const interrupted = (): void => reject(new CliError('interrupted', 'interrupted'));
     signal.addEventListener('abort', interrupted, { once: true });

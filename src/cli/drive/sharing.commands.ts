@@ -1,4 +1,5 @@
 import type { Sharing } from '../../sdk/drive-api.js';
+import { SdkError } from '../../sdk/errors.js';
 import { CliError } from './cli-error.js';
 import type { CommonFlags, Context } from './context.js';
 import { fetchAll, type GetFlags } from './get.command.js';
@@ -81,11 +82,17 @@ export async function makeLink(context: Context, text: string, flags: LinkFlags)
   const drive = await context.drive();
   const password = flags.password === true ? await secrets.askNew('Password of the link', signal) : undefined;
   const expiresAt = flags.expires === undefined ? undefined : new Date(Date.now() + flags.expires);
-  const { id, url } = await drive.link(remotePath(text), {
+  const options = {
     ...(password !== undefined && { password }),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(flags.uses !== undefined && { usesMax: flags.uses }),
     signal,
+  };
+  const { id, url } = await drive.link(remotePath(text), options).catch((error: unknown) => {
+    const isTimeRefused = expiresAt !== undefined && error instanceof SdkError && error.kind === 'server-refused';
+    if (!isTimeRefused) throw error;
+    const told = `by the clock of the server ${localTime(expiresAt)} is over: look at the clock of this machine`;
+    throw new CliError('usage', told, { cause: error });
   });
   output.json({ id, url, ...(expiresAt !== undefined && { expiresAt }) });
   output.note(

@@ -62,7 +62,7 @@ export async function transferAll<Item extends TransferItem>(
       counts.doneBytes += state === 'done' ? item.size : 0;
     } finally {
       release();
-      file.end();
+      if (!isOver(signal)) file.end(); // what was broken off is not done
     }
   };
   const told = async (item: Item): Promise<void> => {
