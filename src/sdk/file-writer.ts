@@ -1,4 +1,4 @@
-import { randomBytes, type Bytes } from './bytes.js';
+import { isEqual, randomBytes, type Bytes } from './bytes.js';
 import type { SealedContent } from './content.js';
 import { changing, nodeUpToDate, upToDate, writerIn, writerInFolder, type WriteContext } from './drive-context.js';
 import type { NodeAttributes } from './drive-attributes.js';
@@ -22,6 +22,11 @@ export interface NewContent {
   /** The only part, if it was not uploaded. */
   readonly inlined?: Bytes;
   readonly attributes: Pick<NodeAttributes, 'modifiedAt'> & Partial<Pick<NodeAttributes, 'mediaType'>>;
+}
+
+/** Whether this is what a file holds now. Its key tells, which is drawn here: ids are the server's, which could give one twice. */
+export function isOf({ content }: OpenNode, { contentKey }: Pick<NewContent, 'contentKey'>): boolean {
+  return content !== undefined && isEqual(content.manifest.contentKey, contentKey);
 }
 
 export function newContentKey(): Bytes {
@@ -55,11 +60,11 @@ export class FileWriter {
       const manifest = await makeManifest(draft, keys, account.identity.signer);
       try {
         const sealed = await calls.createNode({ record, manifest, ...this.bodyOf(file) }, signal);
-        return await openAnswer(this.context, { sealed, id: nodeId, name }, folder, signal);
+        return await openAnswer(this.context, { sealed, id: nodeId, name, sent: { record, manifest } }, folder, signal);
       } catch (error) {
         if (!(isRepeated && error instanceof SdkError)) throw error;
         const there = await finder.child(at, name, signal);
-        if (there?.id !== nodeId) throw error;
+        if (there === undefined || !isOf(there, file)) throw error;
         return there; // made by the attempt whose answer was lost
       }
     });
@@ -73,10 +78,11 @@ export class FileWriter {
       const found = await nodeUpToDate(this.context, find, signal);
       const folder = await finder.folder(file.at.folder, signal);
       if (found?.id !== nodeId || found.content === undefined) throw new SdkError('conflict');
-      if (found.content.manifest.revisionId === file.revisionId) return this.describe(found, folder, { file, signal });
+      if (isOf(found, file)) return this.describe(found, folder, { file, signal });
       const manifest = await this.manifestOf(found, file);
       const sealed = await calls.addRevision(nodeId, { manifest, ...this.bodyOf(file), etag: found.etag }, signal);
-      const written = await openAnswer(this.context, { sealed, id: nodeId, name: file.at.name }, folder, signal);
+      const answer = { sealed, id: nodeId, name: file.at.name, sent: { manifest } };
+      const written = await openAnswer(this.context, answer, folder, signal);
       return this.describe(written, folder, { file, signal });
     });
   }
