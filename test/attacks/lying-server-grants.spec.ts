@@ -3,7 +3,7 @@ import { connect, SdkError, sourceOfBytes, type Drive } from '../../src/sdk/inde
 import { utf8 } from '../../src/sdk/bytes.js';
 import { MemoryStateStore } from '../../src/sdk/memory.state-store.js';
 import { nodeFloe } from '../../src/sdk/node-floe-back-end.js';
-import { failureOf } from '../support/e2ee-world.js';
+import { failureOf, newPerson } from '../support/e2ee-world.js';
 import { changesSent, lastHeard, telling, turned, type Json } from '../support/lies.js';
 import { SdkServer, TamperedNet } from '../support/sdk-server.js';
 
@@ -68,6 +68,20 @@ const fromAlice = async (): Promise<Json> => (await sharesOf('bob', bob)).find((
 
 const fromMallory = async (): Promise<Json> =>
   (await sharesOf('bob', bob)).find((share) => share['owner'] === mallory.account.id)!;
+
+// Stands on the pin, which lies in the account's vault (src/sdk/pins.ts).
+it('attack 2 through the client: nothing is granted to other keys than those of a contact', async () => {
+  const { bundleBytes } = await newPerson('bob', bob.account.id);
+  const identity = Buffer.from(bundleBytes).toString('base64url');
+  nets.alice.answer = ({ path }, response) =>
+    /^\/auth\/(?:users|identities)\//u.test(path) ? Response.json({ identity, identities: [identity] }) : response;
+  const sent = await changesSent(nets.alice, async () => {
+    expect(await failureOf(alice.share('/Two', 'bob', 'read'))).toBe('identity-changed');
+    expect(await failureOf(alice.share('/One', 'bob', 'write'))).toBe('identity-changed');
+    expect(await failureOf(alice.contacts.safetyNumber('bob'))).toBe('identity-changed');
+  });
+  expect(sent).toEqual([]);
+});
 
 describe('attack 16 through the client: a grant', () => {
   // Stands on the recipient in the grant (src/sdk/grant.ts) and on the key that it is sealed to.
