@@ -77,12 +77,22 @@ describe('attack 11 through the client: names swapped in a folder', () => {
   });
 
   // Stands on the id in the record (src/sdk/drive-record.ts, `assertExpected`).
-  it('no name is listed with the id of another', async () => {
-    const { one, two } = await twoFiles('/ids');
-    net.answer = telling('record', (node) =>
-      node['id'] === one['id'] ? { ...one, id: two['id'] } : node['id'] === two['id'] ? { ...two, id: one['id'] } : node,
-    );
-    expect(await failureOf(listed('/ids'))).toBe('damaged');
+  it('no name is listed with the id of another, on a device that has seen neither', async () => {
+    await twoFiles('/ids');
+    for (const name of ['three', 'four']) await drive.mkdir(`/ids/${name}`);
+    const fresh = await world.login('ada', { fetch: net.fetch });
+    for (const names of [
+      ['one', 'two'],
+      ['three', 'four'],
+    ]) {
+      const [one, two] = (await Promise.all(names.map((name) => drive.stat(`/ids/${name}`)))) as [Entry, Entry];
+      net.answer = telling('record', (node) => ({
+        ...node,
+        id: node['id'] === one.id ? two.id : node['id'] === two.id ? one.id : node['id'],
+      }));
+      expect(await failureOf(Array.fromAsync(fresh.list('/ids')))).toBe('damaged');
+      net.honest();
+    }
   });
 
   it('what the server answers to a change is what was changed', async () => {
