@@ -3,6 +3,8 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CLIENT_DEFENCES } from './e2ee-defences/client-defences.ts';
+import { CLIENT_SHARING_DEFENCES } from './e2ee-defences/client-sharing-defences.ts';
 import { CONTENT_DEFENCES } from './e2ee-defences/content-defences.ts';
 import { ACCOUNT_DEFENCES, IDENTITY_DEFENCES, KEY_DEFENCES, LOGIN_DEFENCES } from './e2ee-defences/key-defences.ts';
 import type { Edit, Mutation } from './e2ee-defences/mutation.ts';
@@ -10,7 +12,7 @@ import { SHARING_DEFENCES } from './e2ee-defences/sharing-defences.ts';
 import { TREE_DEFENCES } from './e2ee-defences/tree-defences.ts';
 
 /**
- * Takes each defence of the client's formats out of a copy of the program and runs the one test that must then turn red. Fails if one
+ * Takes each defence of the client and its formats out of a copy of the program and runs the one test that must then turn red. Fails if one
  * stays green, if a defence is not where the table says, and if a test is red with its defence in. Arguments choose by name.
  */
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
@@ -23,6 +25,8 @@ const MUTATIONS = [
   CONTENT_DEFENCES,
   TREE_DEFENCES,
   SHARING_DEFENCES,
+  CLIENT_DEFENCES,
+  CLIENT_SHARING_DEFENCES,
 ].flat();
 const JEST_MS_MAX = 120_000;
 
@@ -34,7 +38,8 @@ interface Verdict {
 async function makeCopy(): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), 'mutate-e2ee-'));
   for (const path of COPIED) await cp(join(ROOT, path), join(copy, path), { recursive: true });
-  await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  // The server that tests start is the built one, with its defences in: it is the client that is tried.
+  for (const path of ['node_modules', 'bin']) await symlink(join(ROOT, path), join(copy, path));
   return copy;
 }
 

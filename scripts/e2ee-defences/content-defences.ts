@@ -5,7 +5,7 @@ import { RECORD_SIGNATURE } from './tree-defences.ts';
 const CONTENT = 'test/attacks/content.spec.ts';
 const TREE = 'test/attacks/tree.spec.ts';
 
-const MANIFEST_SIGNATURE: Edit = {
+export const MANIFEST_SIGNATURE: Edit = {
   file: 'src/sdk/revision-manifest.ts',
   defence: '  if (key !== undefined) await checkSigned(DOMAIN, bytes, key);\n',
   without: '',

@@ -1,4 +1,4 @@
-import { one, type Mutation } from './mutation.ts';
+import { one, type Edit, type Mutation } from './mutation.ts';
 
 const KEYS = 'test/attacks/keys.spec.ts';
 const LOGIN = 'src/sdk/opaque-login.spec.ts';
@@ -89,17 +89,14 @@ export const LOGIN_DEFENCES: readonly Mutation[] = [
   ),
 ];
 
+export const PIN: Edit = {
+  file: 'src/sdk/pins.ts',
+  defence: "    else if (!chain.some((bundle) => isPinned(bundle, pin))) throw new SdkError('identity-changed');\n",
+  without: '',
+};
+
 export const IDENTITY_DEFENCES: readonly Mutation[] = [
-  one(
-    '2 pin of a contact',
-    {
-      file: 'src/sdk/pins.ts',
-      defence: "    else if (!chain.some((bundle) => isPinned(bundle, pin))) throw new SdkError('identity-changed');\n",
-      without: '',
-    },
-    IDENTITY,
-    'attack 2: .* is refused after the first contact',
-  ),
+  one('2 pin of a contact', PIN, IDENTITY, 'attack 2: .* is refused after the first contact'),
   one(
     '2 one account for a name',
     {

@@ -12,14 +12,23 @@ const SHOWN_KIND: Edit = {
   defence: "  if (attributes.kind !== head.kind) throw new SdkError('damaged');\n",
   without: '',
 };
+export const KIND: readonly Edit[] = [
+  RECORD_SIGNATURE,
+  SHOWN_KIND,
+  {
+    file: 'src/sdk/drive-record.ts',
+    defence: 'fields: [nodeId, parentId, kind, generation,',
+    without: 'fields: [nodeId, parentId, 0, generation,',
+  },
+];
+export const ID_IN_RECORD: Edit = {
+  file: 'src/sdk/drive-record.ts',
+  defence: 'nodeId !== expected.nodeId || (',
+  without: '(',
+};
 
 export const TREE_DEFENCES: readonly Mutation[] = [
-  one(
-    '11 the node that was asked for',
-    { file: 'src/sdk/drive-record.ts', defence: 'nodeId !== expected.nodeId || (', without: '(' },
-    TREE,
-    'attack 11: .* a record does not answer',
-  ),
+  one('11 the node that was asked for', ID_IN_RECORD, TREE, 'attack 11: .* a record does not answer'),
   one(
     '11 one form of a name',
     { file: 'src/sdk/drive-name.ts', defence: "name.normalize('NFC')", without: 'name' },
@@ -48,15 +57,7 @@ export const TREE_DEFENCES: readonly Mutation[] = [
   ),
   {
     name: '12 the kind, in signature, context and attributes',
-    edits: [
-      RECORD_SIGNATURE,
-      SHOWN_KIND,
-      {
-        file: 'src/sdk/drive-record.ts',
-        defence: 'fields: [nodeId, parentId, kind, generation,',
-        without: 'fields: [nodeId, parentId, 0, generation,',
-      },
-    ],
+    edits: KIND,
     spec: TREE,
     test: 'attack 12: .* a file does not pass',
   },

@@ -57,6 +57,7 @@ export interface RevisionEntry {
   readonly revision: number;
   readonly revisionId: string;
   readonly size: number;
+  /** When the server says that it took it: of a revision's fields the only one that its writer did not sign. */
   readonly createdAt: Date;
   /** The id of the account that wrote it. */
   readonly writer: string;

@@ -39,6 +39,12 @@ export interface NewNode {
   readonly digests?: readonly Bytes[];
 }
 
+/** The nodes on the way to one, the topmost first, and lists of writers by their nodes. */
+export interface SealedPath {
+  readonly nodes: readonly SealedNode[];
+  readonly lists: ReadonlyMap<string, Bytes>;
+}
+
 export type NewRevision = Omit<NewNode, 'record'> & { readonly manifest: Bytes; readonly etag: string };
 
 /** The calls of docs/drive-protocol.md about nodes and contents. It opens nothing. */
@@ -91,10 +97,7 @@ export class DriveCalls {
   }
 
   /** Those, and the nodes from the topmost one that the caller may see down to this one. */
-  async path(
-    id: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly nodes: readonly SealedNode[]; readonly lists: ReadonlyMap<string, Bytes> }> {
+  async path(id: string, signal: AbortSignal): Promise<SealedPath> {
     const body = await this.pathOf(id, signal);
     return { nodes: body.objects('nodes').map(readNode), lists: readLists(body) };
   }

@@ -56,7 +56,7 @@ export class FileReader {
       const page = await this.context.calls.revisions(file.id, { before, limit: HISTORY_PAGE }, signal);
       for (const sealed of page.revisions) {
         const manifest = await this.open(file, { sealed, after }, signal);
-        assertPast(after, manifest);
+        if (after !== undefined) assertFollows(after, manifest);
         if (after === undefined) this.context.seen.meet('content', file.id, manifest);
         after = manifest;
         yield { manifest, createdAt: sealed.createdAt };
@@ -155,7 +155,7 @@ export class DriveContent implements ContentCalls {
       const { manifest: old } = await this.files.revision(file, revision, signal);
       const newest = file.content.manifest;
       // The newest one is what was wanted: it was so before, or by the attempt whose answer was lost.
-      if (newest.revision === revision || (isRepeated && newest.revisionId === old.revisionId)) return entryOf(file);
+      if (newest.revision === revision || (isRepeated && isEqual(newest.contentKey, old.contentKey))) return entryOf(file);
       const writer = writerIn(this.context.keys(), file.owner.accountId, file.lists);
       return entryOf(await revisionAgain(this.context, file, { content: old, writer }, signal));
     });
@@ -168,12 +168,17 @@ function asFile(node: OpenNode): FileNode {
   return { ...node, content };
 }
 
-/** Of two revisions in a row the later names the earlier one. */
-function assertPast(after: RevisionManifest | undefined, before: RevisionManifest): void {
-  if (after === undefined) return;
-  const isNext = after.revision === before.revision + 1;
+/** Of a revision and an earlier one, which may be itself: if they follow each other the later names the earlier. */
+function assertPast(after: RevisionManifest, before: RevisionManifest): void {
   const isEarlier = before.revision < after.revision || isEqual(before.hash, after.hash);
-  if (!isEarlier || (isNext && !isEqual(after.previousHash, before.hash))) throw new SdkError('rolled-back');
+  if (!isEarlier) throw new SdkError('rolled-back');
+  if (after.revision === before.revision + 1) assertFollows(after, before);
+}
+
+/** Without a gap, behind which anything could stand that a writer of then signs now. */
+function assertFollows(after: RevisionManifest, before: RevisionManifest): void {
+  const isNext = after.revision === before.revision + 1;
+  if (!isNext || !isEqual(after.previousHash, before.hash)) throw new SdkError('rolled-back');
 }
 
 /** Counts what comes: fewer bytes than were said are an error. */

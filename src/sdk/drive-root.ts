@@ -1,3 +1,4 @@
+import { meetAcknowledged } from './acknowledged.js';
 import type { MasterKey } from './account-keys.js';
 import { sha256, utf8, type Bytes } from './bytes.js';
 import { DriveCalls, type SealedNode } from './drive-calls.js';
@@ -38,6 +39,7 @@ export async function rekeyOldRoot(access: RootAccess, signal: AbortSignal): Pro
   const { master, identity } = access.keys;
   const record = await rekeyRoot(root.record, master, identity);
   await new DriveCalls(access.transport).replaceRecord(root.record.nodeId, { record, etag: root.etag }, signal);
+  await meetAcknowledged(access.seen, { record });
 }
 
 async function fetchRoot({ transport }: RootAccess, signal: AbortSignal): Promise<SealedNode | undefined> {

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { failureOf, newUuid, writersOf, type Person } from '../../test/support/e2ee-world.js';
 import { DeviceWorld, type Device } from '../../test/support/device-world.js';
 import { concat, fromBase64Url, sha256, toBase64Url, type Bytes } from './bytes.js';
-import { openNodeRecord, readNodeHead, type NodeAccess, type NodeRecord } from './drive-record.js';
+import { NodeKeys } from './drive-keys.js';
+import { makeNodeRecord, openNodeRecord, readNodeHead, type NodeAccess, type NodeRecord } from './drive-record.js';
 import { SdkError } from './errors.js';
 import { makeGrant, openGrant, readGrantHead } from './grant.js';
 import { changeIdentity } from './key-change.js';
@@ -259,6 +260,23 @@ describe('a server that lies about sharing', () => {
     expect(await failureOf(alice.sharing.share(folder, 'carol', 'write'))).toBe('rolled-back');
     world.drive.sharings.delete(folder);
     expect(await failureOf(alice.sharing.share(folder, 'carol', 'write'))).toBe('rolled-back');
+  });
+
+  // Attack 14. Stands on `placers` in src/sdk/open-node.ts: who has a grant does not know the folder's key, by which the name is sealed to its owner.
+  it('cannot give the shared node itself another name, by somebody who may write in it', async () => {
+    const { world, alice, bob, carol, folder } = await newGiven();
+    await alice.sharing.share(folder, 'bob', 'write');
+    await alice.sharing.share(folder, 'carol', 'read');
+    const record = await alice.record(folder);
+    const list = (await alice.way(folder)).lists.get(folder)!;
+    const writer = { ...bob.person.writer, list: { nodeId: folder, revision: list.revision } };
+    const attributes = { ...record.attributes, name: 'Umbenannt' };
+    const next = { ...record, revision: record.revision + 1, previousHash: record.hash, writer, attributes };
+    const forged = await makeNodeRecord(next, NodeKeys.fresh(), bob.person.identity.signer);
+    expect(await Array.fromAsync(carol.received.shared())).toHaveLength(1);
+    world.drive.nodes.get(folder)!.record = toBase64Url(forged);
+    expect(await Array.fromAsync(carol.received.shared())).toEqual([]);
+    expect(await failureOf(alice.way(folder))).toBe('not-yours');
   });
 
   it('what somebody sends that does not open hides nothing else', async () => {

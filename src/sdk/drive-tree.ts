@@ -1,3 +1,4 @@
+import { isEqual } from './bytes.js';
 import type { CallOptions, Entry, TreeCalls } from './drive-api.js';
 import { changing, nodeUpToDate, upToDate, withNewIds, type WriteContext } from './drive-context.js';
 import { NodeKeys } from './drive-keys.js';
@@ -125,22 +126,25 @@ export class DriveTree implements TreeCalls {
   }
 
   private makeFolderWithIds(at: DrivePath, name: string, signal: AbortSignal): Promise<OpenNode> {
-    const madeIds = new Set<string>();
+    const made: NodeKeys[] = [];
     return changing(this.context, signal, async () => {
       const { finder, ids, calls } = this.context;
       const folder = await upToDate(this.context, () => finder.folder(at, signal), signal);
       const id = await ids.take(signal);
-      madeIds.add(id);
       const time = this.context.now();
       const attributes = { name: normalName(name), kind: 'folder', createdAt: time, modifiedAt: time, mediaType: '' } as const;
-      const record = await newRecord(this.context, folder, { id, keys: NodeKeys.fresh(), attributes });
+      const keys = NodeKeys.fresh();
+      made.push(keys);
+      const record = await newRecord(this.context, folder, { id, keys, attributes });
       try {
         const sealed = await calls.createNode({ record }, signal);
-        return await openAnswer(this.context, { sealed, id, name: attributes.name }, folder, signal);
+        return await openAnswer(this.context, { sealed, id, name: attributes.name, sent: { record } }, folder, signal);
       } catch (error) {
         const there = isKind(error, 'exists') ? await finder.child(at, name, signal) : undefined;
-        if (there === undefined || !madeIds.has(there.id)) throw error;
-        return there; // made by an attempt whose answer was lost
+        // Made by an attempt whose answer was lost: that its key tells, for ids are the server's.
+        const isOurs = made.some(({ current }) => there !== undefined && isEqual(current, there.record.keys.current));
+        if (there === undefined || !isOurs) throw error;
+        return there;
       }
     });
   }

@@ -1,8 +1,9 @@
-import { randomBytes, type Bytes } from './bytes.js';
+import { meetAcknowledged } from './acknowledged.js';
+import { isEqual, randomBytes, type Bytes } from './bytes.js';
 import type { SealedContent } from './content.js';
 import { changing, nodeUpToDate, upToDate, writerIn, writerInFolder, type WriteContext } from './drive-context.js';
 import type { NodeAttributes } from './drive-attributes.js';
-import type { NewNode } from './drive-calls.js';
+import type { NewNode, NewRevision } from './drive-calls.js';
 import { NodeKeys } from './drive-keys.js';
 import { isTop, splitPath, type DrivePath } from './drive-path.js';
 import { SdkError } from './errors.js';
@@ -23,6 +24,11 @@ export interface NewContent {
   /** The only part, if it was not uploaded. */
   readonly inlined?: Bytes;
   readonly attributes: Pick<NodeAttributes, 'modifiedAt'> & Partial<Pick<NodeAttributes, 'mediaType'>>;
+}
+
+/** Whether this is what a file holds now. Its key tells, which is drawn here: ids are the server's, which could give one twice. */
+export function isOf({ content }: OpenNode, { contentKey }: Pick<NewContent, 'contentKey'>): boolean {
+  return content !== undefined && isEqual(content.manifest.contentKey, contentKey);
 }
 
 export function newContentKey(): Bytes {
@@ -56,11 +62,11 @@ export class FileWriter {
       const manifest = await makeManifest(draft, keys, account.identity.signer);
       try {
         const sealed = await calls.createNode({ record, manifest, ...this.bodyOf(file) }, signal);
-        return await openAnswer(this.context, { sealed, id: nodeId, name }, folder, signal);
+        return await openAnswer(this.context, { sealed, id: nodeId, name, sent: { record, manifest } }, folder, signal);
       } catch (error) {
         if (!(isRepeated && error instanceof SdkError)) throw error;
         const there = await finder.child(at, name, signal);
-        if (there?.id !== nodeId) throw error;
+        if (there === undefined || !isOf(there, file)) throw error;
         return there; // made by the attempt whose answer was lost
       }
     });
@@ -69,14 +75,12 @@ export class FileWriter {
   /** Writes the next revision of a file; with it, if it was not done yet, keys that who lost the right to read has not. */
   async revise(nodeId: string, file: NewContent, signal: AbortSignal): Promise<OpenNode> {
     return changing(this.context, signal, async () => {
-      const { finder, calls, opener } = this.context;
+      const { finder } = this.context;
       const found = await nodeUpToDate(this.context, () => finder.find(file.path, signal), signal);
       if (found?.id !== nodeId || found.content === undefined) throw new SdkError('conflict');
-      if (found.content.manifest.revisionId === file.revisionId) return this.describe(found, file, signal);
-      const manifest = await this.manifestOf(found, file);
-      const sealed = await calls.addRevision(nodeId, { manifest, ...this.bodyOf(file), etag: found.etag }, signal);
-      if (sealed.id !== nodeId) throw new SdkError('damaged');
-      return this.describe(await opener.open(sealed, found, signal), file, signal);
+      if (isOf(found, file)) return this.describe(found, file, signal);
+      const revision = { manifest: await this.manifestOf(found, file), ...this.bodyOf(file) };
+      return this.describe(await addRevision(this.context, found, revision, signal), file, signal);
     });
   }
 
@@ -124,6 +128,17 @@ export async function revisionAgain(
   if (newest === undefined) throw new SdkError('not-a-file');
   const draft = { ...content, revision: newest.revision + 1, previousHash: newest.hash, writer };
   const manifest = await makeManifest(draft, file.record.keys, context.keys().identity.signer);
-  const sealed = await context.calls.addRevision(file.id, { manifest, etag: file.etag }, signal);
-  return context.opener.open(sealed, file, signal);
+  return addRevision(context, file, { manifest }, signal);
+}
+
+async function addRevision(
+  { calls, opener, seen }: WriteContext,
+  file: OpenNode,
+  revision: Omit<NewRevision, 'etag'>,
+  signal: AbortSignal,
+): Promise<OpenNode> {
+  const sealed = await calls.addRevision(file.id, { ...revision, etag: file.etag }, signal);
+  if (sealed.id !== file.id) throw new SdkError('damaged');
+  await meetAcknowledged(seen, revision);
+  return opener.open(sealed, file, signal);
 }

@@ -87,7 +87,12 @@ export class NodeOpener {
     const { access, owner, lists, parentId } = place;
     if (sealed.owner !== owner.accountId) throw new SdkError('damaged');
     const writers = new Writers(owner, lists);
-    const expected = { nodeId: sealed.id, writers, ...(parentId !== undefined && { parentId }) };
+    // By the list of the node itself its content may be written, and not its name or its place.
+    const placers = new Writers(
+      owner,
+      lists.filter(({ nodeId }) => nodeId !== sealed.id),
+    );
+    const expected = { nodeId: sealed.id, writers: placers, ...(parentId !== undefined && { parentId }) };
     const record = await openNodeRecord(sealed.record, access, expected);
     this.seen.meet('node', sealed.id, record);
     const content = record.kind === 'file' ? await this.openContent(sealed, record, { writers, signal }) : undefined;

@@ -1,3 +1,4 @@
+import { meetAcknowledged, type Acknowledged } from './acknowledged.js';
 import { writerIn, writerInFolder, type WriteContext } from './drive-context.js';
 import type { NodeAttributes } from './drive-attributes.js';
 import type { SealedNode } from './drive-calls.js';
@@ -63,7 +64,7 @@ export async function writeRecord(
   };
   const record = await makeNodeRecord(draft, folder.record.keys, account.identity.signer);
   const sealed = await context.calls.replaceRecord(node.id, { record, etag: node.etag }, signal);
-  return openAnswer(context, { sealed, id: node.id, name: draft.attributes.name }, folder, signal);
+  return openAnswer(context, { sealed, id: node.id, name: draft.attributes.name, sent: { record } }, folder, signal);
 }
 
 /**
@@ -74,14 +75,23 @@ export function renewKeys(context: WriteContext, node: OpenNode, folder: OpenNod
   return writeRecord(context, node, { folder, keys: node.record.keys.next() }, signal);
 }
 
+/** What the server answers to a change. */
+export interface ChangeAnswer {
+  readonly sealed: SealedNode;
+  readonly id: string;
+  readonly name: string;
+  readonly sent: Acknowledged;
+}
+
 /** Opens what the server answers to a change: it must be what was asked for. */
 export async function openAnswer(
-  { opener }: WriteContext,
-  { sealed, id, name }: { readonly sealed: SealedNode; readonly id: string; readonly name: string },
+  { opener, seen }: WriteContext,
+  { sealed, id, name, sent }: ChangeAnswer,
   folder: OpenNode,
   signal: AbortSignal,
 ): Promise<OpenNode> {
   if (sealed.id !== id) throw new SdkError('damaged');
+  await meetAcknowledged(seen, sent);
   const node = await opener.open(sealed, placeIn(folder, childPath(folder.path, name)), signal);
   if (node.record.attributes.name !== name) throw new SdkError('damaged');
   return node;

@@ -1,3 +1,4 @@
+import { meetAcknowledged } from './acknowledged.js';
 import { DriveCalls } from './drive-calls.js';
 import type { DriveSession } from './drive-session.js';
 import { makeNodeRecord } from './drive-record.js';
@@ -114,6 +115,7 @@ export class Rekeying {
     const next = { keys, revision: record.revision + 1, previousHash: record.hash, writer: ownWriter(this.session, way) };
     const bytes = await makeNodeRecord({ ...record, ...next }, parentKeys, identity.signer);
     await new DriveCalls(this.session.transport).replaceRecord(record.nodeId, { record: bytes, etag }, signal);
+    await meetAcknowledged(this.session.seen, { record: bytes });
   }
 
   /** A link has the key that it was made with: it could show nothing that is written from now on, and its end is said instead. */

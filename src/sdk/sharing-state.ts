@@ -1,3 +1,4 @@
+import { meetAcknowledged } from './acknowledged.js';
 import { isEqual, type Bytes } from './bytes.js';
 import type { KnownPerson } from './contact-book.js';
 import type { DriveSession } from './drive-session.js';
@@ -100,6 +101,7 @@ export async function writeSharing(
     etag: before.list === undefined ? undefined : before.sealed.etag,
   };
   await new SharingApi(session.transport).putSharing(node.nodeId, change, signal);
+  await meetAcknowledged(session.seen, { writers: change.writers });
 }
 
 interface Granting {

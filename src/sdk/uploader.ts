@@ -4,7 +4,7 @@ import type { Entry, UploadOptions } from './drive-api.js';
 import { withNewIds, type WriteContext } from './drive-context.js';
 import { isTop, parsePath, splitPath, type DrivePath } from './drive-path.js';
 import { SdkError } from './errors.js';
-import { FileWriter, newContentKey, type NewContent } from './file-writer.js';
+import { FileWriter, isOf, newContentKey, type NewContent } from './file-writer.js';
 import { entryOf, type OpenNode } from './open-node.js';
 import { paddedSizeOf, partAt, partsOf, planParts } from './part-plan.js';
 import { ProgressMeter } from './progress.js';
@@ -109,7 +109,7 @@ export class Uploader {
     const place = await this.placeOf(target, there);
     const memory = await UploadMemory.of(options.resume, source, { master, ...place });
     const resumed = await memory?.resume(this.context.calls, signal);
-    if (resumed !== undefined && there?.content?.manifest.revisionId === resumed.revisionId) {
+    if (resumed !== undefined && there !== undefined && isOf(there, resumed)) {
       await memory?.forget();
       return there; // only the answer was lost
     }

@@ -1,5 +1,4 @@
-import type { Bytes } from './bytes.js';
-import { DriveCalls } from './drive-calls.js';
+import { DriveCalls, type SealedPath } from './drive-calls.js';
 import { openNodeRecord, type NodeRecord } from './drive-record.js';
 import type { DriveSession } from './drive-session.js';
 import { SdkError } from './errors.js';
@@ -42,11 +41,12 @@ export async function openOwnWay(session: DriveSession, nodeId: string, signal: 
 async function openBy(session: DriveSession, nodeId: string, signal: AbortSignal): Promise<Way> {
   const { owner, master } = session.keys;
   const sealed = await new DriveCalls(session.transport).path(nodeId, signal);
-  const lists = await openLists(session, sealed.lists);
-  const writers = new Writers(owner, [...lists.values()]);
+  const lists = await openLists(session, sealed);
   let above = { nodeId: session.account.id, keys: await rootParentKeys(master) };
   const nodes: WayNode[] = [];
   for (const { id, record: bytes, etag } of sealed.nodes) {
+    // Of the folders above alone: who may write further below, or to the node itself, may not write here.
+    const writers = new Writers(owner, listsOf(nodes, lists));
     const expected = { nodeId: id, parentId: above.nodeId, writers };
     const record = await openNodeRecord(bytes, { parentKeys: above.keys }, expected);
     nodes.push({ record, etag });
@@ -68,7 +68,7 @@ export async function* openChildren(
   signal: AbortSignal,
 ): AsyncGenerator<WayNode, void, undefined> {
   const folder = lastOf(way).record;
-  const writers = new Writers(session.keys.owner, [...way.lists.values()]);
+  const writers = new Writers(session.keys.owner, listsOf(way.nodes, way.lists));
   const calls = new DriveCalls(session.transport);
   let cursor: string | undefined;
   do {
@@ -90,11 +90,21 @@ export function ownWriter(session: DriveSession, way: Way): WriterRef {
   return list === undefined ? session.writer : { ...session.writer, list: { nodeId: list.nodeId, revision: list.revision } };
 }
 
+/** Of the nodes of a way and no others, whatever the server shows with them. */
 async function openLists(
   { keys: { owner }, seen }: DriveSession,
-  sealed: ReadonlyMap<string, Bytes>,
+  { nodes, lists: sealed }: SealedPath,
 ): Promise<ReadonlyMap<string, OpenedList>> {
   const lists = new Map<string, OpenedList>();
-  for (const [nodeId, bytes] of sealed) lists.set(nodeId, await openList(bytes, { nodeId, owner }, seen));
+  for (const { id: nodeId } of nodes) {
+    const bytes = sealed.get(nodeId);
+    // A list that was there once does not go away: who was removed by it would count again, or not be removed by the next one.
+    if (bytes === undefined && seen.get('writers', nodeId) !== undefined) throw new SdkError('rolled-back');
+    if (bytes !== undefined) lists.set(nodeId, await openList(bytes, { nodeId, owner }, seen));
+  }
   return lists;
+}
+
+function listsOf(nodes: readonly WayNode[], lists: ReadonlyMap<string, OpenedList>): readonly OpenedList[] {
+  return nodes.flatMap(({ record }) => lists.get(record.nodeId) ?? []);
 }

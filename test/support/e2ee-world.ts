@@ -12,6 +12,7 @@ import { makeBundle, openBundle, type IdentityBundle } from '../../src/sdk/ident
 import { identityOf, newIdentitySeeds, type Identity, type IdentitySeeds } from '../../src/sdk/identity.js';
 import { rootParentKeys } from '../../src/sdk/key-change.js';
 import { makeManifest } from '../../src/sdk/revision-manifest.js';
+import { openSeal } from '../../src/sdk/seal.js';
 import { webFloe } from '../../src/sdk/web-floe-back-end.js';
 import { Writers, type Owner, type WriterRef, type WritersList } from '../../src/sdk/writers.js';
 
@@ -128,6 +129,11 @@ async function sealAll(cipher: ContentCipher, plain: Uint8Array, plan: SealedCon
     sealed.push(await sealPart(cipher, span, { source, trueSize: plain.length }));
   }
   return sealed;
+}
+
+/** What a server tries that takes the proof for the key: behind 39 bytes of head and the seal's length lies the seal. */
+export function openLinkWith(key: Bytes, link: Bytes): Promise<Bytes> {
+  return openSeal(key, link.subarray(43), { purpose: 'link', fields: [link.subarray(0, 39)] });
 }
 
 export async function* stream(...pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
