@@ -190,7 +190,8 @@ export class ClusterTarget extends ChaosTarget {
   /** A disk that died: all that the node kept is gone. */
   private async empty(node: number): Promise<void> {
     const folder = this.cluster.nodeFolder(node);
-    await rm(await realpath(folder), { recursive: true });
+    // Its process goes on, and may write something while it is removed.
+    await rm(await realpath(folder), { recursive: true, maxRetries: 10 });
     await rm(folder, { force: true }); // the link to its disk, if it has one
   }
 
