@@ -64,6 +64,28 @@ async function expectRefused(path: string, failure = 'damaged'): Promise<void> {
   expect(sent).toEqual([]);
 }
 
+describe('attack 5 through the client: another version of a format', () => {
+  const versioned = (text: unknown, version: number): string => {
+    const bytes = Buffer.from(text as string, 'base64url');
+    bytes[0] = version;
+    return bytes.toString('base64url');
+  };
+
+  // Stands on `format` of src/sdk/fields.ts.
+  it('is neither older nor newer read, of a record or of a manifest', async () => {
+    await twoFiles('/versions');
+    for (const version of [0, 2, 255]) {
+      net.answer = telling('record', (node) => ({ ...node, record: versioned(node['record'], version) }));
+      await expectRefused('/versions/one', 'unsupported-format');
+      net.answer = telling('manifest', (content) => ({ ...content, manifest: versioned(content['manifest'], version) }));
+      expect(await failureOf(drive.download('/versions/one'))).toBe('unsupported-format');
+      expect(await failureOf(Array.fromAsync(drive.history('/versions/one')))).toBe('unsupported-format');
+    }
+    net.honest();
+    expect(await namesIn('/versions')).toEqual(['one', 'two']);
+  });
+});
+
 describe('attack 11 through the client: names swapped in a folder', () => {
   // Stands on the name that was asked for (src/sdk/node-finder.ts), and behind another id on the id in the record (src/sdk/drive-record.ts).
   it('one file does not answer for another: it is not shown, not renamed, not removed and not written over', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { recordedOutput } from '../../../test/support/recorded-output.js';
 import { SdkError } from '../../sdk/errors.js';
@@ -93,6 +94,22 @@ describe('a transfer', () => {
     expect(begun).toHaveLength(24);
     expect(said).toEqual(['dcloud: file 2: There is no room left for this.\n']);
     expect(exits).toEqual(['full']);
+  });
+
+  it('lets what is under way come to its end, if that is soon, and says once what is wrong', async () => {
+    const { context, said, exits } = newContext();
+    const begun: string[] = [];
+    const summary = await transferAll(context, items(100), async ({ subject }, { signal }) => {
+      begun.push(subject);
+      await settled();
+      if (['file 2', 'file 3', 'file 4'].includes(subject)) throw new SdkError('quota-exceeded');
+      await sleep(20);
+      signal.throwIfAborted();
+      return 'done';
+    });
+    expect(summary).toMatchObject({ doneFiles: 21, isComplete: false, failures: [{ kind: 'quota-exceeded' }] });
+    expect(begun).toHaveLength(24);
+    expect([said, exits]).toEqual([['dcloud: file 2: There is no room left for this.\n'], ['full']]);
   });
 
   it('that is interrupted says so to who called, and blames no file', async () => {

@@ -11,6 +11,8 @@ const WIDTH = 24;
 const BYTES_IN_FLIGHT = 48 * 1_048_576;
 const FILE_BYTES = 65_536;
 const WAIT_MS_MAX = 2 ** 31 - 1;
+/** For what is under way when the rest is given up: most small files come to their end, and it is known that they are stored. */
+const GRACE_MS = 2_000;
 
 /** One file of many. */
 export interface TransferItem {
@@ -36,8 +38,8 @@ export interface TransferSummary {
 }
 
 /**
- * Does something with many files, several at once, with progress. What fails is told and left behind; what would fail for all that follow, too, ends
- * it, with what is under way.
+ * Does something with many files, several at once, with progress. What fails is told and left behind; what would fail for all that follow, too, is told
+ * once and ends it: nothing more begins, and what is under way is broken off soon.
  */
 export async function transferAll<Item extends TransferItem>(
   context: Context,
@@ -51,10 +53,16 @@ export async function transferAll<Item extends TransferItem>(
   const progress = new TransferProgress(output, { files: items.length, bytes: items.reduce((sum, { size }) => sum + size, 0) });
   const failures: Failure[] = [];
   const counts = { doneFiles: 0, doneBytes: 0, skippedFiles: 0 };
+  let grace: NodeJS.Timeout | undefined;
+  const isEnding = (): boolean => grace !== undefined || signal.aborted;
 
   const one = async (item: Item): Promise<void> => {
     const file = progress.file(item.size);
     const release = await budget.take(item.size + FILE_BYTES, signal);
+    if (isEnding()) {
+      release();
+      return;
+    }
     try {
       const state = await work(item, { onProgress: file.onProgress, signal });
       counts.skippedFiles += state === 'skipped' ? 1 : 0;
@@ -66,25 +74,27 @@ export async function transferAll<Item extends TransferItem>(
     }
   };
   const told = async (item: Item): Promise<void> => {
-    if (signal.aborted) return;
+    if (isEnding()) return;
     try {
       await one(item);
     } catch (error) {
       if (isOver(signal)) return;
       const failure = failureOf(error);
+      if (isFatal(failure) && isEnding()) return;
       failures.push(failure);
       output.fail(failure, item.subject);
-      if (isFatal(failure)) stopping.abort(error);
+      if (isFatal(failure)) grace = setTimeout(() => stopping.abort(error), GRACE_MS);
     }
   };
   try {
     await Array.fromAsync(mapOrdered(items, WIDTH, told));
   } finally {
+    clearTimeout(grace);
     progress.stop();
   }
   if (failures.length > 0) context.endWith(commonExit(failures));
   context.signal.throwIfAborted();
-  return { ...counts, failures, isComplete: !signal.aborted };
+  return { ...counts, failures, isComplete: !isEnding() };
 }
 
 /** It may have ended while something was waited for. */
