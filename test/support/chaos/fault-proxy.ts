@@ -149,8 +149,8 @@ export class FaultProxy {
 function breakLink({ client, server, closing }: Link): void {
   closing.abort();
   for (const socket of [client, server]) {
-    // A socket that still connects cannot be reset.
-    if (socket.connecting) socket.destroy();
+    // A socket that still connects cannot be reset, and one that is being shut down would never be closed by it.
+    if (socket.connecting || (socket.writableEnded && !socket.writableFinished)) socket.destroy();
     else if (!socket.destroyed) socket.resetAndDestroy();
   }
 }

@@ -9,7 +9,9 @@ import { contradictionOf, type RegisterOperation } from './linearizable.ts';
 const KiB = 1024;
 /** Pause of a client between two operations, at the most: a history is no better for being long. */
 const PAUSE_MS_MAX = 60;
-const FINAL_ATTEMPTS = 10;
+/** Each asks any one of the processes, and four of five may be away. */
+const FINAL_ATTEMPTS = 60;
+const FINAL_REST_MS = 200;
 
 export interface RegisterShape {
   readonly registers: number;
@@ -115,7 +117,7 @@ export class RegisterWorkload {
     for (let left = FINAL_ATTEMPTS; left > 0; left -= 1) {
       const value = await this.read(register, this.parts.random, 'checker');
       if (value !== undefined || this.parts.findings.violations.length > 0) return value;
-      await sleep(500);
+      await sleep(FINAL_REST_MS);
     }
     this.parts.findings.report('unreadable', `register ${register.id} cannot be read, with no more wrong than may be`);
     return undefined;
