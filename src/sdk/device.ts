@@ -4,7 +4,7 @@ import { SdkError } from './errors.js';
 import { FieldReader, FieldWriter } from './fields.js';
 import { KEY_BYTES } from './hkdf.js';
 import { SeenMemory } from './seen-memory.js';
-import type { StateStore } from './state-store.js';
+import { ifDamaged, type StateStore } from './state-store.js';
 
 const FORMAT = 0x01;
 const ACCOUNT = 'account';
@@ -105,11 +105,6 @@ export class Device {
 
 function seenName({ accountId }: MasterKey): string {
   return `seen-${accountId}`;
-}
-
-function ifDamaged(error: unknown): undefined {
-  if (error instanceof SdkError && error.kind === 'state-damaged') return undefined;
-  throw error;
 }
 
 function decodeAccount(bytes: Uint8Array): KeptAccount & { readonly origin: string } {

@@ -96,7 +96,7 @@ export class DriveTree implements TreeCalls {
       if ([folder.id, ...folder.above].includes(node.id)) throw new SdkError('folder-in-itself');
       const left = listsLeft(node, folder);
       if (left.length > 0) await reSigning.before({ node, left }, signal);
-      const now = left.length > 0 ? await this.again(node, signal) : node;
+      const now = left.length > 0 ? await this.context.opener.reopen(node, signal) : node;
       const own = node.lists.filter(({ nodeId }) => nodeId === node.id);
       // Somebody cannot read it any more who could: then it gets a new key, as after a revocation; but not if others have its key by grants of its own.
       const keys = left.length > 0 && own.length === 0 ? now.record.keys.next() : now.record.keys;
@@ -106,11 +106,6 @@ export class DriveTree implements TreeCalls {
     });
     if (done.left.length > 0) await reSigning.after(done, signal);
     return entryOf(done.node);
-  }
-
-  /** A node that was changed since it was opened. */
-  private async again(node: OpenNode, signal: AbortSignal): Promise<OpenNode> {
-    return this.context.opener.open(await this.context.calls.node(node.id, signal), node, signal);
   }
 
   private async makeFolderOrFind(at: DrivePath, name: string, signal: AbortSignal): Promise<void> {

@@ -63,6 +63,11 @@ export class NodeOpener {
     }
   }
 
+  /** A node as it is now, where it was found. */
+  async reopen(node: OpenNode, signal: AbortSignal): Promise<OpenNode> {
+    return this.open(await this.calls.node(node.id, signal), node, signal);
+  }
+
   /**
    * The newest lists of writers of a node and the folders above it, the nearest first.
    * @param way ids of those that are known, the nearest first. If it ends below the root, what lies above is known to the server alone: its owner's

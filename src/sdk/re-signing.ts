@@ -78,8 +78,7 @@ export class ReSigning {
   }
 
   private repeat(found: OpenNode, signal: AbortSignal, sign: (node: OpenNode) => Promise<void>): Promise<void> {
-    const { calls, opener } = this.context;
-    return repeated(async () => sign(await opener.open(await calls.node(found.id, signal), found, signal)));
+    return repeated(async () => sign(await this.context.opener.reopen(found, signal)));
   }
 }
 

@@ -25,8 +25,7 @@ beforeAll(async () => {
     config: { registration: 'open', limits: GENEROUS },
     environment: preloaded(serverClock, undefined),
   });
-  const init = await cli.run(['admin', 'init', '--config', server.configFile, '--url', server.url]);
-  expect(init.code).toBe(0);
+  await cli.initAdmin(server);
   recoveryCode = (await cli.register('ada', server.url)).stdout.trim();
   await cli.register('bob', server.url);
   await writeFile(join(cli.home, 'note'), 'a note');

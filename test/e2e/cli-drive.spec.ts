@@ -14,8 +14,7 @@ beforeAll(async () => {
   server = await TestServer.start({ config: { registration: 'open', limits: GENEROUS } });
   cli = await DriveCli.inFolder();
   home = cli.home;
-  const init = await dcloud(['admin', 'init', '--config', server.configFile, '--url', server.url]);
-  expect(init.code).toBe(0);
+  await cli.initAdmin(server);
   for (const name of ['ada', 'bob']) {
     expect((await cli.register(name, server.url)).stdout).toMatch(/^(?:[0-9A-Z]{4}-){8}.\n$/u);
   }

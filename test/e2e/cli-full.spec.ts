@@ -18,8 +18,7 @@ let adminToken: string;
 beforeAll(async () => {
   server = await TestServer.start({ config: { registration: 'open', limits: GENEROUS } });
   cli = await DriveCli.inFolder();
-  const init = await cli.run(['admin', 'init', '--config', server.configFile, '--url', server.url]);
-  adminToken = init.stdout.trim();
+  adminToken = await cli.initAdmin(server);
 });
 
 afterAll(async () => {

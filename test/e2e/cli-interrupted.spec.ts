@@ -3,10 +3,9 @@ import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { someBytes } from '../support/bytes.js';
-import { BIN, DriveCli, GENEROUS, outcomeOf, refused, told } from '../support/drive-cli.js';
-import { GateProxy } from '../support/gate-proxy.js';
+import { BIN, type DriveCli, ProxiedCli, outcomeOf, refused, told } from '../support/drive-cli.js';
+import type { GateProxy } from '../support/gate-proxy.js';
 import type { CliOutcome } from '../support/run-cli.js';
-import { TestServer } from '../support/server.js';
 import { eventually } from '../support/shard-files.js';
 
 const PUT_PART = /^PUT \/drive\/uploads\/[^/]+\/parts\//u;
@@ -18,24 +17,18 @@ const LARGE = someBytes(52 * 1_048_576);
 const PARTS = 4;
 const SMALL_FILES = 200;
 
-let server: TestServer;
+let world: ProxiedCli;
 let proxy: GateProxy;
 let cli: DriveCli;
 
 beforeAll(async () => {
-  server = await TestServer.start({ config: { registration: 'open', limits: GENEROUS } });
-  proxy = await GateProxy.before(server.url);
-  cli = await DriveCli.inFolder();
-  const init = await cli.run(['admin', 'init', '--config', server.configFile, '--url', server.url]);
-  expect(init.code).toBe(0);
-  await cli.register('ada', proxy.origin);
+  world = await ProxiedCli.start();
+  ({ proxy, cli } = world);
   await writeFile(join(cli.home, 'large.bin'), LARGE);
 });
 
 afterAll(async () => {
-  await proxy.close();
-  await server.remove();
-  await cli.remove();
+  await world.remove();
 });
 
 const ada = (...args: string[]): Promise<CliOutcome> => cli.as('ada')(...args);

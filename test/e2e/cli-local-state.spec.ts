@@ -3,26 +3,21 @@ import { readdir, readFile, rm, stat, writeFile, cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { someBytes } from '../support/bytes.js';
-import { DriveCli, GENEROUS, refused } from '../support/drive-cli.js';
-import { GateProxy } from '../support/gate-proxy.js';
+import { type DriveCli, ProxiedCli, refused } from '../support/drive-cli.js';
+import type { GateProxy } from '../support/gate-proxy.js';
 import type { CliOutcome } from '../support/run-cli.js';
-import { TestServer } from '../support/server.js';
 
 const PART = /^PUT \/drive\/uploads\/[^/]+\/parts\//u;
 const LARGE = someBytes(20 * 1_048_576);
 
-let server: TestServer;
+let world: ProxiedCli;
 let proxy: GateProxy;
 let cli: DriveCli;
 let pristine: string;
 
 beforeAll(async () => {
-  server = await TestServer.start({ config: { registration: 'open', limits: GENEROUS } });
-  proxy = await GateProxy.before(server.url);
-  cli = await DriveCli.inFolder();
-  const init = await cli.run(['admin', 'init', '--config', server.configFile, '--url', server.url]);
-  expect(init.code).toBe(0);
-  await cli.register('ada', proxy.origin);
+  world = await ProxiedCli.start();
+  ({ proxy, cli } = world);
   await writeFile(join(cli.home, 'note'), 'a note');
   expect(await ada('put', 'note', '/note')).toMatchObject({ code: 0 });
   pristine = join(cli.home, 'pristine');
@@ -30,16 +25,15 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await proxy.close();
-  await server.remove();
-  await cli.remove();
+  await world.remove();
 });
 
 const ada = (...args: string[]): Promise<CliOutcome> => cli.as('ada')(...args);
 
-/** The only file of this kind. */
+/** The only file of this kind; who is killed may leave one that it was writing. */
 async function kept(folder: string, prefix: string): Promise<string> {
-  const found = (await readdir(join(cli.profileFolder('ada'), folder))).filter((name) => name.startsWith(prefix));
+  const all = await readdir(join(cli.profileFolder('ada'), folder));
+  const found = all.filter((name) => name.startsWith(prefix) && !name.endsWith('.new'));
   expect(found).toHaveLength(1);
   return join(cli.profileFolder('ada'), folder, found[0] ?? '');
 }

@@ -1,9 +1,6 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Command } from 'commander';
 import { addDriveCommands } from '../../src/cli/drive/drive.commands.js';
@@ -24,6 +21,8 @@ import { sessionContext } from '../../src/sdk/session-context.js';
 import { sourceOfBytes } from '../../src/sdk/source.js';
 import { Transport } from '../../src/sdk/transport.js';
 import { Client } from '../support/client.js';
+import { DriveCli, GENEROUS } from '../support/drive-cli.js';
+import type { CliOutcome } from '../support/run-cli.js';
 import {
   filesAsHaystacks,
   marker,
@@ -37,8 +36,6 @@ import {
 import { RunningStore } from '../support/running-store.js';
 import { TestServer } from '../support/server.js';
 
-const BIN = join(process.cwd(), 'bin', 'dcloud.mjs');
-const LIMITS = { failed_attempts_max: 1000, login_attempts_max: 1000 };
 /** Eighty processes, one after the other, on a machine that may be busy. */
 const SESSION_MS_MAX = 600_000;
 /** Two parts; and more than what comes with its manifest. */
@@ -54,7 +51,7 @@ const PLAIN = { name: `plain-${marker()}`, content: `content-${marker()}` };
 
 let server: TestServer;
 let proxy: RecordingProxy;
-let home: string;
+let cli: DriveCli;
 let storage: readonly Haystack[];
 /** The same as who has the server's keys sees it. */
 let unsealed: readonly Haystack[];
@@ -96,7 +93,7 @@ function password(label: string): string {
   return whole;
 }
 
-async function code(label: string, { stdout }: Outcome, accountId?: string): Promise<string> {
+async function code(label: string, { stdout }: CliOutcome, accountId?: string): Promise<string> {
   const [found = ''] = /(?:[0-9A-Z]{4}-){8}./u.exec(stdout) ?? [];
   const bytes = parseRecoveryCode(found);
   const dashless = found.replaceAll('-', '');
@@ -113,8 +110,7 @@ async function address(label: string, url: string): Promise<void> {
   credentials.push({ label: `proof of ${label}`, plain: await linkProof(secret, linkId) });
 }
 
-const profileFolder = (name: string): string => join(home, 'config', 'dcloud', 'profiles', name);
-const stateOf = (name: string): NodeFileStateStore => new NodeFileStateStore(join(profileFolder(name), 'state'));
+const stateOf = (name: string): NodeFileStateStore => new NodeFileStateStore(join(cli.profileFolder(name), 'state'));
 
 async function keptAccount(profile: string): Promise<KeptAccount> {
   const kept = await new Device(stateOf(profile), proxy.url).account();
@@ -154,12 +150,6 @@ async function sessionOf(profile: string): Promise<AccountSession> {
 
 // The command line.
 
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Groups are no commands. */
 function commandsOf(command: Command, above: readonly string[] = []): readonly string[] {
   return command.commands.flatMap((each) => {
@@ -176,32 +166,15 @@ function driveProgram(): Command {
 
 const forgotten = (program: Command): readonly string[] => commandsOf(program).filter((words) => !succeeded.has(words));
 
-function begin(args: readonly string[], input: string | Uint8Array = ''): ChildProcessWithoutNullStreams {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('DCLOUD_') && name !== 'NODE_OPTIONS');
-  const env = { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: join(home, 'config') };
-  const child = spawn(process.execPath, [BIN, ...args], {
-    stdio: 'pipe',
-    env,
-    cwd: home,
-    timeout: 60_000,
-    killSignal: 'SIGKILL',
-  });
-  child.stdin.on('error', () => undefined); // it may have ended before it read all
-  child.stdin.end(input);
-  return child;
-}
-
-async function dcloud(args: readonly string[], expected: number, input: string | Uint8Array = ''): Promise<Outcome> {
-  const child = begin(args, input);
-  const [, stdout, stderr] = await Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)]);
-  complaints.push(stderr);
-  const outcome = { code: child.exitCode, stdout, stderr };
+async function dcloud(args: readonly string[], expected: number, input: string | Uint8Array = ''): Promise<CliOutcome> {
+  const outcome = await cli.run(args, { input });
+  complaints.push(outcome.stderr);
   expect({ args, ...outcome }).toMatchObject({ code: expected });
   if (expected === 0) for (const words of [args.slice(0, 2).join(' '), args[0]!]) succeeded.add(words);
   return outcome;
 }
 
-type Run = (args: readonly string[], expected?: number, input?: string | Uint8Array) => Promise<Outcome>;
+type Run = (args: readonly string[], expected?: number, input?: string | Uint8Array) => Promise<CliOutcome>;
 const as =
   (profile: string): Run =>
   (args, expected = 0, input = '') =>
@@ -209,7 +182,7 @@ const as =
 const [ada, bob, guest] = [as('ada'), as('bob'), as('guest')];
 
 const lines = (...all: readonly string[]): string => `${all.join('\n')}\n`;
-const rowsOf = ({ stdout }: Outcome): readonly Readonly<Record<string, unknown>>[] =>
+const rowsOf = ({ stdout }: CliOutcome): readonly Readonly<Record<string, unknown>>[] =>
   stdout
     .trim()
     .split('\n')
@@ -257,11 +230,11 @@ async function storing(): Promise<Things> {
   const [folder, inner, alone] = [named('folder'), named('inner'), `${named('alone')}.bin`];
   const [note, parts, piped, moved] = [`${named('note')}.txt`, `${named('parts')}.bin`, named('piped'), named('moved')];
   const things = { folder, inner, alone, note, parts, piped, moved };
-  await mkdir(join(home, folder, inner), { recursive: true });
-  await writeFile(join(home, folder, alone), content('a file with a part of its own', ALONE_BYTES));
-  await writeFile(join(home, folder, inner, note), content('a note in a folder'));
-  await writeFile(join(home, note), content('a note'));
-  await writeFile(join(home, parts), content('a file of parts', PARTS_BYTES));
+  await mkdir(join(cli.home, folder, inner), { recursive: true });
+  await writeFile(join(cli.home, folder, alone), content('a file with a part of its own', ALONE_BYTES));
+  await writeFile(join(cli.home, folder, inner, note), content('a note in a folder'));
+  await writeFile(join(cli.home, note), content('a note'));
+  await writeFile(join(cli.home, parts), content('a file of parts', PARTS_BYTES));
   await ada(['put', note, '/']);
   await ada(['put', note, '/'], 4);
   await ada(['put', '-r', folder, '/']);
@@ -276,7 +249,7 @@ async function storing(): Promise<Things> {
 }
 
 async function killedUpload(file: string): Promise<void> {
-  const child = begin(['put', file, '/', '--profile', 'ada']);
+  const { child } = cli.begin(['put', file, '/', '--profile', 'ada']);
   const ended = once(child, 'exit');
   proxy.behind = ({ method, target }) => {
     if (method === 'PUT' && /\/parts\/\d+$/u.test(target)) child.kill('SIGKILL');
@@ -284,8 +257,9 @@ async function killedUpload(file: string): Promise<void> {
   await ended;
   proxy.behind = () => undefined;
   expect(child.signalCode).toBe('SIGKILL');
-  expect(await readdir(join(profileFolder('ada'), 'uploads'))).toHaveLength(1);
-  unfinished = { profiles: await filesAsHaystacks(profileFolder('')), storage: await filesAsHaystacks(server.storage) };
+  const states = (await readdir(join(cli.profileFolder('ada'), 'uploads'))).filter((name) => name.endsWith('.state'));
+  expect(states).toHaveLength(1); // beside it may lie what was being written
+  unfinished = { profiles: await filesAsHaystacks(cli.profileFolder('')), storage: await filesAsHaystacks(server.storage) };
 }
 
 /** By the SDK, for the command line gives none. */
@@ -304,20 +278,20 @@ async function working({ folder, inner, alone, note, parts, piped, moved }: Thin
   await ada(['mkdir', `/${made}`], 4);
   await ada(['mv', `/${note}`, `/${made}/${moved}`]);
   await ada(['mv', `/${made}`, `/${made}/${below}`], 4);
-  await writeFile(join(home, moved), content('a second revision'));
+  await writeFile(join(cli.home, moved), content('a second revision'));
   await ada(['put', '--replace', moved, `/${made}/`]);
   await ada(['history', `/${made}/${moved}`]);
   await ada(['get', `/${made}/${moved}`, 'first', '--revision', '1']);
-  expect(await readFile(join(home, 'first'))).toEqual(await readFile(join(home, note)));
+  expect(await readFile(join(cli.home, 'first'))).toEqual(await readFile(join(cli.home, note)));
   await ada(['restore', `/${made}/${moved}`, '--revision', '1']);
   await ada(['restore', `/${made}/${moved}`, '--revision', '99'], 3);
   await ada(['ls', '-l', '-r', '/']);
   await ada(['ls', `/${named('nothing')}`], 3);
   await ada(['get', '-r', `/${folder}`, 'fetched']);
-  expect(await readFile(join(home, 'fetched', inner, note))).toEqual(await readFile(join(home, folder, inner, note)));
+  expect(await readFile(join(cli.home, 'fetched', inner, note))).toEqual(await readFile(join(cli.home, folder, inner, note)));
   await ada(['get', `/${made}/${moved}`, 'first'], 4);
   await ada(['get', `/${parts}`, 'parts']);
-  expect((await readFile(join(home, 'parts'))).equals(await readFile(join(home, parts)))).toBe(true);
+  expect((await readFile(join(cli.home, 'parts'))).equals(await readFile(join(cli.home, parts)))).toBe(true);
   await ada(['get', `/${folder}/${alone}`, '-', '--range', '70000-70099']);
   await ada(['get', `/${piped}`, '-']);
   await ada(['export', `/${folder}`, 'plain.tar']);
@@ -386,7 +360,7 @@ async function ending({ folder, piped }: Things): Promise<void> {
 }
 
 /** As an object store: the server sees all of it. Each half of the content is a chunk of its own. */
-async function plainFile({ stdout }: Outcome): Promise<void> {
+async function plainFile({ stdout }: CliOutcome): Promise<void> {
   const [token = ''] = /dct_[\w-]+/u.exec(stdout) ?? [];
   const halves = [PLAIN.content.slice(0, 20), PLAIN.content.slice(20)].map((half) => Buffer.from(half));
   await new Client(proxy.url, undefined, token).put(PLAIN.name, ReadableStream.from(halves));
@@ -418,7 +392,7 @@ const found = (needles: readonly Needle[], haystacks: readonly Haystack[]): read
 /** The files of all profiles that hold one of the needles. */
 async function holders(needles: readonly Needle[], profiles?: readonly Haystack[]): Promise<readonly string[]> {
   const search = new NeedleSearch(needles);
-  const files = profiles ?? (await filesAsHaystacks(profileFolder('')));
+  const files = profiles ?? (await filesAsHaystacks(cli.profileFolder('')));
   const holding = files.filter(({ bytes }) => search.hits(bytes).length > 0);
   return holding.map(({ where }) => where).toSorted();
 }
@@ -435,10 +409,10 @@ async function openToOthers(folder: string): Promise<readonly string[]> {
 }
 
 beforeAll(async () => {
-  const config = { registration: 'open', limits: LIMITS, log_level: 'trace', audit: 'all', node_count: 4 };
+  const config = { registration: 'open', limits: GENEROUS, log_level: 'trace', audit: 'all', node_count: 4 };
   server = await TestServer.start({ config });
   proxy = await RecordingProxy.start(server.url);
-  home = await mkdtemp(join(tmpdir(), 'dcloud-secrecy-'));
+  cli = await DriveCli.inFolder();
   const init = await dcloud(['admin', 'init', '--config', server.configFile, '--url', proxy.url], 0);
   const people = await registering();
   adasId = (await keptAccount('ada')).master.accountId;
@@ -462,7 +436,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await proxy.close();
   await server.remove();
-  await rm(home, { recursive: true, force: true });
+  await cli.remove();
 });
 
 describe('the session', () => {
@@ -572,9 +546,9 @@ describe('the machine of the user', () => {
   });
 
   it('lets nobody else read any of it', async () => {
-    const folder = join(home, 'config', 'dcloud');
+    const folder = join(cli.home, 'config', 'dcloud');
     expect(await openToOthers(folder)).toEqual([]);
-    await chmod(join(profileFolder('ada'), 'state', 'account.state'), 0o640);
+    await chmod(join(cli.profileFolder('ada'), 'state', 'account.state'), 0o640);
     expect(await openToOthers(folder)).toHaveLength(1);
   });
 
@@ -582,7 +556,7 @@ describe('the machine of the user', () => {
     // The server has stopped meanwhile: what is kept here is forgotten all the same.
     await Promise.all([ada(['logout']), bob(['logout'])]);
     expect(await holders([...secrets, ...bearers()])).toEqual([]);
-    await writeFile(join(profileFolder('ada'), 'planted'), secrets[0]!.plain);
+    await writeFile(join(cli.profileFolder('ada'), 'planted'), secrets[0]!.plain);
     expect(await holders(secrets)).toEqual([join('ada', 'planted')]);
   });
 });

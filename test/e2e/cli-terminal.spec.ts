@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { someBytes } from '../support/bytes.js';
-import { BIN, DriveCli, GENEROUS } from '../support/drive-cli.js';
-import { GateProxy } from '../support/gate-proxy.js';
-import { TestServer } from '../support/server.js';
+import { BIN, type DriveCli, ProxiedCli } from '../support/drive-cli.js';
+import type { GateProxy } from '../support/gate-proxy.js';
 import { hasTerminals, TestTerminal } from '../support/terminal.js';
 
 const PUT_PART = /^PUT \/drive\/uploads\/[^/]+\/parts\//u;
@@ -15,23 +14,17 @@ const WATCHED =
   'trap : INT; before=$(stty -g); "$@"; code=$?; [ "$before" = "$(stty -g)" ] && echo "terminal as before, code $code"';
 const itOnTerminal = hasTerminals() ? it : it.skip;
 
-let server: TestServer;
+let world: ProxiedCli;
 let proxy: GateProxy;
 let cli: DriveCli;
 
 beforeAll(async () => {
-  server = await TestServer.start({ config: { registration: 'open', limits: GENEROUS } });
-  proxy = await GateProxy.before(server.url);
-  cli = await DriveCli.inFolder();
-  const init = await cli.run(['admin', 'init', '--config', server.configFile, '--url', server.url]);
-  expect(init.code).toBe(0);
-  await cli.register('ada', proxy.origin);
+  world = await ProxiedCli.start();
+  ({ proxy, cli } = world);
 });
 
 afterAll(async () => {
-  await proxy.close();
-  await server.remove();
-  await cli.remove();
+  await world.remove();
 });
 
 function dcloud(...args: string[]): TestTerminal {

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect } from '@jest/globals';
+import { GateProxy } from './gate-proxy.js';
 import type { CliOutcome } from './run-cli.js';
+import { TestServer } from './server.js';
 
 export const BIN = join(process.cwd(), 'bin', 'dcloud.mjs');
 /** For servers that one address asks more often than a person would. */
@@ -67,6 +69,13 @@ export class DriveCli {
     return made;
   }
 
+  /** The first administrator of a server. @returns its token */
+  async initAdmin({ configFile, url }: TestServer): Promise<string> {
+    const init = await this.run(['admin', 'init', '--config', configFile, '--url', url]);
+    expect(init).toMatchObject({ code: 0 });
+    return init.stdout.trim();
+  }
+
   /** Where a profile keeps what it knows. */
   profileFolder(profile: string): string {
     return join(this.home, 'config', 'dcloud', 'profiles', profile);
@@ -80,6 +89,29 @@ export class DriveCli {
   get environment(): NodeJS.ProcessEnv {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('DCLOUD_') && name !== 'NODE_OPTIONS');
     return { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: join(this.home, 'config') };
+  }
+}
+
+/** A server, a proxy before it, and somebody called ada who speaks to it by the proxy. */
+export class ProxiedCli {
+  private constructor(
+    readonly server: TestServer,
+    readonly proxy: GateProxy,
+    readonly cli: DriveCli,
+  ) {}
+
+  static async start(): Promise<ProxiedCli> {
+    const server = await TestServer.start({ config: { registration: 'open', limits: GENEROUS } });
+    const world = new ProxiedCli(server, await GateProxy.before(server.url), await DriveCli.inFolder());
+    await world.cli.initAdmin(server);
+    await world.cli.register('ada', world.proxy.origin);
+    return world;
+  }
+
+  async remove(): Promise<void> {
+    await this.proxy.close();
+    await this.server.remove();
+    await this.cli.remove();
   }
 }
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { SdkError } from '../../sdk/errors.js';
-import type { StateStore } from '../../sdk/state-store.js';
+import { ifDamaged, type StateStore } from '../../sdk/state-store.js';
 
 /** What the server keeps of an unfinished upload it keeps this long, too. */
 const AGE_MS_MAX = 7 * 86_400_000;
@@ -20,7 +19,8 @@ export class JobMemory {
   /** @param words what makes it the same command: its name, where it runs, what was given */
   static async of(store: StateStore, words: readonly string[], now: number): Promise<JobMemory> {
     const name = `job-${createHash('sha256').update(JSON.stringify(words)).digest('hex').slice(0, 32)}`;
-    return new JobMemory(store, name, targetsOf(await readable(store, name), now));
+    // What was changed on the disk is none: the command begins as a new one.
+    return new JobMemory(store, name, targetsOf(await store.get(name).catch(ifDamaged), now));
   }
 
   async begin(targets: readonly string[], now: number): Promise<void> {
@@ -29,16 +29,6 @@ export class JobMemory {
 
   async end(): Promise<void> {
     await this.store.delete(this.name);
-  }
-}
-
-/** What was changed on the disk is none: the command begins as a new one. */
-async function readable(store: StateStore, name: string): Promise<Uint8Array | undefined> {
-  try {
-    return await store.get(name);
-  } catch (error) {
-    if (error instanceof SdkError && error.kind === 'state-damaged') return undefined;
-    throw error;
   }
 }
 
