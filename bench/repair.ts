@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { PeerCluster } from '../test/support/peer-cluster.ts';
 import { runLoad, runPaced } from './load.ts';
 import { get, idOf, put } from './requests.ts';
-import { startProduct } from './subject.ts';
+import { cpuSeconds, startProduct } from './subject.ts';
 
 const MiB = 1024 * 1024;
 const NODES = 4;
@@ -46,6 +46,8 @@ interface Store {
   /** Where there is room on the same disk. */
   readonly directory: string;
   readonly lose: () => Promise<void>;
+  /** Seconds of processor time of all processes that are left. */
+  readonly cpuSeconds: () => number;
   readonly end: () => Promise<void>;
 }
 
@@ -67,19 +69,21 @@ const CONFIG = {
 };
 
 async function folders(): Promise<Store> {
-  const { port, storage, end } = await startProduct(values.directory, { ...CONFIG, node_count: NODES });
+  const { storage, ...product } = await startProduct(values.directory, { ...CONFIG, node_count: NODES });
   const folder = join(storage, `node_${LOST}`);
-  return { port, folder, directory: storage, lose: () => rename(folder, `${folder}-away`), end };
+  return { ...product, folder, directory: storage, lose: () => rename(folder, `${folder}-away`) };
 }
 
 async function peers(): Promise<Store> {
   const directory = await mkdtemp(join(values.directory, 'dcloud-bench-'));
   const cluster = await PeerCluster.start({ nodes: NODES, redundancy: 1, config: CONFIG, directory });
+  const left = Array.from({ length: NODES }, (_, at) => at + 1).filter((i) => i !== LOST);
   return {
     port: Number(new URL(cluster.url(1)).port),
     folder: cluster.nodeFolder(LOST),
     directory,
     lose: () => cluster.kill(LOST),
+    cpuSeconds: () => left.reduce((sum, i) => sum + cpuSeconds(cluster.process(i).pid as number), 0),
     end: async () => {
       await cluster.remove();
       await rm(directory, { recursive: true, force: true });
@@ -186,15 +190,18 @@ async function measure(name: string, foregroundOf: (small: readonly string[]) =>
     const copied = await plainCopy(join(store.folder, 'shards'), join(store.directory, 'plain-copy'));
     await rm(join(store.directory, 'plain-copy'), { recursive: true });
     if (foreground !== undefined) await feltDuring(foreground, port, () => sleep(QUIET_MS / 4)); // nothing is held back for a load that has gone
+    let cpuBefore = NaN;
     const during = await feltDuring(foreground, port, async (noteBegin) => {
       await store.lose();
+      cpuBefore = store.cpuSeconds();
       await repaired(port, noteBegin);
     });
+    const cpuMs = (store.cpuSeconds() - cpuBefore) * 1000;
     const { done, startedAt, endedAt } = await repairOf(port);
     const seconds = (Date.parse(endedAt ?? '') - Date.parse(startedAt ?? '')) / 1000;
     const restored = done.bytes / MiB / seconds;
     const [p99Before, p99] = [at(0.99, before), at(0.99, during)];
-    const cells = [done.bytes / MiB, restored, copied, restored / copied, at(0.5, before), at(0.5, during), p99Before, p99];
+    const cells = [done.bytes / MiB, restored, copied, restored / copied, cpuMs / (done.bytes / MiB), at(0.5, before), at(0.5, during), p99Before, p99];
     console.log(`| ${name} | ${[...cells, p99 / p99Before].map((cell) => cell.toFixed(2)).join(' | ')} |`);
   } finally {
     await store.end();
@@ -211,8 +218,8 @@ console.log(
   `${values.peers ? 'peer processes, one of them killed' : 'folders of one process, one of them lost'}; gets of 64 KiB\n`,
 );
 console.log(
-  '| foreground | restored MiB | MiB/s | plain copy MiB/s | ratio | p50 before, ms | during | p99 before, ms | during | ratio |',
+  '| foreground | restored MiB | MiB/s | plain copy MiB/s | ratio | CPU ms/MiB | p50 before, ms | during | p99 before, ms | during | ratio |',
 );
-console.log('|---|---|---|---|---|---|---|---|---|---|');
+console.log('|---|---|---|---|---|---|---|---|---|---|---|');
 for (let round = 0; round < Number(values.rounds); round += 1)
   for (const { name, foregroundOf } of settings) await measure(name, foregroundOf);

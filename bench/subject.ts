@@ -40,6 +40,16 @@ export async function startFloor(base: string, mode: 'durable' | 'memory'): Prom
   return subject(child, child.stdout, /(\d+)/, directory);
 }
 
+/** Seconds of processor time that a process has used so far. */
+export function cpuSeconds(pid: number): number {
+  const fields = aboutProcess(pid, 'stat').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function aboutProcess(pid: number, file: string): string {
+  return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+}
+
 async function subject(child: ChildProcess, output: Readable, pattern: RegExp, directory: string): Promise<Subject> {
   let text = '';
   let port: string | undefined;
@@ -51,15 +61,12 @@ async function subject(child: ChildProcess, output: Readable, pattern: RegExp, d
     if (port !== undefined) break;
   }
   if (port === undefined) throw new Error(`a server did not start: ${text}`);
-  const process_ = (file: string): string => readFileSync(`/proc/${String(child.pid)}/${file}`, 'utf8');
+  const pid = child.pid as number;
   return {
     port: Number(port),
     storage: join(directory, 'data'),
-    cpuSeconds: () => {
-      const fields = process_('stat').split(') ')[1]?.split(' ') ?? [];
-      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-    },
-    peakMiB: () => Number(/VmHWM:\s+(\d+)/.exec(process_('status'))?.[1]) / 1024,
+    cpuSeconds: () => cpuSeconds(pid),
+    peakMiB: () => Number(/VmHWM:\s+(\d+)/.exec(aboutProcess(pid, 'status'))?.[1]) / 1024,
     end: async () => {
       const ended = once(child, 'exit');
       child.kill('SIGKILL');

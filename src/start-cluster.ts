@@ -74,6 +74,7 @@ class ClusterProcess implements RunningProcess {
       local,
       limits: config.limits,
       run,
+      sourceOf: (number) => member.sources.of(number),
       about: () => ({
         nodeCount: member.config.node_count,
         redundancyCount: member.config.redundancy_count,

@@ -14,6 +14,7 @@ import type { PeerSecret } from '../nodes/peer/peer-secret.js';
 import { isTlsTrouble } from '../http/tls-trouble.js';
 import { NodeError } from '../nodes/storage-node.js';
 import { localNodeOptions } from './local-node-options.js';
+import { PeerSources } from './peer-sources.js';
 
 /** What one process of a cluster has for as long as it runs, whatever its role: its node, the way to the others, the newest map it heard of. */
 export class ClusterMember {
@@ -30,6 +31,7 @@ export class ClusterMember {
   readonly secret: PeerSecret;
   readonly local: LocalNode;
   readonly tls: LiveTls;
+  readonly sources = new PeerSources(this);
 
   private constructor({ live, secret, local, tls }: Pick<ClusterMember, 'live' | 'secret' | 'local' | 'tls'>) {
     this.live = live;
@@ -148,6 +150,7 @@ export class ClusterMember {
     this.listeners.clear();
     this.tls.close();
     await Promise.all([...this.clients.values()].map((client) => client.close()));
+    await this.sources.close();
     await this.local.close();
   }
 }

@@ -15,7 +15,7 @@ const map: ClusterMap = {
 };
 const config = { node_count: 2, redundancy_count: 1 } as AppConfig;
 const same: PeerHello = {
-  protocol: [1, 1],
+  protocol: [2, 2],
   number: 2,
   clusterId: map.clusterId,
   nodeId: map.nodes[1]!.nodeId,

@@ -1,4 +1,5 @@
 import type { LocalNode, NodeCall } from '../nodes/peer/local-node.js';
+import { pullShards } from '../nodes/peer/peer-pull.js';
 import {
   StorageNode,
   NodeError,
@@ -7,6 +8,7 @@ import {
   type NodeRecord,
   type RecordHead,
   type RecordKey,
+  type ShardCopy,
   type ShardId,
 } from '../nodes/storage-node.js';
 
@@ -21,6 +23,8 @@ export class OwnStorageNode extends StorageNode {
     private readonly local: LocalNode,
     /** For whom this speaks, at this moment. */
     private readonly caller: () => NodeCall,
+    /** The nodes of other processes, to copy from. */
+    private readonly sourceOf: (number: number) => StorageNode | undefined = () => undefined,
   ) {
     super();
   }
@@ -35,6 +39,12 @@ export class OwnStorageNode extends StorageNode {
 
   override get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
     return this.use(signal, (node, limit) => node.get(ids, limit));
+  }
+
+  override pull(number: number, copies: readonly ShardCopy[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
+    const source = this.sourceOf(number);
+    if (source === undefined) return super.pull(number, copies, signal);
+    return this.use(signal, (target, limit) => pullShards({ source, target }, copies, limit));
   }
 
   override check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {

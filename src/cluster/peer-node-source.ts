@@ -61,7 +61,7 @@ export class PeerNodeSource extends NodeSource {
   }
 
   private nodeOf(number: number, cluster: ClusterFile): StorageNode {
-    const { config, secret, local, tls } = this.member;
+    const { config, secret, local, tls, sources } = this.member;
     const { limits } = config;
     const { clusterId } = cluster;
     const { nodeId } = cluster.node(number);
@@ -69,7 +69,11 @@ export class PeerNodeSource extends NodeSource {
     const origin = config.peers[number - 1];
     const node =
       number === this.member.number || origin === undefined
-        ? new OwnStorageNode(local, () => ({ clusterId, nodeId, term: term() }))
+        ? new OwnStorageNode(
+            local,
+            () => ({ clusterId, nodeId, term: term() }),
+            (other) => sources.of(other),
+          )
         : new PeerStorageNode({ number, origin, secret, clusterId, nodeId, term, limits, tls });
     return new DeadlineStorageNode(node, limits.node_call_ms_max);
   }

@@ -7,6 +7,7 @@ import {
   type NodeRecord,
   type RecordHead,
   type RecordKey,
+  type ShardCopy,
   type ShardId,
 } from './storage-node.js';
 
@@ -32,6 +33,10 @@ export class DeadlineStorageNode extends StorageNode {
 
   override get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
     return this.limited((limit) => this.inner.get(ids, limit), signal);
+  }
+
+  override pull(source: number, copies: readonly ShardCopy[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
+    return this.limited((limit) => this.inner.pull(source, copies, limit), signal);
   }
 
   override check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {

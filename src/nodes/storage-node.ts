@@ -17,6 +17,14 @@ export interface Shard extends ShardId {
   readonly checksum: number;
 }
 
+/** A shard that is to be copied from another node, and as what it is to be kept. */
+export interface ShardCopy extends Omit<Shard, 'bytes' | 'checksum'> {
+  /** The shard's place in the stripe on the other node; where k is 1 all shards of a stripe are the same bytes. */
+  readonly fromIndex: number;
+  /** Bytes that it must have. */
+  readonly length: number;
+}
+
 /**
  * What a record is of: the manifest of a version, a page (from 1) of a layout too long for the manifest, or the tombstone of a deleted file.
  * Records are sealed before they come here; a node sees ids, the revision and a length.
@@ -104,6 +112,16 @@ export abstract class StorageNode {
    * owns them), or the error of that shard alone. Rejects if the node as a whole could not answer.
    */
   abstract get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]>;
+
+  /**
+   * Copies shards from another node of the cluster, without their bytes passing through this process. Says of each, in order, whether it is
+   * durable here: undefined, or the error of that shard, which then has to be got and put. Rejects as {@link put} does. A driver that
+   * cannot do it answers `unavailable` for each.
+   */
+  pull(_source: number, copies: readonly ShardCopy[], _signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
+    const error = new NodeError('unavailable', 'it does not copy by itself');
+    return Promise.resolve(copies.map(() => error));
+  }
 
   /**
    * Reads shards where they lie and says of each, in order, whether {@link get} would give it back: undefined, or the error. No bytes travel

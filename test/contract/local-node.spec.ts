@@ -204,7 +204,7 @@ describe('LocalNode', () => {
     const node = peerNode(peer.origin, ids, { number: 2, term: () => term });
     try {
       const greeting = await client.hello(never());
-      expect(greeting).toMatchObject({ protocol: [1, 1], number: 2, nodeCount: 4, redundancyCount: 1, version: '0.0.0' });
+      expect(greeting).toMatchObject({ protocol: [2, 2], number: 2, nodeCount: 4, redundancyCount: 1, version: '0.0.0' });
       expect([greeting.nodeId, greeting.map]).toEqual([undefined, undefined]);
       await expect(node.probe(never())).rejects.toMatchObject(REJECTED);
       await expect(client.create({ ...ids, number: 3 }, never())).rejects.toMatchObject(REJECTED);

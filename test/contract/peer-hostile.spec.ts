@@ -55,7 +55,7 @@ describe('Where a peer should be and something else is, every call ends in time 
   const cases: readonly (readonly [string, (socket: Socket, head: string) => unknown])[] = [
     ['HTML', (s) => s.end(`${OK}Content-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>`)],
     ['a long page of HTML', (s) => s.end(`${OK}Content-Type: text/html\r\n\r\n${'<p>hello</p>'.repeat(10_000)}`)],
-    ['a redirect', (s) => s.end('HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/peer/v1/hello\r\nContent-Length: 0\r\n\r\n')],
+    ['a redirect', (s) => s.end('HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/peer/v2/hello\r\nContent-Length: 0\r\n\r\n')],
     ['a page that is not found', (s) => s.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')],
     ['headers without an end', (s) => pour(s.setNoDelay(), `${OK}X-A: ${'a'.repeat(1000)}\r\n`)],
     ['one endless header', async (s) => (s.write(`${OK}X-A: `), pour(s, 'a'.repeat(1000)))],
@@ -203,10 +203,10 @@ describe('A process that holds the secret', () => {
     );
   }
 
-  const HELLO = { protocol: [1, 1], number: 1, ...ids, nodeCount: 4, redundancyCount: 1, version: '1', run: 'a'.repeat(32) };
+  const HELLO = { protocol: [2, 2], number: 1, ...ids, nodeCount: 4, redundancyCount: 1, version: '1', run: 'a'.repeat(32) };
 
   it.each([
-    ['speaks newer versions of the protocol only', { ...HELLO, protocol: [2, 3] }, 'versions 2 to 3'],
+    ['speaks newer versions of the protocol only', { ...HELLO, protocol: [3, 4] }, 'versions 3 to 4'],
     ['is another node', { ...HELLO, nodeId: newPeerIds().nodeId }, 'another node'],
     ['is of another cluster', { ...HELLO, clusterId: newPeerIds().clusterId }, 'another cluster'],
     ['serves another number', { ...HELLO, number: 3 }, 'serves node 3'],
@@ -338,7 +338,7 @@ describe('A client that is hostile to a peer', () => {
       const sockets = Array.from({ length: 50 }, async () => {
         const socket = connect(Number(new URL(peer.origin).port), '127.0.0.1').on('error', () => undefined);
         socket.write(
-          'POST /peer/v1/put HTTP/1.1\r\nHost: x\r\nContent-Length: 299000000\r\nAuthorization: dcloud-peer-1\r\n\r\n',
+          'POST /peer/v2/put HTTP/1.1\r\nHost: x\r\nContent-Length: 299000000\r\nAuthorization: dcloud-peer-2\r\n\r\n',
         );
         const text = (await Array.fromAsync(socket as AsyncIterable<Buffer>)).join('');
         expect(text).toMatch(/^HTTP\/1.1 401 /);
@@ -362,8 +362,12 @@ describe('A client that is hostile to a peer', () => {
     try {
       const { run } = await client.hello(never());
       const claim = { time: Date.now(), nonce: '7'.repeat(16) + '1'.padStart(16, '0'), run, ...ids, term: 1, length: 3000 };
-      const target = { method: 'POST', path: '/peer/v1/put' };
-      const authorization = proveRequest(target, { ...claim, digest: digestOf([Buffer.alloc(3000)]) }, SECRET);
+      const target = { method: 'POST', path: '/peer/v2/put' };
+      const authorization = proveRequest(
+        target,
+        { ...claim, digest: digestOf([Buffer.alloc(3000)], claim.nonce, SECRET) },
+        SECRET,
+      );
       const socket = connect(Number(new URL(peer.origin).port), '127.0.0.1').on('error', () => undefined);
       socket.write(
         `POST ${target.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\nAuthorization: ${authorization}\r\n\r\nonly this`,

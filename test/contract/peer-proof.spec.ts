@@ -32,8 +32,17 @@ describe('A peer', () => {
   const body = Buffer.concat(encodeBatch(batchOf([shard])));
 
   function claimOf(part: Partial<PeerClaim> = {}): PeerClaim {
-    const nonce = randomBytes(8).toString('hex') + '1'.padStart(16, '0');
-    return { time: Date.now(), nonce, run, ...ids, term: 3, length: body.byteLength, digest: digestOf([body]), ...part };
+    const nonce = part.nonce ?? randomBytes(8).toString('hex') + '1'.padStart(16, '0');
+    return {
+      time: Date.now(),
+      nonce,
+      run,
+      ...ids,
+      term: 3,
+      length: body.byteLength,
+      digest: digestOf([body], nonce, SECRET),
+      ...part,
+    };
   }
 
   interface Sent {
@@ -49,7 +58,7 @@ describe('A peer', () => {
   async function send({
     claim = claimOf(),
     secret = SECRET,
-    path = '/peer/v1/put',
+    path = '/peer/v2/put',
     bytes = body,
     ...rest
   }: Sent): Promise<Response> {
@@ -71,11 +80,11 @@ describe('A peer', () => {
     expect(await listedKeys(inner)).toEqual([keyOf(shard)]);
   });
 
-  it.each(['/peer', '/peer/', '/peer?x', '/peer/v1/hello', '/peer/v1/put', '/peer/v9/put', '/peer/v1/nothing'])(
+  it.each(['/peer', '/peer/', '/peer?x', '/peer/v2/hello', '/peer/v2/put', '/peer/v9/put', '/peer/v2/nothing'])(
     'tells nothing at %s to who proves nothing',
     async (path) => {
       for (const method of ['GET', 'PUT', 'POST', 'DELETE'])
-        for (const header of ['', 'Basic Zm9vOmJhcg==', 'dcloud-peer-1', `dcloud-peer-1 ${'-'.repeat(500)}`])
+        for (const header of ['', 'Basic Zm9vOmJhcg==', 'dcloud-peer-2', `dcloud-peer-2 ${'-'.repeat(500)}`])
           await expectUnproved(await send({ path, method, header }));
     },
   );
@@ -110,11 +119,11 @@ describe('A peer', () => {
   });
 
   it('takes no path, method, node, term, run or length but those that were proved', async () => {
-    await expectUnproved(await send({ path: '/peer/v1/put', signedPath: '/peer/v1/check' }));
-    await expectUnproved(await send({ path: '/peer/v1/put?x=1', signedPath: '/peer/v1/put' }));
+    await expectUnproved(await send({ path: '/peer/v2/put', signedPath: '/peer/v2/check' }));
+    await expectUnproved(await send({ path: '/peer/v2/put?x=1', signedPath: '/peer/v2/put' }));
     await expectUnproved(await send({ method: 'PUT' }));
     const claim = claimOf({ nodeId: newId<NodeId>(), term: 2, run: '0'.repeat(32) });
-    const header = proveRequest({ method: 'POST', path: '/peer/v1/put' }, claim, SECRET);
+    const header = proveRequest({ method: 'POST', path: '/peer/v2/put' }, claim, SECRET);
     for (const [from, to] of [
       [claim.nodeId!, ids.nodeId],
       [` 2 ${body.byteLength} `, ` 3 ${body.byteLength} `],
@@ -183,12 +192,13 @@ describe('A peer', () => {
   });
 
   it('answers versions of the protocol that it does not speak, with its own', async () => {
-    const response = await send({ path: '/peer/v2/put' });
+    const response = await send({ path: '/peer/v1/put' });
     expect(response.status).toBe(200);
-    expect(await response.text()).toContain('versions 1 to 1');
-    const claim = claimOf({ length: 0, digest: digestOf([]) });
+    expect(await response.text()).toContain('versions 2 to 2');
+    const { nonce } = claimOf();
+    const claim = claimOf({ nonce, length: 0, digest: digestOf([], nonce, SECRET) });
     const authorization = proveRequest({ method: 'GET', path: '/peer/v7/hello' }, claim, SECRET);
     const empty = await fetch(`${peer.origin}/peer/v7/hello`, { headers: { authorization } });
-    expect(await empty.text()).toContain('versions 1 to 1');
+    expect(await empty.text()).toContain('versions 2 to 2');
   });
 });

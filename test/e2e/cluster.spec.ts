@@ -150,7 +150,7 @@ describe('a cluster of peers', () => {
 
   it('tells nothing to who cannot prove itself, and takes no false word for it that a request was passed on', async () => {
     for (const i of [1, 2]) {
-      for (const path of ['/peer/v1/hello', '/peer/v1/put', '/peer', '/peer/x']) {
+      for (const path of ['/peer/v2/hello', '/peer/v2/put', '/peer', '/peer/x']) {
         const answer = await fetch(`${cluster.url(i)}${path}`, { method: 'POST', body: 'x' });
         expect([answer.status, await answer.text()]).toEqual([401, '']);
       }
@@ -160,7 +160,7 @@ describe('a cluster of peers', () => {
     expect(servedBy).toBe(2);
     // The client API has no way around it either.
     const odd = responseOf(
-      await exchange(cluster.url(2), 'POST //peer/v1/hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'),
+      await exchange(cluster.url(2), 'POST //peer/v2/hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'),
     );
     expect(odd.status).toBe(404);
   });

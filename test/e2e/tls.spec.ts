@@ -191,7 +191,7 @@ describe('a cluster with tls', () => {
       async () => (await new Client(cluster!.url(3)).get(id)).ok,
       () => `the file is not there:\n${cluster!.logs(3)}`,
     );
-    const plain = await exchange(cluster.url(2), 'POST /peer/v1/hello HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const plain = await exchange(cluster.url(2), 'POST /peer/v2/hello HTTP/1.1\r\nHost: localhost\r\n\r\n');
     expect(plain).toEqual({ text: '', isClosed: true });
   });
 

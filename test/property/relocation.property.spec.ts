@@ -230,36 +230,41 @@ class Story {
 describe('moving shards', () => {
   it('loses no file, whatever nodes go one after the other with a repair in between, and wherever it crashes', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 30 }), fc.constantFrom(1, 2), async (actions, data) => {
-        cluster = await Cluster.make({ nodes: NODES, redundancy: 1, data, sliceBytes: SLICE });
-        const story = new Story();
-        for (const { kind, pick } of actions) {
-          await story.run(kind, pick);
-          await story.expectAll();
-        }
-        await story.expectRebuilt();
-        await story.repair();
-        await story.expectRebuilt();
-        // Now any other node may go.
-        for (const other of ALL.filter((node) => node !== story.down)) {
-          cluster.registry.setState(other, 'down', {});
-          await story.expectAll();
-          cluster.registry.setState(other, 'up', {});
-        }
-        // And when all are back, nothing lies where it should not.
-        await story.run('wake', 0);
-        await story.repair();
-        for (let round = 0; round < 3; round += 1) await story.run('sweep', 0);
-        const files = await Array.fromAsync(cluster.metadata.files(NEVER));
-        const expected = files.flatMap(({ manifest }) => manifest.usage);
-        const counts = await cluster.counts();
-        expect(counts).toEqual(
-          ALL.map((number) => expected.filter(({ node }) => node === number).reduce((sum, { shards }) => sum + shards, 0)),
-        );
-        const heads = await Promise.all(cluster.memory.map((node) => Array.fromAsync(node.listRecords(NEVER))));
-        expect(heads.flat().length).toBe(files.reduce((sum, { manifest }) => sum + manifest.m + 1, 0));
-        await cluster.remove();
-      }),
+      fc.asyncProperty(
+        fc.array(action, { minLength: 5, maxLength: 30 }),
+        fc.constantFrom(1, 2),
+        fc.boolean(),
+        async (actions, data, pulls) => {
+          cluster = await Cluster.make({ nodes: NODES, redundancy: 1, data, sliceBytes: SLICE, pulls });
+          const story = new Story();
+          for (const { kind, pick } of actions) {
+            await story.run(kind, pick);
+            await story.expectAll();
+          }
+          await story.expectRebuilt();
+          await story.repair();
+          await story.expectRebuilt();
+          // Now any other node may go.
+          for (const other of ALL.filter((node) => node !== story.down)) {
+            cluster.registry.setState(other, 'down', {});
+            await story.expectAll();
+            cluster.registry.setState(other, 'up', {});
+          }
+          // And when all are back, nothing lies where it should not.
+          await story.run('wake', 0);
+          await story.repair();
+          for (let round = 0; round < 3; round += 1) await story.run('sweep', 0);
+          const files = await Array.fromAsync(cluster.metadata.files(NEVER));
+          const expected = files.flatMap(({ manifest }) => manifest.usage);
+          const counts = await cluster.counts();
+          expect(counts).toEqual(
+            ALL.map((number) => expected.filter(({ node }) => node === number).reduce((sum, { shards }) => sum + shards, 0)),
+          );
+          const heads = await Promise.all(cluster.memory.map((node) => Array.fromAsync(node.listRecords(NEVER))));
+          expect(heads.flat().length).toBe(files.reduce((sum, { manifest }) => sum + manifest.m + 1, 0));
+          await cluster.remove();
+        },
+      ),
       { numRuns: 25 },
     );
     cluster = await Cluster.make({ nodes: 1, redundancy: 0, sliceBytes: SLICE });

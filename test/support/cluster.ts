@@ -39,6 +39,8 @@ export interface ClusterShape {
   /** Data slices of a stripe; 1, copies, if absent. */
   readonly data?: number;
   readonly sliceBytes: number;
+  /** Whether nodes copy shards from each other by themselves, as peers do. */
+  readonly pulls?: boolean;
   /** Age at which what no file needs is an orphan; 0 if absent. */
   readonly graceMs?: number;
   /** Those of production if absent. */
@@ -80,6 +82,8 @@ export class Cluster {
     this.sealer = new RecordSealer(new RecordCrypto(clusterId, () => keyRing));
     this.memory = Array.from({ length: shape.nodes }, (_, at) => new MemoryStorageNode(at + 1));
     this.faulty = this.memory.map((node) => new FaultyStorageNode(node, { seed: node.number }));
+    if (shape.pulls === true)
+      for (const node of this.faulty) node.sourceOf = (number) => this.faulty[number - 1] as FaultyStorageNode;
     this.registry = new NodeRegistry(this.faulty);
     for (const { number } of this.memory) this.registry.setState(number, 'up', {});
     const writer = new NodeWriter(this.registry, (shape.limits ?? LIMITS).write_slow_ms_min);

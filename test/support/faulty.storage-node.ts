@@ -1,3 +1,4 @@
+import { pullShards } from '../../src/nodes/peer/peer-pull.js';
 import {
   NodeError,
   StorageNode,
@@ -7,6 +8,7 @@ import {
   type NodeRecord,
   type RecordHead,
   type RecordKey,
+  type ShardCopy,
   type ShardId,
 } from '../../src/nodes/storage-node.js';
 import { randomOf } from './storage-node.shards.js';
@@ -49,6 +51,8 @@ export class FaultyStorageNode extends StorageNode {
     list: 0,
     probe: 0,
   };
+  /** Lets it copy shards by itself, as a peer does. */
+  sourceOf: ((number: number) => StorageNode) | undefined;
   private readonly faults = new Set<Fault>();
   private readonly random: () => number;
   private hung = Promise.withResolvers<undefined>();
@@ -94,6 +98,12 @@ export class FaultyStorageNode extends StorageNode {
     if (each !== undefined) return ids.map(() => new NodeError(each.fail, 'injected'));
     const answers = await this.inner.get(ids, signal);
     return answers.map((answer) => (answer instanceof NodeError ? answer : this.distort(answer, effects)));
+  }
+
+  override pull(source: number, copies: readonly ShardCopy[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
+    const { sourceOf } = this;
+    if (sourceOf === undefined) return super.pull(source, copies, signal);
+    return pullShards({ source: sourceOf(source), target: this }, copies, signal);
   }
 
   override async check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {

@@ -50,6 +50,13 @@ export class PeerAnswer {
     this.end();
   }
 
+  /** Resolves when nothing of the answer is needed any more: true if the system has all of it, false if the connection ended before. */
+  async isSent(): Promise<boolean> {
+    const { response } = this;
+    if (!response.writableFinished && !response.destroyed) await eventOf(response, 'finish');
+    return response.writableFinished;
+  }
+
   private async beating<Result>(step: Promise<Result>): Promise<Result> {
     const timer = setInterval(() => {
       if (!this.response.writableNeedDrain) this.write(this.sealer.data([], false)).catch(() => undefined);
@@ -93,14 +100,19 @@ export class PeerAnswer {
 
   /** How long a caller may take none of it, is the server's time for silence on a connection. */
   private async drained(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const onEvent = (): void => resolve(undefined);
-    this.response.once('drain', onEvent).once('close', onEvent);
-    try {
-      await promise;
-    } finally {
-      this.response.off('drain', onEvent).off('close', onEvent);
-    }
+    await eventOf(this.response, 'drain');
     this.signal.throwIfAborted();
+  }
+}
+
+/** Waits for an event, or for the end of the connection. */
+async function eventOf(response: ServerResponse, event: 'drain' | 'finish'): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const onEvent = (): void => resolve(undefined);
+  response.once(event, onEvent).once('close', onEvent);
+  try {
+    await promise;
+  } finally {
+    response.off(event, onEvent).off('close', onEvent);
   }
 }

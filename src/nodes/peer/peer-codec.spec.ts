@@ -20,6 +20,7 @@ import {
   encodeShardParts,
 } from './peer-codec.js';
 import { encodeEntries, EntryReader } from './peer-entries.js';
+import { PeerTag } from './peer-tag.js';
 import { decodeFailure, encodeFailure, FrameOpener, FrameSealer, OtherRunError } from './peer-frames.js';
 import { PeerSecret } from './peer-secret.js';
 
@@ -145,6 +146,29 @@ describe('what peers say to each other', () => {
   });
 });
 
+describe('a tag', () => {
+  // Made with Python's `cryptography`: AESGCM(bytes(range(32))).encrypt(sequence.to_bytes(12, "big"), b"", aad)
+  it.each([
+    ['nothing', 0, '', 'f05d76ae4ab99fe5a6f69b3148c2363d'],
+    ['a few bytes', 0, '00010203', 'c3411d5dca7dabc0c01287ecdaf16681'],
+    ['the same as the second message', 1, '00010203', '056293db08f561516e051e489825b2d6'],
+  ])('of %s is GMAC', (_what, sequence, hex, tag) => {
+    const key = Uint8Array.from({ length: 32 }, (_, at) => at);
+    expect(new PeerTag(key, sequence).update(Buffer.from(hex, 'hex')).digest().toString('hex')).toBe(tag);
+  });
+
+  it('is that of the whole, however it is cut', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 50 })), (parts) => {
+        const key = Buffer.alloc(32, 7);
+        const inParts = new PeerTag(key);
+        for (const part of parts) inParts.update(part);
+        expect(inParts.digest()).toEqual(new PeerTag(key).update(Buffer.concat(parts)).digest());
+      }),
+    );
+  });
+});
+
 describe('an answer in frames', () => {
   const sealed = (payloads: readonly Uint8Array[]): Buffer => {
     const sealer = new FrameSealer(SECRET, NONCE);
@@ -189,6 +213,17 @@ describe('an answer in frames', () => {
     expect(opened(frames)).toEqual([[1], [2], [3]]);
     for (const order of [[1, 0, 2], [0, 2], [0, 0, 1, 2], [2]])
       expect(() => opened(order.map((at) => frames[at]!))).toThrow(NodeError);
+  });
+
+  it('is proved with another key each time, also for a request that is played again', () => {
+    const answers = [1, 2].map((value) =>
+      new FrameSealer(SECRET, NONCE).data([Uint8Array.of(value)], true).map((part) => [...part]),
+    );
+    const [first, second] = answers as [number[][], number[][]];
+    // Else two tags under one key: enough to make others. With the salt of one, the frames of the other prove nothing.
+    expect(first[0]).not.toEqual(second[0]);
+    const mixed = [second[0]!, ...first.slice(1)].map((part) => Uint8Array.from(part));
+    expect(() => opened(mixed)).toThrow('proves nothing');
   });
 
   it('ends with the error, or the notice, that it carries', () => {

@@ -10,6 +10,7 @@ import {
   type RecordKey,
   type RecordKind,
   type Shard,
+  type ShardCopy,
   type ShardId,
 } from '../storage-node.js';
 import { SHARD_PAYLOAD_BYTES_MAX } from '../folder/shard-format.js';
@@ -19,6 +20,13 @@ export interface ShardPart extends ShardId {
   readonly offset?: number;
   /** To the end if it is not given. */
   readonly length?: number;
+}
+
+/** Shards that a node is to copy from another one. */
+export interface Pull {
+  /** The number of the node that has them. */
+  readonly source: number;
+  readonly copies: readonly ShardCopy[];
 }
 
 const KINDS: readonly RecordKind[] = ['manifest', 'layout', 'tombstone'];
@@ -49,6 +57,16 @@ export function decodeBatch(body: Uint8Array): NodeBatch {
       records: records.map(({ length, ...record }) => ({ ...record, bytes: reader.view(length) })),
     };
   });
+}
+
+export function encodePull({ source, copies }: Pull): Uint8Array {
+  const writer = new ByteWriter().number(source).number(copies.length);
+  for (const copy of copies) writeShardId(writer, copy).number(copy.fromIndex).number(copy.k).number(copy.m).number(copy.length);
+  return writer.finish();
+}
+
+export function decodePull(body: Uint8Array): Pull {
+  return decode(body, (reader) => ({ source: reader.number(), copies: many(reader, () => readCopy(reader)) }));
 }
 
 export function encodeShardParts(parts: readonly ShardPart[]): Uint8Array {
@@ -172,9 +190,19 @@ function readShard(reader: ByteReader): Omit<Shard, 'bytes'> & { readonly length
   const id = readShardId(reader);
   const [k, m] = [reader.number(), reader.number()];
   const checksum = Buffer.from(reader.view(CHECKSUM_BYTES)).readUInt32BE();
-  const length = reader.number();
-  if (k > 255 || m > 255 || length > SHARD_PAYLOAD_BYTES_MAX) throw new Error('no shard');
-  return { ...id, k, m, checksum, length };
+  return requireShard({ ...id, k, m, checksum, length: reader.number() });
+}
+
+function readCopy(reader: ByteReader): ShardCopy {
+  const id = readShardId(reader);
+  const [fromIndex, k, m, length] = [reader.number(), reader.number(), reader.number(), reader.number()];
+  if (fromIndex > 255) throw new Error('no index');
+  return requireShard({ ...id, fromIndex, k, m, length });
+}
+
+function requireShard<Given extends Pick<ShardCopy, 'k' | 'm' | 'length'>>(shard: Given): Given {
+  if (shard.k > 255 || shard.m > 255 || shard.length > SHARD_PAYLOAD_BYTES_MAX) throw new Error('no shard');
+  return shard;
 }
 
 function writeRecordKey(writer: ByteWriter, { kind, id, page }: RecordKey): ByteWriter {

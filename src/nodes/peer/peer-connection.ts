@@ -10,7 +10,7 @@ import { CallLimit } from './call-limit.js';
 import { refusalOf, troubleOf } from './peer-failures.js';
 import { FRAME_BYTES_MAX, FrameOpener, OtherRunError } from './peer-frames.js';
 import { tlsConnector } from './tls-connector.js';
-import { parseHello, type PeerHello } from './peer-hello.js';
+import { parseHello, PROTOCOL, type PeerHello } from './peer-hello.js';
 import { digestOf, proveRequest, type PeerClaim } from './peer-proof.js';
 import type { PeerSecret } from './peer-secret.js';
 
@@ -197,7 +197,7 @@ export class PeerConnection {
 
   private request(call: PeerCall, run: string | undefined, nonce: string): Dispatcher.RequestOptions {
     const { operation, clusterId, nodeId, term = 0, body: parts = [] } = call;
-    const target = { method: 'POST', path: `/peer/v1/${operation}${isInBackground() ? BACKGROUND : ''}` } as const;
+    const target = { method: 'POST', path: `/peer/v${PROTOCOL[1]}/${operation}${isInBackground() ? BACKGROUND : ''}` } as const;
     const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (length > this.options.limits.peer_body_bytes_max)
       throw new NodeError('rejected', `a call of ${length} bytes is more than limits.peer_body_bytes_max`);
@@ -209,7 +209,7 @@ export class PeerConnection {
       ...(nodeId === undefined ? {} : { nodeId }),
       term,
       length,
-      digest: digestOf(parts),
+      digest: digestOf(parts, nonce, this.options.secret),
     };
     const headers = { authorization: proveRequest(target, claim, this.options.secret), 'content-length': String(length) };
     const body = length <= JOINED_BYTES_MAX ? Buffer.concat(parts) : (parts as unknown as Dispatcher.RequestOptions['body']);

@@ -43,6 +43,8 @@ function* partsOf(entries: Iterable<readonly Uint8Array[] | NodeError>): Generat
 export class EntryReader {
   readonly entries: (Uint8Array | NodeError)[] = [];
   private readonly head = Buffer.alloc(HEAD_BYTES);
+  /** Bytes of the entry that is to come next; undefined while its head is. */
+  private length: number | undefined;
   private body: Uint8Array | undefined;
   private filled = 0;
 
@@ -52,36 +54,47 @@ export class EntryReader {
     private readonly bytesMax: (position: number) => number,
   ) {}
 
+  /** The payload is the reader's from then on: an entry that has one to itself is not copied. */
   push(payload: Uint8Array): void {
+    if (payload.byteLength > 0 && payload.byteLength === this.length && this.filled === 0) {
+      this.take(payload);
+      return;
+    }
     let rest = payload;
     while (rest.byteLength > 0) {
+      if (this.length !== undefined) this.body ??= Buffer.allocUnsafeSlow(this.length);
       const target = this.body ?? this.head;
       const taken = rest.subarray(0, target.byteLength - this.filled);
       target.set(taken, this.filled);
       this.filled += taken.byteLength;
       rest = rest.subarray(taken.byteLength);
-      if (this.filled === target.byteLength) this.advance();
+      if (this.filled < target.byteLength) return;
+      if (this.body === undefined) this.begin();
+      else this.take(this.body);
     }
   }
 
   /** All of them. */
   finish(): readonly (Uint8Array | NodeError)[] {
-    if (this.entries.length !== this.count || this.filled > 0) throw malformed();
+    if (this.entries.length !== this.count || this.filled > 0 || this.length !== undefined) throw malformed();
     return this.entries;
   }
 
-  private advance(): void {
+  private begin(): void {
     this.filled = 0;
-    if (this.body === undefined) {
-      const length = this.head.readUInt32BE(1);
-      const position = this.entries.length;
-      const most = this.head[0] === OK ? this.bytesMax : () => FRAME_BYTES_MAX;
-      if (position >= this.count || (this.head[0] as number) > FAILED || length > most(position)) throw malformed();
-      this.body = new Uint8Array(length);
-      if (length > 0) return;
-    }
-    this.entries.push(this.head[0] === OK ? this.body : decodeFailure(this.body));
+    const length = this.head.readUInt32BE(1);
+    const position = this.entries.length;
+    const most = this.head[0] === OK ? this.bytesMax : () => FRAME_BYTES_MAX;
+    if (position >= this.count || (this.head[0] as number) > FAILED || length > most(position)) throw malformed();
+    this.length = length;
+    if (length === 0) this.take(new Uint8Array());
+  }
+
+  private take(entry: Uint8Array): void {
+    this.entries.push(this.head[0] === OK ? entry : decodeFailure(entry));
+    this.length = undefined;
     this.body = undefined;
+    this.filled = 0;
   }
 }
 

@@ -48,5 +48,5 @@ function reasonOf({ date }: Readonly<Record<string, unknown>>, clockMsMax: numbe
   // A date has no milliseconds.
   return Math.abs(apart) + 1000 > clockMsMax
     ? `the clocks differ, by ${Math.round(apart / 1000)} s`
-    : 'the secrets differ, or it was asked twice';
+    : 'the secrets differ, or the versions of the program, or it was asked twice';
 }

@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import { NodeError, type NodeErrorKind } from '../storage-node.js';
-import { PROOF_BYTES, type PeerSecret } from './peer-secret.js';
+import { isSame, type PeerSecret } from './peer-secret.js';
+import { PeerTag, TAG_BYTES } from './peer-tag.js';
 
 /** Bytes that a frame carries at most: what has to be taken in before it is proved. */
 export const FRAME_BYTES_MAX = 1024 * 1024;
+/** Random bytes before the first frame. */
+const SALT_BYTES = 16;
 const HEAD_BYTES = 5;
 const DETAIL_BYTES_MAX = 1024;
 
@@ -22,12 +26,13 @@ export class OtherRunError extends Error {
 
 /** Makes the frames of one answer: each proves what it carries, its place in the answer and the request that it answers. */
 export class FrameSealer {
+  private readonly salt = randomBytes(SALT_BYTES);
+  private readonly key: Uint8Array;
   private sequence = 0;
 
-  constructor(
-    private readonly secret: PeerSecret,
-    private readonly nonce: string,
-  ) {}
+  constructor(secret: PeerSecret, nonce: string) {
+    this.key = secret.keyOfAnswer(nonce, this.salt);
+  }
 
   data(payload: readonly Uint8Array[], isLast: boolean): readonly Uint8Array[] {
     return this.seal(isLast ? LAST : 0, payload);
@@ -47,8 +52,10 @@ export class FrameSealer {
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt8(flags, 0);
     head.writeUInt32BE(length, 1);
-    const proof = this.secret.signAnswer([contextOf(this.nonce, this.sequence++), head, ...payload]);
-    return [head, ...payload, proof];
+    const before = this.sequence === 0 ? [this.salt] : [];
+    const tag = new PeerTag(this.key, this.sequence++).update(head);
+    for (const part of payload) tag.update(part);
+    return [...before, head, ...payload, tag.digest()];
   }
 }
 
@@ -57,6 +64,9 @@ export class FrameSealer {
  * @throws NodeError `unavailable` for bytes that are no frames of this answer, the error with which the answer ends, OtherRunError
  */
 export class FrameOpener {
+  private readonly salt = Buffer.alloc(SALT_BYTES);
+  /** Undefined until the salt has come. */
+  private key: Uint8Array | undefined;
   private readonly head = Buffer.alloc(HEAD_BYTES);
   /** The frame that is coming in, from when its head says how long it is. */
   private frame: Uint8Array | undefined;
@@ -78,18 +88,21 @@ export class FrameOpener {
     let rest = piece;
     while (rest.byteLength > 0) {
       if (this.ended) throw new NodeError('unavailable', 'its answer goes on after its end');
-      const target = this.frame ?? this.head;
+      const target = this.key === undefined ? this.salt : (this.frame ?? this.head);
       const taken = rest.subarray(0, target.byteLength - this.filled);
       target.set(taken, this.filled);
       this.filled += taken.byteLength;
       rest = rest.subarray(taken.byteLength);
       if (this.filled < target.byteLength) return;
-      if (this.frame === undefined) this.frame = this.begin();
+      if (this.key === undefined) {
+        this.key = this.secret.keyOfAnswer(this.nonce, this.salt);
+        this.filled = 0;
+      } else if (this.frame === undefined) this.frame = this.begin();
       else {
-        const { frame } = this;
+        const { frame, key } = this;
         this.frame = undefined;
         this.filled = 0;
-        yield this.open(frame, rest.byteLength === 0);
+        yield this.open(frame, key, rest.byteLength === 0);
       }
     }
   }
@@ -102,14 +115,14 @@ export class FrameOpener {
   private begin(): Uint8Array {
     const length = this.head.readUInt32BE(1);
     if (length > FRAME_BYTES_MAX) throw notAPeer();
-    const frame = new Uint8Array(HEAD_BYTES + length + PROOF_BYTES);
+    const frame = Buffer.allocUnsafeSlow(HEAD_BYTES + length + TAG_BYTES);
     frame.set(this.head);
     return frame;
   }
 
-  private open(frame: Uint8Array, isAll: boolean): Uint8Array {
-    const body = frame.subarray(0, -PROOF_BYTES);
-    if (!this.secret.verifyAnswer([contextOf(this.nonce, this.sequence++), body], frame.subarray(-PROOF_BYTES))) throw notAPeer();
+  private open(frame: Uint8Array, key: Uint8Array, isAll: boolean): Uint8Array {
+    const body = frame.subarray(0, -TAG_BYTES);
+    if (!isSame(new PeerTag(key, this.sequence++).update(body).digest(), frame.subarray(-TAG_BYTES))) throw notAPeer();
     const flags = frame[0] as number;
     const payload = body.subarray(HEAD_BYTES);
     this.ended = (flags & LAST) !== 0;
@@ -131,13 +144,6 @@ export function decodeFailure(bytes: Uint8Array): NodeError {
   const text = Buffer.from(bytes.subarray(1, 1 + DETAIL_BYTES_MAX)).toString('utf8');
   // What another process says must not be able to begin a line of its own in a log.
   return new NodeError(kind, text.replaceAll(/[\p{Cc}\p{Cf}]/gu, ' '));
-}
-
-function contextOf(nonce: string, sequence: number): Uint8Array {
-  const context = Buffer.alloc(20);
-  context.write(nonce, 0, 'hex');
-  context.writeUInt32BE(sequence, 16);
-  return context;
 }
 
 function notAPeer(): NodeError {

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { within } from '../../common/within.js';
 import type { Limits } from '../../config/limits.js';
 import { readProof, type PeerClaim } from './peer-proof.js';
-import type { PeerSecret } from './peer-secret.js';
+import { isSame, type PeerSecret } from './peer-secret.js';
+import { PeerTag } from './peer-tag.js';
 import { ReplayWindow } from './replay-window.js';
 
 /** What is thrown for a request that proves nothing: it is answered 401 and nothing else. */
@@ -34,16 +34,16 @@ export class PeerGuard {
   }
 
   /** The body, if it is the one that was proved; for a length that the caller has found room for. */
-  async readBody(request: IncomingMessage, { length, digest }: PeerClaim, signal: AbortSignal): Promise<Uint8Array> {
+  async readBody(request: IncomingMessage, { nonce, length, digest }: PeerClaim, signal: AbortSignal): Promise<Uint8Array> {
     const body = Buffer.allocUnsafeSlow(length);
-    const hash = createHash('sha256');
+    const tag = new PeerTag(this.secret.keyOfBody(nonce));
     let filled = 0;
     const read = async (): Promise<void> => {
       for await (const piece of request as AsyncIterable<Buffer>) {
         if (filled + piece.byteLength > length) throw new NoProofError();
         body.set(piece, filled);
         filled += piece.byteLength;
-        hash.update(piece);
+        tag.update(piece);
       }
     };
     try {
@@ -52,7 +52,7 @@ export class PeerGuard {
       request.destroy(); // or what is left behind would go on filling it
       throw error;
     }
-    if (filled !== length || hash.digest('hex') !== digest) throw new NoProofError();
+    if (filled !== length || !isSame(tag.digest(), Buffer.from(digest, 'hex'))) throw new NoProofError();
     return body;
   }
 }

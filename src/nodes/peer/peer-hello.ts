@@ -4,7 +4,7 @@ import { readClusterMap, type ClusterMap } from '../../config/cluster-map.js';
 import { NodeError } from '../storage-node.js';
 
 /** The versions of the protocol that this program speaks, from the lowest to the highest. */
-export const PROTOCOL: readonly [number, number] = [1, 1];
+export const PROTOCOL: readonly [number, number] = [2, 2];
 
 const VERSION_CHARACTERS_MAX = 64;
 

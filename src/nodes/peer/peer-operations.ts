@@ -1,9 +1,11 @@
 import { parseClusterMap } from '../../config/cluster-map.js';
+import { letGo } from '../read-bytes.js';
 import { NodeError, type StorageNode } from '../storage-node.js';
 import type { LocalNode } from './local-node.js';
 import type { PeerAnswer } from './peer-answer.js';
 import {
   decodeBatch,
+  decodePull,
   decodeRecordHeads,
   decodeRecordKeys,
   decodeShardIds,
@@ -17,6 +19,7 @@ import {
 import { encodeEntries } from './peer-entries.js';
 import { parseObject } from './peer-hello.js';
 import type { PeerClaim } from './peer-proof.js';
+import { pullShards } from './peer-pull.js';
 
 /** The parts of a LocalNode that are served. */
 export type ServedNode = Pick<LocalNode, 'number' | 'ids' | 'map' | 'create' | 'use' | 'takeMap'>;
@@ -27,6 +30,10 @@ export interface Operation {
   readonly body: Uint8Array;
   readonly answer: PeerAnswer;
   readonly signal: AbortSignal;
+  /** Another node of the cluster, to copy from; undefined if this process does not know where it is. */
+  readonly sourceOf: (number: number) => StorageNode | undefined;
+  /** Resolves when so many bytes may be in memory; the result is to be called when they are no more. */
+  readonly room: (bytes: number, signal: AbortSignal) => Promise<() => void>;
 }
 
 type Work = (operation: Operation) => Promise<void>;
@@ -47,10 +54,12 @@ const NODE_WORK: Readonly<Record<string, NodeWork>> = {
     const found = await node.get(parts, signal);
     const entries = parts.map((part, at) => partOf(found[at], part));
     await answer.stream(each(encodeEntries(entries)));
+    if (await answer.isSent()) for (const bytes of found) if (bytes instanceof Uint8Array) letGo(bytes);
   },
+  pull: (node, operation) => operation.answer.stream(pulled(node, operation)),
   check: async (node, { body, signal, answer }) => {
     const found = await node.check(decodeShardIds(body), signal);
-    await answer.stream(each(encodeEntries(found.map((error) => error ?? []))));
+    await answer.stream(each(encodeVerdicts(found)));
   },
   delete: async (node, { body, signal, answer }) => {
     await node.delete(decodeShardIds(body), signal);
@@ -92,6 +101,29 @@ export function workOf(name: string): Work | undefined {
   if (ofNode === undefined) return Object.hasOwn(CLUSTER_WORK, name) ? CLUSTER_WORK[name] : undefined;
   return (operation) =>
     operation.local.use(operation.claim, operation.signal, (node, signal) => ofNode(node, { ...operation, signal }));
+}
+
+/** As a stream from its beginning: so the caller hears that it is being done. */
+async function* pulled(
+  target: StorageNode,
+  { body, signal, sourceOf, room }: Operation,
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
+  const pull = decodePull(body);
+  const source = sourceOf(pull.source);
+  if (source === undefined) throw new NodeError('rejected', `it does not know where node ${pull.source} is`);
+  const give = await room(
+    pull.copies.reduce((sum, { length }) => sum + length, 0),
+    signal,
+  );
+  try {
+    yield* encodeVerdicts(await pullShards({ source, target }, pull.copies, signal));
+  } finally {
+    give();
+  }
+}
+
+function encodeVerdicts(verdicts: readonly (NodeError | undefined)[]): Generator<readonly Uint8Array[], void, undefined> {
+  return encodeEntries(verdicts.map((error) => error ?? []));
 }
 
 function partOf(found: Uint8Array | NodeError | undefined, { offset = 0, length }: ShardPart): readonly Uint8Array[] | NodeError {

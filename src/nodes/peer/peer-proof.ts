@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { parseId, type ClusterId, type NodeId } from '../../common/ids.js';
 import type { PeerSecret } from './peer-secret.js';
+import { PeerTag } from './peer-tag.js';
 
 /** What a request says of itself and proves; `docs/peer-protocol.md` has it byte by byte. */
 export interface PeerClaim {
@@ -15,7 +15,7 @@ export interface PeerClaim {
   readonly term: number;
   /** Bytes of the body. */
   readonly length: number;
-  /** SHA-256 of the body, in hexadecimal digits. */
+  /** The tag of the body, in hexadecimal digits: see {@link digestOf}. */
   readonly digest: string;
 }
 
@@ -25,12 +25,12 @@ export interface PeerTarget {
   readonly path: string;
 }
 
-const SCHEME = 'dcloud-peer-1';
+const SCHEME = 'dcloud-peer-2';
 const NONE = '-';
 const NUMBER = '(\\d{1,16})';
 const ID = '([0-9a-f-]{36}|-)';
 const HEADER = new RegExp(
-  `^${SCHEME} ${NUMBER} ([0-9a-f]{32}) ([0-9a-f]{32}|-) ${ID} ${ID} ${NUMBER} ${NUMBER} ([0-9a-f]{64}) ([0-9a-f]{64})$`,
+  `^${SCHEME} ${NUMBER} ([0-9a-f]{32}) ([0-9a-f]{32}|-) ${ID} ${ID} ${NUMBER} ${NUMBER} ([0-9a-f]{32}) ([0-9a-f]{64})$`,
 );
 
 /** The `authorization` header of a request. */
@@ -65,11 +65,11 @@ function claimOf(fields: readonly string[]): PeerClaim {
   };
 }
 
-/** SHA-256 of a body in parts, in one pass. */
-export function digestOf(parts: readonly Uint8Array[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('hex');
+/** The tag of the body of a request, in parts, under a key that is that request's alone, in hexadecimal digits. */
+export function digestOf(parts: readonly Uint8Array[], nonce: string, secret: PeerSecret): string {
+  const tag = new PeerTag(secret.keyOfBody(nonce));
+  for (const part of parts) tag.update(part);
+  return tag.digest().toString('hex');
 }
 
 function textOf({ time, nonce, run = NONE, clusterId, nodeId, ...rest }: PeerClaim): string {

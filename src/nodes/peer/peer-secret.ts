@@ -1,48 +1,46 @@
 import { createHmac, createSecretKey, hkdfSync, timingSafeEqual, type KeyObject } from 'node:crypto';
 
 const KEY_BYTES = 32;
-export const PROOF_BYTES = 32;
 
 /**
- * What the processes of a cluster know in common, as the keys by which they prove it to each other: one for requests and another for
- * answers, so that neither can be taken for the other (HKDF, RFC 5869; HMAC-SHA-256, RFC 2104). The secret itself is not kept.
+ * What the processes of a cluster know in common, as the keys by which they prove it to each other: for requests, for their bodies and for
+ * answers, so that none can be taken for another (HKDF, RFC 5869; HMAC-SHA-256, RFC 2104). The secret itself is not kept.
  */
 export class PeerSecret {
   private constructor(
     private readonly requestKey: KeyObject,
+    private readonly bodyKey: KeyObject,
     private readonly answerKey: KeyObject,
   ) {}
 
   static of(secret: string): PeerSecret {
-    return new PeerSecret(derive(secret, 'request'), derive(secret, 'answer'));
+    return new PeerSecret(derive(secret, 'request'), derive(secret, 'body'), derive(secret, 'answer'));
   }
 
   signRequest(text: string): Uint8Array {
     return createHmac('sha256', this.requestKey).update(text).digest();
   }
 
-  /** Takes the same time for every wrong proof. */
   verifyRequest(text: string, proof: Uint8Array): boolean {
     return isSame(this.signRequest(text), proof);
   }
 
-  /** Signs the parts as if they were one; the caller sees to it that they cannot be cut in another way. */
-  signAnswer(parts: readonly Uint8Array[]): Uint8Array {
-    const hmac = createHmac('sha256', this.answerKey);
-    for (const part of parts) hmac.update(part);
-    return hmac.digest();
+  /** The key for the body of one request. @param nonce of the request: no other has it */
+  keyOfBody(nonce: string): Uint8Array {
+    return createHmac('sha256', this.bodyKey).update(nonce).digest();
   }
 
-  /** Takes the same time for every wrong proof. */
-  verifyAnswer(parts: readonly Uint8Array[], proof: Uint8Array): boolean {
-    return isSame(this.signAnswer(parts), proof);
+  /** The key for the frames of one answer. @param salt random bytes: a request that is played again to another run has another answer */
+  keyOfAnswer(nonce: string, salt: Uint8Array): Uint8Array {
+    return createHmac('sha256', this.answerKey).update(nonce).update(salt).digest();
   }
 }
 
 function derive(secret: string, use: string): KeyObject {
-  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', `DistributedCloud peer protocol 1 ${use}`, KEY_BYTES)));
+  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', `DistributedCloud peer protocol 2 ${use}`, KEY_BYTES)));
 }
 
-function isSame(right: Uint8Array, proof: Uint8Array): boolean {
+/** Takes the same time for every wrong proof. */
+export function isSame(right: Uint8Array, proof: Uint8Array): boolean {
   return proof.byteLength === right.byteLength && timingSafeEqual(right, proof);
 }

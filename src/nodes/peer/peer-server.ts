@@ -20,6 +20,8 @@ export interface PeerServerParts {
   /** What this process would be told by its configuration. */
   readonly about: () => { readonly nodeCount: number; readonly redundancyCount: number; readonly version?: string };
   readonly limits: Limits;
+  /** The other nodes of the cluster, for those that this one is to copy from; undefined for one of which it does not know where it is. */
+  readonly sourceOf?: Operation['sourceOf'];
   /** A {@link newRun}, if others have to know it too. */
   readonly run?: string;
   /** Makes this process the gateway, if it is to be also from one that answers; yields what it does, line by line. */
@@ -101,7 +103,9 @@ export class PeerServer {
       else if (claim.run !== this.run) answer.endOtherRun();
       else if (name === 'takeover') await this.takeOver(call, body);
       else {
-        const work = (): Promise<void> => this.work(name, { local: this.parts.local, claim, body, answer, signal });
+        const { local, sourceOf = () => undefined } = this.parts;
+        const room = (bytes: number, limit: AbortSignal): Promise<() => void> => this.room(bytes, limit);
+        const work = (): Promise<void> => this.work(name, { local, claim, body, answer, signal, sourceOf, room });
         await (isBackground === undefined ? work() : inBackground(work));
       }
     } finally {
@@ -114,7 +118,7 @@ export class PeerServer {
     if (version !== undefined && (Number(version) < PROTOCOL[0] || Number(version) > PROTOCOL[1]))
       return new NodeError('rejected', `it speaks versions ${PROTOCOL.join(' to ')} of the protocol, not ${version}`);
     if (version === undefined || request.method !== 'POST') return new NodeError('rejected', 'there is no such call');
-    if (claim.length > bytesMax) return new NodeError('rejected', `a call may have ${bytesMax} bytes`);
+    if (claim.length > bytesMax) return tooLong(bytesMax);
     if (this.calls > callsMax) return new NodeError('unavailable', `it has ${callsMax} calls under way`);
     return undefined;
   }
@@ -143,6 +147,8 @@ export class PeerServer {
 
   private async room(bytes: number, signal: AbortSignal): Promise<() => void> {
     if (bytes === 0) return () => undefined;
+    const { peer_body_bytes_max: bytesMax } = this.parts.limits;
+    if (bytes > bytesMax) throw tooLong(bytesMax);
     try {
       return await this.budget.take(bytes, signal);
     } catch (cause) {
@@ -188,6 +194,10 @@ export class PeerServer {
       throw new NodeError('rejected', 'it is another node');
     await answer.stream(linesOf(onTakeOver(signal, Buffer.from(body).toString('utf8') === FORCE)));
   }
+}
+
+function tooLong(bytesMax: number): NodeError {
+  return new NodeError('rejected', `a call may have ${bytesMax} bytes`);
 }
 
 interface Call {

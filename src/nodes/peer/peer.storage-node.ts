@@ -11,6 +11,7 @@ import {
   type NodeRecord,
   type RecordHead,
   type RecordKey,
+  type ShardCopy,
   type ShardId,
 } from '../storage-node.js';
 import {
@@ -19,6 +20,7 @@ import {
   decodeRecordHeads,
   decodeShardIds,
   encodeBatch,
+  encodePull,
   encodeRecordHeads,
   encodeRecordKeys,
   encodeShardIds,
@@ -72,11 +74,20 @@ export class PeerStorageNode extends StorageNode {
     return this.entries('get', encodeShardParts(parts), { count: parts.length, bytesMax, signal });
   }
 
+  override async pull(
+    source: number,
+    copies: readonly ShardCopy[],
+    signal: AbortSignal,
+  ): Promise<readonly (NodeError | undefined)[]> {
+    this.connection.admit(signal);
+    requireShardIds(copies);
+    return this.verdicts('pull', encodePull({ source, copies }), copies.length, signal);
+  }
+
   override async check(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
     this.connection.admit(signal);
     requireShardIds(ids);
-    const answers = await this.entries('check', encodeShardIds(ids), { count: ids.length, bytesMax: () => 0, signal });
-    return answers.map((answer) => (answer instanceof NodeError ? answer : undefined));
+    return this.verdicts('check', encodeShardIds(ids), ids.length, signal);
   }
 
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
@@ -117,6 +128,16 @@ export class PeerStorageNode extends StorageNode {
 
   private call(operation: string, body: readonly Uint8Array[], signal: AbortSignal): Promise<Uint8Array> {
     return this.connection.answer({ ...this.address(), operation, body }, signal);
+  }
+
+  private async verdicts(
+    operation: string,
+    body: Uint8Array,
+    count: number,
+    signal: AbortSignal,
+  ): Promise<readonly (NodeError | undefined)[]> {
+    const answers = await this.entries(operation, body, { count, bytesMax: () => 0, signal });
+    return answers.map((answer) => (answer instanceof NodeError ? answer : undefined));
   }
 
   private async entries(

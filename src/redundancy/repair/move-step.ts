@@ -91,10 +91,10 @@ export class MoveStep {
     return true;
   }
 
-  /** A stripe of which too little can be read now. */
-  unreadable(move: StripeMove): void {
+  /** What is not done yet of a stripe of which too little can be read now. */
+  unreadable(writes: readonly ShardWrite[]): void {
     this.unread += 1;
-    for (const write of move.writes) if (!write.isMend) this.giveUp(write);
+    for (const write of writes) if (!write.isMend) this.giveUp(write);
   }
 
   /** True if every stripe has all its new shards: a layout page has rows of one length. */

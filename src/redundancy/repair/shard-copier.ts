@@ -10,6 +10,7 @@ import type { StripeCodec } from '../stripe-codec.js';
 import type { DamageListener } from '../stripe-reader.js';
 import type { MoveStep, ShardWrite, StripeMove } from './move-step.js';
 import { shardBytes } from './shard-bytes.js';
+import { damagedOf, shapeAfter, ShardPuller } from './shard-puller.js';
 
 export interface CopierParts {
   readonly registry: NodeRegistry;
@@ -18,9 +19,18 @@ export interface CopierParts {
   readonly onDamage: DamageListener;
 }
 
-/** Reads stripes from whichever nodes have them and writes single shards of them to the nodes that were chosen. */
+interface PendingWrite {
+  readonly write: ShardWrite;
+  readonly shard: Shard;
+}
+
+/** Copies single shards of stripes to the nodes that were chosen, and makes those that nobody has from what the others have. */
 export class ShardCopier {
-  constructor(private readonly parts: CopierParts) {}
+  private readonly puller: ShardPuller;
+
+  constructor(private readonly parts: CopierParts) {
+    this.puller = new ShardPuller(parts.registry);
+  }
 
   /** Copies what the moves of a batch of stripes need; the step is told what arrived where, and what could not be done. */
   async copy(
@@ -28,19 +38,20 @@ export class ShardCopier {
     { moves, step }: { readonly moves: readonly StripeMove[]; readonly step: MoveStep },
     signal: AbortSignal,
   ): Promise<void> {
-    const wanted = moves.filter(({ writes }) => writes.length > 0);
-    const data = await this.read(manifest, wanted, signal);
-    const pending: { readonly write: ShardWrite; readonly shard: Shard }[] = [];
-    for (const move of wanted) {
+    const left = await this.puller.pull(manifest, { moves, step }, signal);
+    const wanted = Map.groupBy(left, ({ move }) => move);
+    const data = await this.read(manifest, [...wanted.keys()], signal);
+    const pending: PendingWrite[] = [];
+    for (const [move, writes] of wanted) {
       const slices = data.get(move.stripe);
       if (slices === undefined) {
-        step.unreadable(move);
+        step.unreadable(writes);
         continue;
       }
-      const shape = { k: manifest.k, m: move.row.length - manifest.k };
+      const shape = shapeAfter(manifest, move);
       const source = { versionId: manifest.versionId, shape, codec: this.parts.codec, batchBytes: 0 };
       const shards = encodeStripe(slices, move.stripe, source);
-      for (const write of move.writes) pending.push({ write, shard: shards[write.index] as Shard });
+      for (const write of writes) pending.push({ write, shard: shards[write.index] as Shard });
     }
     // A put that failed may be left behind, and go on.
     const hasEnded = await this.putAll(pending, step, signal);
@@ -48,14 +59,10 @@ export class ShardCopier {
   }
 
   /** True if no put failed. */
-  private async putAll(
-    all: readonly { readonly write: ShardWrite; readonly shard: Shard }[],
-    step: MoveStep,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  private async putAll(all: readonly PendingWrite[], step: MoveStep, signal: AbortSignal): Promise<boolean> {
     let hasFailed = false;
     for (let pending = all; pending.length > 0;) {
-      const failed: typeof pending = (
+      const failed = (
         await Promise.all(
           [...Map.groupBy(pending, ({ write }) => write.node)].map(async ([node, group]) => {
             const isDone = await this.put(node, group, signal);
@@ -72,11 +79,7 @@ export class ShardCopier {
   }
 
   /** False if the node failed: then any of it may be there. */
-  private async put(
-    number: number,
-    group: readonly { readonly write: ShardWrite; readonly shard: Shard }[],
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  private async put(number: number, group: readonly PendingWrite[], signal: AbortSignal): Promise<boolean> {
     const [mends, moves] = [true, false].map((isMend) =>
       group.filter(({ write }) => write.isMend === isMend).map(({ shard }) => shard),
     ) as [Shard[], Shard[]];
@@ -164,10 +167,10 @@ export class ShardCopier {
 }
 
 /** All data slices of a stripe, from nodes that can be reached and are not known to have a bad shard of it. */
-function attemptAt(manifest: Manifest, { stripe, nodes, writes }: StripeMove, reachable: ReadonlySet<number>): StripeAttempt {
+function attemptAt(manifest: Manifest, move: StripeMove, reachable: ReadonlySet<number>): StripeAttempt {
   const { k, m, versionId } = manifest;
-  const damaged = writes.filter(({ isMend }) => isMend).map(({ node }) => node);
-  const avoid = new Set([...nodes.filter((node) => !reachable.has(node)), ...damaged]);
+  const { stripe, nodes } = move;
+  const avoid = new Set([...nodes.filter((node) => !reachable.has(node)), ...damagedOf(move)]);
   const wanted = Array.from({ length: k }, (_, index) => index);
   const lengthOf = (index: number): number => shardBytes(manifest, { stripe, index });
   return new StripeAttempt({ versionId, stripe, nodes, shape: { k, m }, wanted, lengthOf, avoid });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { current, expectInPlace, places } from '../../../test/support/cluster-state.js';
 import { Cluster, NEVER } from '../../../test/support/cluster.js';
+import type { Manifest } from '../../metadata/metadata-store.js';
 import { NodeError } from '../../nodes/storage-node.js';
 import type { Stray } from '../write-ledger.js';
 import type { MovePolicy } from './move-plan.js';
@@ -9,10 +10,6 @@ import type { MovePolicy } from './move-plan.js';
 const SLICE = 100;
 
 let cluster: Cluster;
-
-beforeEach(async () => {
-  cluster = await Cluster.make({ nodes: 5, redundancy: 1, sliceBytes: SLICE });
-});
 
 afterEach(async () => {
   await cluster.remove();
@@ -31,7 +28,14 @@ function leave(node: number): MovePolicy {
   };
 }
 
-describe('the mover', () => {
+describe.each([
+  ['the mover', false],
+  ['the mover, where nodes copy from each other,', true],
+])('%s', (_name, pulls) => {
+  beforeEach(async () => {
+    cluster = await Cluster.make({ nodes: 5, redundancy: 1, sliceBytes: SLICE, pulls });
+  });
+
   it('takes everything away from a node that is up, in many steps, and leaves nothing there', async () => {
     const body = slices(50);
     const manifest = await cluster.store(body);
@@ -77,7 +81,7 @@ describe('the mover', () => {
 
   it('restores shards of an erasure coded file, data and parity, and two other nodes may go', async () => {
     await cluster.remove();
-    cluster = await Cluster.make({ nodes: 7, redundancy: 2, data: 3, sliceBytes: SLICE });
+    cluster = await Cluster.make({ nodes: 7, redundancy: 2, data: 3, sliceBytes: SLICE, pulls });
     const body = [...slices(37), Uint8Array.from(randomBytes(31))];
     const manifest = await cluster.store(body);
     expect(manifest.k).toBe(3);
@@ -257,4 +261,60 @@ describe('the mover', () => {
     expect(await cluster.counts()).toEqual([0, 0, 0, 0, 0]);
     expect(cluster.memory.map(({ number }) => cluster.placement.files(number))).toEqual([0, 0, 0, 0, 0]);
   });
+});
+
+describe('a node that copies by itself', () => {
+  beforeEach(async () => {
+    cluster = await Cluster.make({ nodes: 5, redundancy: 2, sliceBytes: SLICE, pulls: true });
+  });
+
+  it.each([
+    ['has not got the shards', { fail: 'not-found', each: true }],
+    ['has other bytes', { fail: 'corrupt', each: true }],
+    ['has too few bytes', { truncate: true }],
+    ['is gone in that moment', { fail: 'unavailable' }],
+  ] as const)('gets them in another way where the first one %s', async (_what, effect) => {
+    const body = slices(12);
+    const manifest = await cluster.store(body);
+    cluster.registry.setState(1, 'down', {});
+    for (const node of cluster.faulty) node.inject({ on: 'get', effect, nth: node.calls.get + 1 });
+    expect(await cluster.mover.move(manifest.versionId, leave(1), NEVER)).toMatchObject({ unplaced: 0, unread: 0 });
+    await expectWhole(manifest, body);
+  });
+
+  it('takes one shard for one, also of a coded file, as long as the node is there that is emptied', async () => {
+    await cluster.remove();
+    cluster = await Cluster.make({ nodes: 6, redundancy: 1, data: 3, sliceBytes: SLICE, pulls: true });
+    const body = slices(30);
+    const manifest = await cluster.store(body);
+    const read: number[] = [];
+    for (const node of cluster.faulty) {
+      const get = node.get.bind(node);
+      node.get = (ids, signal) => {
+        read.push(...ids.map(() => node.number));
+        return get(ids, signal);
+      };
+    }
+    const { shards } = await cluster.mover.move(manifest.versionId, leave(2), NEVER);
+    expect(read).toEqual(Array.from({ length: shards }, () => 2));
+    expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
+  });
+
+  it('puts them nowhere else if it is full: another node gets them', async () => {
+    const body = slices(12);
+    const manifest = await cluster.store(body);
+    cluster.registry.setState(1, 'down', {});
+    cluster.faulty[4]!.inject({ on: 'put', effect: { fail: 'full' } });
+    expect(await cluster.mover.move(manifest.versionId, leave(1), NEVER)).toMatchObject({ unread: 0 });
+    await expectWhole(manifest, body);
+  });
+
+  /** When all nodes are back. */
+  async function expectWhole(manifest: Manifest, body: readonly Uint8Array[]): Promise<void> {
+    for (const node of cluster.faulty) node.release();
+    cluster.registry.setState(1, 'up', {});
+    await cluster.collector.sweep(NEVER);
+    await expectInPlace(cluster, manifest);
+    expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
+  }
 });

@@ -1,0 +1,57 @@
+import { DeadlineStorageNode } from '../nodes/deadline.storage-node.js';
+import { PeerStorageNode } from '../nodes/peer/peer.storage-node.js';
+import type { StorageNode } from '../nodes/storage-node.js';
+import type { ClusterMember } from './cluster-member.js';
+
+/** Of the time that a gateway waits for a copy: what is to be copied from must not make it lose patience with who copies. */
+const PATIENCE_SHARE = 0.5;
+
+interface Source {
+  readonly nodeId: string;
+  readonly origin: string;
+  readonly node: StorageNode;
+}
+
+/** The nodes of other processes as this one reads them when its own is to copy from them: those that its own map names. */
+export class PeerSources {
+  private readonly open = new Map<number, Source>();
+  private isClosed = false;
+
+  constructor(private readonly member: ClusterMember) {}
+
+  /** Undefined for this process' own node, and for one of which nobody knows where it is. */
+  of(number: number): StorageNode | undefined {
+    const { map } = this.member.local;
+    const { peers } = this.member.config;
+    const nodeId = map?.nodes[number - 1]?.nodeId;
+    const origin = peers[number - 1];
+    if (this.isClosed || map === undefined || nodeId === undefined || origin === undefined || number === this.member.number)
+      return undefined;
+    const known = this.open.get(number);
+    if (known?.nodeId === nodeId && known.origin === origin) return known.node;
+    this.letGo(known);
+    const node = this.connect({ number, nodeId, origin, clusterId: map.clusterId });
+    this.open.set(number, { nodeId, origin, node });
+    return node;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await Promise.all([...this.open.values()].map(({ node }) => node.close()));
+  }
+
+  private connect(
+    ids: Pick<ConstructorParameters<typeof PeerStorageNode>[0], 'number' | 'nodeId' | 'origin' | 'clusterId'>,
+  ): StorageNode {
+    const { secret, tls, local, config } = this.member;
+    const { limits } = config;
+    const term = (): number => local.map?.term ?? 0;
+    const node = new PeerStorageNode({ ...ids, secret, tls, limits, term });
+    return new DeadlineStorageNode(node, PATIENCE_SHARE * limits.node_call_ms_max);
+  }
+
+  /** Another disk is in its place, or it is elsewhere: who copies from it now, fails, and is served in another way. */
+  private letGo(source: Source | undefined): void {
+    void source?.node.close().catch(() => undefined);
+  }
+}

@@ -1,0 +1,47 @@
+import { crc32 } from 'node:zlib';
+import { letGo, noteRead } from '../read-bytes.js';
+import { NodeError, type Shard, type ShardCopy, type StorageNode } from '../storage-node.js';
+
+/**
+ * Gets shards from one node and puts them on another; see {@link StorageNode.pull}. Of what is wrong with the source nothing is said but the
+ * error of each shard: the caller has other ways to them.
+ */
+export async function pullShards(
+  { source, target }: { readonly source: StorageNode; readonly target: StorageNode },
+  copies: readonly ShardCopy[],
+  signal: AbortSignal,
+): Promise<readonly (NodeError | undefined)[]> {
+  const found = await getEach(source, copies, signal);
+  const errors = copies.map(({ length }, at) => errorOf(found[at], length));
+  const shards = copies.flatMap((copy, at) => (errors[at] === undefined ? [shardOf(copy, found[at] as Uint8Array)] : []));
+  if (shards.length > 0) await target.put({ shards, records: [] }, signal);
+  for (const { bytes } of shards) letGo(bytes);
+  return errors;
+}
+
+async function getEach(
+  source: StorageNode,
+  copies: readonly ShardCopy[],
+  signal: AbortSignal,
+): Promise<readonly (Uint8Array | NodeError)[]> {
+  try {
+    return await source.get(
+      copies.map(({ versionId, stripe, fromIndex }) => ({ versionId, stripe, index: fromIndex })),
+      signal,
+    );
+  } catch (error) {
+    if (!(error instanceof NodeError) || signal.aborted) throw error;
+    return copies.map(() => error);
+  }
+}
+
+function errorOf(found: Uint8Array | NodeError | undefined, length: number): NodeError | undefined {
+  if (found instanceof NodeError) return found;
+  return found?.byteLength === length ? undefined : new NodeError('corrupt', 'the shard has another length than it should have');
+}
+
+function shardOf({ versionId, stripe, index, k, m }: ShardCopy, bytes: Uint8Array): Shard {
+  const checksum = crc32(bytes);
+  noteRead(bytes, checksum);
+  return { versionId, stripe, index, k, m, bytes, checksum };
+}
