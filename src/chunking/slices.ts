@@ -1,4 +1,5 @@
 import type { ByteRange } from '../common/byte-range.js';
+import { release } from '../common/release.js';
 
 /** The slices that cover a byte range, and where the range lies in them. */
 export interface SliceSpan {
@@ -19,7 +20,7 @@ export function slicesCovering({ from, to }: ByteRange, sliceBytes: number): Sli
 
 /**
  * Cuts a stream into slices of exactly `sliceBytes`, the last one shorter, whatever the sizes in which the bytes arrive. Each slice is a
- * buffer of its own, which the consumer owns. An empty stream has no slice.
+ * buffer of its own, which the consumer owns. An empty stream has no slice. What the source yields is released.
  */
 export async function* slice(source: AsyncIterable<Uint8Array>, sliceBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
   // The first slice begins at the size of what arrives and grows to the full size: many small files must not take a full slice each.
@@ -39,6 +40,7 @@ export async function* slice(source: AsyncIterable<Uint8Array>, sliceBytes: numb
       current = Buffer.allocUnsafeSlow(sliceBytes);
       length = 0;
     }
+    release(chunk);
   }
   if (length > 0) yield current.subarray(0, length);
 }

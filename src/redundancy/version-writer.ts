@@ -1,5 +1,6 @@
 import type { VersionId } from '../common/ids.js';
 import { mapOrdered } from '../common/map-ordered.js';
+import { release, SENT_BYTES_LEAST } from '../common/release.js';
 import type { GarbageVersion, LayoutPage, MetadataStore, NodeUsage } from '../metadata/metadata-store.js';
 import type { Placement } from '../placement/placement.js';
 import { layoutRecords } from './layout-reader.js';
@@ -71,12 +72,16 @@ export class VersionWriter {
   }
 
   /**
-   * Stores all slices; resolves when every shard of every stripe is durable on a node of its own.
+   * Stores all slices, and releases them; resolves when every shard of every stripe is durable on a node of its own.
    * @param width batches under way at once
    */
   async write(slices: AsyncIterable<Uint8Array>, width: number, signal: AbortSignal): Promise<void> {
     const puts = mapOrdered(stripeBatches(slices, this.source), width, async (batch) => {
+      const { length: strays } = this.ledger.strays;
       await this.parts.stripes.put(batch, this.ledger, signal);
+      // A put that was given up goes on, and still needs its bytes.
+      if (this.ledger.strays.length === strays)
+        for (const { shards } of batch) for (const { bytes } of shards) release(bytes, SENT_BYTES_LEAST);
       return batch.length;
     });
     for await (const stripes of puts) await this.settle(stripes, signal);

@@ -7,6 +7,7 @@ import { FRAME_BYTES_MAX, FrameSealer } from '../../src/nodes/peer/peer-frames.j
 import { PeerClient } from '../../src/nodes/peer/peer-client.js';
 import type { PeerStorageNode } from '../../src/nodes/peer/peer.storage-node.js';
 import { MemoryStorageNode } from '../support/memory.storage-node.js';
+import { NodeError } from '../../src/nodes/storage-node.js';
 import { HASTY, listening, newPeerIds, peerNode, SECRET, servedNode, servePeer, type RunningPeer } from '../support/peer-pair.js';
 import { batchOf, listedKeys, never, someShard, someShards } from '../support/storage-node.shards.js';
 
@@ -190,15 +191,22 @@ describe('A peer that holds the secret and answers', () => {
 
 describe('A process that holds the secret', () => {
   /** Answers every call with these payloads, sealed as they should be. */
-  async function speaker(hello: object, then: (path: string) => readonly Uint8Array[] = () => []): Promise<RunningPeer> {
+  async function speaker(
+    hello: object,
+    then: (path: string) => readonly Uint8Array[] = () => [],
+    readsBodies = true,
+  ): Promise<RunningPeer> {
     return listening(
       createHttpServer((request, response) => {
         const nonce = / ([0-9a-f]{32}) /.exec(request.headers.authorization ?? '')?.[1] ?? '';
         const sealer = new FrameSealer(SECRET, nonce);
         const isHello = request.url?.endsWith('/hello') ?? false;
         const payloads = isHello ? [Buffer.from(JSON.stringify(hello))] : then(request.url ?? '');
+        const answer = Buffer.concat(payloads.flatMap((payload, at) => sealer.data([payload], at === payloads.length - 1)));
+        response.writeHead(200, { 'content-length': answer.byteLength }).write(answer);
+        if (!readsBodies && !isHello) return; // to end it would be to read what is left of the request
         request.resume();
-        response.end(Buffer.concat(payloads.flatMap((payload, at) => sealer.data([payload], at === payloads.length - 1))));
+        response.end();
       }),
     );
   }
@@ -248,6 +256,18 @@ describe('A process that holds the secret', () => {
       }
     }
     expect(process.memoryUsage().arrayBuffers - before.arrayBuffers).toBeLessThan(64 * MiB);
+  });
+
+  it('and answers before it has all of the bytes, is not believed: they may still be needed', async () => {
+    const peer = await speaker(HELLO, () => [Buffer.alloc(0)], false);
+    const node = peerNode(peer.origin, ids, { limits: HASTY });
+    try {
+      const shards = [someShard({ size: 32 * MiB })];
+      await expect(node.put(batchOf(shards), never())).rejects.toBeInstanceOf(NodeError);
+    } finally {
+      await node.close();
+      await peer.close();
+    }
   });
 
   it('may be asked for a part of a shard, and checks all of it', async () => {

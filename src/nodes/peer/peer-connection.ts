@@ -13,6 +13,7 @@ import { tlsConnector } from './tls-connector.js';
 import { parseHello, PROTOCOL, type PeerHello } from './peer-hello.js';
 import { digestOf, proveRequest, type PeerClaim } from './peer-proof.js';
 import type { PeerSecret } from './peer-secret.js';
+import { RequestBody } from './request-body.js';
 
 export interface PeerConnectionOptions {
   /** Where the process listens, like `http://127.0.0.1:5001` or `https://storage-2:5000`. */
@@ -34,8 +35,6 @@ export interface PeerCall {
 
 /** Behind the path of what nobody waits for. */
 const BACKGROUND = '?background';
-/** Bodies up to this size go out in one piece: that takes one write and one packet where parts take several. */
-const JOINED_BYTES_MAX = 65_536;
 /**
  * A greeting may take as long as so many probes. All calls wait for one greeting: one that was lost must not keep them for long from
  * a peer that is there again.
@@ -178,7 +177,9 @@ export class PeerConnection {
     limit: CallLimit,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const nonce = this.sender + (this.sent += 1).toString(16).padStart(16, '0');
-    const { statusCode, headers, body } = await this.pool.request({ ...this.request(call, run, nonce), signal: limit.signal });
+    const sent = new RequestBody(call.body);
+    const request = { ...this.request(call, { run, nonce, body: sent }), signal: limit.signal };
+    const { statusCode, headers, body } = await this.pool.request(request);
     if (statusCode !== 200) {
       body.on('error', () => undefined).destroy();
       throw refusalOf(statusCode, headers, this.options.limits.peer_clock_ms_max);
@@ -193,12 +194,19 @@ export class PeerConnection {
       }
     }
     opener.end();
+    if (!(await within(limit.signal, sent.isSent))) throw new NodeError('rejected', 'it answers before it has all of the call');
   }
 
-  private request(call: PeerCall, run: string | undefined, nonce: string): Dispatcher.RequestOptions {
-    const { operation, clusterId, nodeId, term = 0, body: parts = [] } = call;
-    const target = { method: 'POST', path: `/peer/v${PROTOCOL[1]}/${operation}${isInBackground() ? BACKGROUND : ''}` } as const;
-    const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  private request(
+    call: PeerCall,
+    { run, nonce, body }: { readonly run: string | undefined; readonly nonce: string; readonly body: RequestBody },
+  ): Dispatcher.RequestOptions {
+    const { operation, clusterId, nodeId, term = 0 } = call;
+    const target = {
+      method: 'POST',
+      path: `/peer/v${PROTOCOL[1]}/${operation}${isInBackground() ? BACKGROUND : ''}`,
+    } as const;
+    const { length, parts } = body;
     if (length > this.options.limits.peer_body_bytes_max)
       throw new NodeError('rejected', `a call of ${length} bytes is more than limits.peer_body_bytes_max`);
     const claim: PeerClaim = {
@@ -212,8 +220,7 @@ export class PeerConnection {
       digest: digestOf(parts, nonce, this.options.secret),
     };
     const headers = { authorization: proveRequest(target, claim, this.options.secret), 'content-length': String(length) };
-    const body = length <= JOINED_BYTES_MAX ? Buffer.concat(parts) : (parts as unknown as Dispatcher.RequestOptions['body']);
-    return { ...target, headers, body: body ?? null };
+    return { ...target, headers, body: body.content() as NonNullable<Dispatcher.RequestOptions['body']> };
   }
 }
 

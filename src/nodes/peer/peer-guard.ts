@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { release } from '../../common/release.js';
 import { within } from '../../common/within.js';
 import type { Limits } from '../../config/limits.js';
 import { readProof, type PeerClaim } from './peer-proof.js';
@@ -44,6 +45,7 @@ export class PeerGuard {
         body.set(piece, filled);
         filled += piece.byteLength;
         tag.update(piece);
+        release(piece);
       }
     };
     try {

@@ -1,3 +1,4 @@
+import { release } from '../../common/release.js';
 import { parseClusterMap } from '../../config/cluster-map.js';
 import { letGo } from '../read-bytes.js';
 import { NodeError, type StorageNode } from '../storage-node.js';
@@ -47,6 +48,7 @@ const PAGE_MS = 250;
 const NODE_WORK: Readonly<Record<string, NodeWork>> = {
   put: async (node, { body, signal, answer }) => {
     await node.put(decodeBatch(body), signal);
+    release(body);
     answer.end();
   },
   get: async (node, { body, signal, answer }) => {
