@@ -1,5 +1,5 @@
 /** Smaller ones are no burden. */
-const BYTES_LEAST = 16 * 1024;
+const BYTES_LEAST = 4 * 1024;
 
 /** What is shorter may still wait in a socket when its request was answered: that takes so much in advance. */
 export const SENT_BYTES_LEAST = 64 * 1024;
