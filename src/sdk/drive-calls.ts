@@ -52,9 +52,10 @@ export type NewRevision = Omit<NewNode, 'record'> & { readonly manifest: Bytes; 
 
 /** The calls of docs/drive-protocol.md about nodes and contents. It opens nothing. */
 export class DriveCalls {
-  private readonly batches = new NodeBatches({
+  private readonly batches = new NodeBatches<NewNode, SealedNode>({
     one: (node, signal) => this.postNode(node, signal),
     several: (nodes, signal) => this.postNodes(nodes, signal),
+    bytesOf: ({ record, manifest, content }) => record.length + (manifest?.length ?? 0) + (content?.length ?? 0),
   });
 
   constructor(private readonly transport: Pick<Transport, 'json' | 'stream'>) {}

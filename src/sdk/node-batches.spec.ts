@@ -24,7 +24,8 @@ class Making {
   underWay = 0;
   most = 0;
   answer: (nodes: readonly NewNode[]) => readonly (SealedNode | SdkError)[] = (nodes) => nodes.map(made);
-  readonly batches = new NodeBatches({
+  readonly batches = new NodeBatches<NewNode, SealedNode>({
+    bytesOf: ({ content }) => content!.length,
     one: async (given) => {
       await this.request([given]);
       return made(given);
@@ -93,15 +94,18 @@ describe('nodes that are made at the same time', () => {
     expect(making.requests).toEqual([[0], [1], [2, 3, 4, 5], [4]]);
   });
 
-  it('fail all with what their request fails with', async () => {
-    const making = new Making();
-    making.answer = () => {
-      throw new SdkError('in-doubt');
-    };
-    const results = await making.make(5);
-    expect(results.slice(2)).toMatchObject([1, 2, 3].map(() => ({ status: 'rejected', reason: { kind: 'in-doubt' } })));
-    expect((await making.make(1)).map(({ status }) => status)).toEqual(['fulfilled']);
-  });
+  it.each([[new SdkError('in-doubt')], ['a reason that is no error']])(
+    'fail all with what their request fails with',
+    async (reason) => {
+      const making = new Making();
+      making.answer = () => {
+        throw reason;
+      };
+      const results = await making.make(5);
+      expect(results.slice(2)).toEqual([1, 2, 3].map(() => ({ status: 'rejected', reason })));
+      expect((await making.make(1)).map(({ status }) => status)).toEqual(['fulfilled']);
+    },
+  );
 
   it('go alone to a server that knows no other way', async () => {
     const making = new Making();
