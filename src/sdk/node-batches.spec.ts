@@ -99,6 +99,7 @@ describe('nodes that are made at the same time', () => {
     async (reason) => {
       const making = new Making();
       making.answer = () => {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error -- the reason of a signal is whatever the caller gave
         throw reason;
       };
       const results = await making.make(5);
