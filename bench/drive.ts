@@ -1,12 +1,12 @@
 /**
  * `npm run bench:drive`: what end to end costs, as ratios to the plain API of the same server, interleaved in one run.
  * Options: `--mib N` (1024: the large file), `--pairs N` (5), `--files N` (2000: of 4 KiB), `--entries N` (10000: of the folder that is listed),
- * `--directory DIR`.
+ * `--entry-bytes N` (16: of each), `--only large|small|list`, `--directory DIR`.
  */
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +29,8 @@ const { values } = parseArgs({
     pairs: { type: 'string', default: '5' },
     files: { type: 'string', default: '2000' },
     entries: { type: 'string', default: '10000' },
+    'entry-bytes': { type: 'string', default: '16' },
+    only: { type: 'string' },
     directory: { type: 'string', default: tmpdir() },
   },
 });
@@ -44,6 +46,10 @@ type Drive = import('../src/sdk/index.js').Drive;
 
 const CLI = fileURLToPath(new URL('../bin/dcloud.mjs', import.meta.url));
 const run = promisify(execFile);
+
+function isWanted(row: 'large' | 'small' | 'list'): boolean {
+  return values.only === undefined || values.only === row;
+}
 
 async function seconds(work: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
@@ -90,8 +96,26 @@ async function largePair({ url, token, drive, folder }: World, run: number): Pro
   return { up: [up, plainUp], down: [down, plainDown] };
 }
 
+/** Clock ticks of a second in /proc. */
+const TICKS_PER_SECOND = 100;
+
+/** Seconds of processor time of the commands that have ended. */
+function commandSeconds(): number {
+  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
+}
+
+interface FolderPair {
+  readonly seconds: [number, number];
+  /** Processor time of command and server. */
+  readonly cpu: readonly [readonly [number, number], readonly [number, number]];
+}
+
 /** A folder of small files: seconds of `dcloud put -r`, and of curl with as many requests at once. */
-async function folderPair({ url, token, folder }: World, round: number): Promise<[number, number]> {
+async function folderPair({ subject, url, token, folder }: World, round: number): Promise<FolderPair> {
+  const cpu = (): readonly [number, number] => [commandSeconds(), subject.cpuSeconds()];
+  const used = (from: readonly [number, number], to: readonly [number, number]) => [to[0] - from[0], to[1] - from[1]] as const;
+  const begin = cpu();
   const env = { ...process.env, XDG_CONFIG_HOME: join(folder, 'config'), DCLOUD_SERVER: url };
   const sealed = await seconds(async () => {
     await run(process.execPath, [CLI, 'put', '-r', '--quiet', join(folder, 'small'), `/small-${round}`], { env });
@@ -103,8 +127,9 @@ async function folderPair({ url, token, folder }: World, round: number): Promise
     'output = "/dev/null"',
   ]);
   await writeFile(list, [`header = "Authorization: Bearer ${token}"`, ...lines.flat()].join('\n'));
+  const between = cpu();
   const plain = await seconds(() => run('curl', ['-sS', '-Z', '--parallel-max', String(WIDTH), '-K', list]));
-  return [sealed, plain];
+  return { seconds: [sealed, plain], cpu: [used(begin, between), used(between, cpu())] };
 }
 
 async function listing({ drive }: World): Promise<{ first: number; whole: number }> {
@@ -144,7 +169,7 @@ async function open(subject: Subject): Promise<World> {
   await mkdir(join(folder, 'small'));
   for (let at = 0; at < Number(values.files); at += 1)
     await writeFile(join(folder, 'small', String(at)), randomBytes(SMALL_BYTES));
-  const large = Array.from({ length: Number(values.mib) / 16 }, () => randomBytes(16 * MiB));
+  const large = Array.from({ length: isWanted('large') ? Number(values.mib) / 16 : 0 }, () => randomBytes(16 * MiB));
   await writeFile(join(folder, 'large.bin'), large);
   await login(url, folder);
   return { subject, url, token, drive, folder };
@@ -155,7 +180,8 @@ async function fill({ drive }: World): Promise<void> {
   const { sourceOfBytes } = await of<typeof import('../src/sdk/index.js')>('index.js');
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < Number(values.entries)) await drive.upload(`/many/entry ${next++}`, sourceOfBytes(new Uint8Array(16)));
+    while (next < Number(values.entries))
+      await drive.upload(`/many/entry ${next++}`, sourceOfBytes(new Uint8Array(Number(values['entry-bytes']))));
   };
   await Promise.all(Array.from({ length: WIDTH }, worker));
 }
@@ -163,27 +189,37 @@ async function fill({ drive }: World): Promise<void> {
 const subject = await startProduct(values.directory, { registration: 'open' });
 const world = await open(subject);
 try {
-  const pairs = Number(values.pairs);
+  const rounds = Array.from({ length: Number(values.pairs) }, (_, round) => round);
   const large = [];
-  for (let at = 0; at < pairs; at += 1) large.push(await largePair(world, at));
-  const folders = [];
-  for (let at = 0; at < pairs; at += 1) folders.push(await folderPair(world, at));
-  await fill(world);
+  for (const round of isWanted('large') ? rounds : []) large.push(await largePair(world, round));
+  const folders: FolderPair[] = [];
+  for (const round of isWanted('small') ? rounds : []) folders.push(await folderPair(world, round));
+  if (isWanted('list')) await fill(world);
   const lists = [];
-  for (let at = 0; at < pairs; at += 1) lists.push(await listing(world));
+  for (let at = 0; isWanted('list') && at < rounds.length; at += 1) lists.push(await listing(world));
   console.log('| row | sealed by the client | plain | ratio |\n|---|---|---|---|');
-  const up = large.map((pair) => pair.up);
-  row(`upload ${values.mib} MiB`, up, Number(values.mib), 'MiB/s');
-  row(
-    `download ${values.mib} MiB`,
-    large.map((pair) => pair.down),
-    Number(values.mib),
-    'MiB/s',
-  );
-  row(`${values.files} files of 4 KiB, dcloud put -r / curl -Z`, folders, Number(values.files), 'files/s');
-  console.log(
-    `\nA folder of ${values.entries}: first entries after ${format(median(lists.map(({ first }) => first)))} ms, all after ${format(median(lists.map(({ whole }) => whole)) / 1000)} s.`,
-  );
+  if (large.length > 0) {
+    const [mib, unit] = [Number(values.mib), 'MiB/s'];
+    for (const way of ['up', 'down'] as const)
+      row(
+        `${way}load ${mib} MiB`,
+        large.map((pair) => pair[way]),
+        mib,
+        unit,
+      );
+  }
+  if (folders.length > 0) {
+    const pairs = folders.map((pair) => pair.seconds);
+    row(`${values.files} files of 4 KiB, dcloud put -r / curl -Z`, pairs, Number(values.files), 'files/s');
+    const cpu = (of: 0 | 1, by: 0 | 1): string => format(median(folders.map((pair) => pair.cpu[of][by])));
+    console.log(
+      `\nProcessor seconds of these: ${cpu(0, 0)} dcloud and ${cpu(0, 1)} its server; ${cpu(1, 0)} curl and ${cpu(1, 1)} its server.`,
+    );
+  }
+  if (lists.length > 0)
+    console.log(
+      `\nA folder of ${values.entries}: first entries after ${format(median(lists.map(({ first }) => first)))} ms, all after ${format(median(lists.map(({ whole }) => whole)) / 1000)} s.`,
+    );
 } finally {
   await subject.end();
   await rm(world.folder, { recursive: true, force: true });

@@ -131,6 +131,16 @@ const TREE_DEFENCES: readonly Mutation[] = [
     spec: TREE,
     test: 'attack 11 .* what the server answers',
   },
+  one(
+    'client: 11 and 13 what was made',
+    {
+      file: 'src/sdk/open-node.ts',
+      defence: '    if (!isHere || !isAsSent || !isFirst) return undefined;\n',
+      without: '    if (content === undefined) return undefined;\n    void [isHere, isAsSent, isFirst];\n',
+    },
+    CONTENTS,
+    'attack 11 and 13 ',
+  ),
   { name: 'client: 12 key, tag and id of the folder', edits: FOLDER, spec: TREE, test: 'attack 12 .* a file of one folder' },
   { name: 'client: 12 the kind', edits: KIND, spec: TREE, test: 'attack 12 .* a file does not pass for a folder' },
   one(

@@ -16,8 +16,8 @@ export const ANY_RECORD: Edit = {
 };
 export const ANY_MANIFEST: Edit = {
   file: 'src/sdk/revision-manifest.ts',
-  defence: '  await checkSigned(DOMAIN, bytes, writers.keyOf(head.writer));\n',
-  without: '',
+  defence: '  const key = isVouched ? writers.find(head.writer) : writers.keyOf(head.writer);\n',
+  without: '  const key = undefined as Bytes | undefined;\n  void [isVouched, writers];\n',
 };
 /** What binds a node to its folder: the key that wraps its own, the tag of its name, and the folder's id. */
 export const FOLDER: readonly Edit[] = [

@@ -87,8 +87,8 @@ const GRANT_DEFENCES: readonly Mutation[] = [
       },
       {
         file: RECORD,
-        defence: 'seal(keys.current, encodeAttributes(attributes),',
-        without: 'seal(new Uint8Array(32), encodeAttributes(attributes),',
+        defence: 'seal(keys.current, encoded,',
+        without: 'seal(new Uint8Array(32), encoded,',
       },
       { file: RECORD, defence: 'openSeal(current, sealedAttributes,', without: 'openSeal(new Uint8Array(32), sealedAttributes,' },
     ],

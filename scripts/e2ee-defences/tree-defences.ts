@@ -94,8 +94,8 @@ export const TREE_DEFENCES: readonly Mutation[] = [
     '18 seal of the attributes',
     {
       file: 'src/sdk/drive-record.ts',
-      defence: "await seal(keys.current, encodeAttributes(attributes), contextOf(head, 'attributes'))",
-      without: 'encodeAttributes(attributes)',
+      defence: "await seal(keys.current, encoded, contextOf(head, 'attributes'))",
+      without: 'encoded',
     },
     'test/attacks/secrecy.spec.ts',
     'attack 18:',

@@ -37,6 +37,7 @@ export const DRIVE: readonly Step[] = [
     status: 400,
     problem: 'invalid-record',
   },
+  refusedBody('Make several nodes', 'POST /drive/nodes/batch', { nodes: [{ record: SEALED }] }),
   refused('Look at a node', 'GET /drive/nodes/:id'),
   refusedBody('Rename a node', 'PUT /drive/nodes/:id', { record: SEALED }),
   refused('Remove a node', 'DELETE /drive/nodes/:id'),

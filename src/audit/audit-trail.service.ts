@@ -48,14 +48,15 @@ export class AuditTrail {
     const route = routeOf(request);
     // What asks for nothing that there is changes nothing, and whoever likes could fill the log with it.
     if (route === undefined ? !REFUSED.has(response.statusCode) : OPEN.test(route.what)) return;
-    const of = note.id ?? route?.id;
-    this.log.note({
-      who: this.whoSent(request),
-      what: route?.what ?? `${String(request.method)} *`,
-      ...(of === undefined ? {} : { id: of }),
-      result: note.code ?? (response.writableFinished ? String(response.statusCode) : 'aborted'),
-      request: id,
-    });
+    const whole = { id: note.id ?? route?.id, result: note.code ?? outcomeOf(response) };
+    for (const { id: of, result } of note.parts ?? [whole])
+      this.log.note({
+        who: this.whoSent(request),
+        what: route?.what ?? `${String(request.method)} *`,
+        ...(of === undefined ? {} : { id: of }),
+        result,
+        request: id,
+      });
   }
 
   private whoSent(request: IncomingMessage): string {
@@ -70,4 +71,8 @@ interface Ended {
   readonly response: ServerResponse;
   readonly note: RequestNote;
   readonly id: string;
+}
+
+function outcomeOf(response: ServerResponse): string {
+  return response.writableFinished ? String(response.statusCode) : 'aborted';
 }

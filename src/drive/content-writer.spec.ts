@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ContentWorld } from '../../test/support/drive-contents.js';
+import { DomainError } from '../common/errors.js';
 import { newId, type FileId } from '../common/ids.js';
 
 const HOUR_MS = 3_600_000;
@@ -125,6 +126,117 @@ describe('contents of a drive', () => {
     expect(await world.keys('r/')).toHaveLength(100);
     expect(await world.keys('p/')).toEqual([]);
     await expect(world.commit(nodeId, root, { revisionId: id })).rejects.toMatchObject({ code: 'parts-missing' });
+  });
+});
+
+describe('the first content of a file, if it is small,', () => {
+  const small = bytes('small');
+
+  async function smallFile(): Promise<FileId> {
+    const nodeId = newId<FileId>();
+    await world.commit(nodeId, root, { inline: small });
+    return nodeId;
+  }
+
+  it('lies in its node, and gets a document of its own before the next one counts', async () => {
+    const nodeId = await smallFile();
+    expect([await world.keys('r/'), await world.read(nodeId)]).toEqual([[], small]);
+    await world.commit(nodeId, root, { inline: bytes('next') });
+    expect(await world.keys('r/')).toHaveLength(2);
+    expect([await world.read(nodeId, 1), await world.read(nodeId)]).toEqual([small, bytes('next')]);
+    expect((await world.node(nodeId))?.content?.kept).toBeUndefined();
+  });
+
+  it('comes back by its id, also right behind itself', async () => {
+    const nodeId = await smallFile();
+    const { revisionId } = (await world.node(nodeId))!.content!;
+    await expect(world.commit(nodeId, root, { revisionId, inline: bytes('x') })).rejects.toMatchObject({
+      code: 'invalid-record',
+    });
+    await world.commit(nodeId, root, { revisionId });
+    await world.commit(nodeId, root, { inline: bytes('third') });
+    await world.commit(nodeId, root, { revisionId });
+    const all = [1, 2, 3, 4].map((revision) => world.read(nodeId, revision));
+    expect(await Promise.all(all)).toEqual([small, small, bytes('third'), small]);
+  });
+
+  it.each([
+    [0, 'the next commit'],
+    [1, 'the sweep'],
+    [1, 'the next commit'],
+    [2, 'the sweep'],
+    [2, 'the next commit'],
+    [3, 'the next commit'],
+  ])('is there once, if the process dies after %d changes of a commit and %s comes then', async (changes, then) => {
+    const nodeId = await smallFile();
+    world.documents.dieAfter(changes);
+    await world.commit(nodeId, root, { inline: bytes('next') }).catch(() => undefined);
+    world = await world.restart();
+    const isDone = changes === 3;
+    expect(await world.read(nodeId, 1)).toEqual(small);
+    expect(await world.read(nodeId)).toEqual(isDone ? bytes('next') : small);
+    if (then === 'the sweep') {
+      pass(2 * HOUR_MS);
+      expect(await world.sweep()).toEqual([]);
+      expect(await world.keys('r/')).toEqual([]);
+    }
+    await world.commit(nodeId, root, { inline: bytes('after') });
+    expect(await world.read(nodeId, 1)).toEqual(small);
+    expect(await world.read(nodeId)).toEqual(bytes('after'));
+    expect(await world.keys('r/')).toHaveLength(isDone ? 3 : 2);
+  });
+
+  it('stays whole if a commit is taken back and the process dies in that', async () => {
+    const nodeId = await smallFile();
+    const { content } = (await world.node(nodeId))!;
+    const head = {
+      nodeId,
+      revisionId: content!.revisionId, // it is restored right behind itself
+      generation: 1,
+      revision: 2,
+      previousHash: Uint8Array.from(content!.manifestHash),
+      writer: { accountId: world.account, bundleVersion: 1 },
+    };
+    const next = {
+      account: world.account,
+      nodeId,
+      manifest: bytes('manifest'),
+      head,
+      current: content,
+      content: undefined,
+      digests: undefined,
+      isFor: () => true,
+    };
+    const overtaken = world.writer.write(
+      next,
+      () => {
+        world.documents.dieAfter(1); // one of both documents is taken back
+        return Promise.reject(new DomainError('precondition-failed', 'somebody was faster'));
+      },
+      world.signal,
+    );
+    await expect(overtaken).rejects.toMatchObject({ code: 'precondition-failed' });
+    world = await world.restart();
+    expect(await world.read(nodeId)).toEqual(small);
+    await world.commit(nodeId, root, { inline: bytes('after') });
+    expect([await world.read(nodeId, 1), await world.read(nodeId)]).toEqual([small, bytes('after')]);
+    expect(await world.keys('r/')).toHaveLength(2);
+  });
+
+  it.each([
+    ['a content', { inline: Buffer.alloc(8 * 1024 + 1), manifest: Buffer.alloc(16, 1) }],
+    ['a manifest', { inline: small, manifest: Buffer.alloc(4 * 1024 + 1, 1) }],
+  ])('lies in a document of its own if it has %s that is too long for a list', async (_what, wish) => {
+    const nodeId = newId<FileId>();
+    await world.commit(nodeId, root, wish);
+    expect(await world.keys('r/')).toHaveLength(1);
+    expect(await world.read(nodeId)).toEqual(wish.inline);
+  });
+
+  it('goes with the node', async () => {
+    const nodeId = await smallFile();
+    await world.remove(nodeId);
+    expect([await world.read(nodeId), await world.keys('n/')]).toEqual([undefined, [expect.any(String)]]);
   });
 });
 

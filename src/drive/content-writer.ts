@@ -1,17 +1,17 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { AccountId } from '../auth/account.js';
 import { DomainError, errorCode } from '../common/errors.js';
 import type { FileId } from '../common/ids.js';
 import type { ManifestHead } from '../sdk/revision-manifest.js';
-import { revisionKey } from './drive-keys.js';
+import { movedRevisionKey, revisionKey } from './drive-keys.js';
 import type { DriveStore } from './drive-store.js';
 import { INLINED_BYTES_MAX } from './drive-requests.dto.js';
 import { invalidRecord } from './invalid-record.js';
 import { NodeTurns } from './node-turns.js';
-import { committed, type RevisionHead, Revisions } from './revisions.js';
-import { type CurrentContent, KEPT_MANIFEST_BYTES_MAX } from './stored-node.js';
-import { encodeRevision, type RevisionContent } from './stored-revision.js';
+import { counting, keptRevision, type RevisionHead, Revisions } from './revisions.js';
+import { type CurrentContent, KEPT_CONTENT_BYTES_MAX, KEPT_MANIFEST_BYTES_MAX } from './stored-node.js';
+import { encodeRevision, type RevisionContent, type StoredRevision } from './stored-revision.js';
 import { UploadGate } from './upload-gate.js';
 import { type OpenUpload, type UploadedParts, Uploads } from './uploads.js';
 
@@ -36,7 +36,8 @@ type NameIt<Result> = (content: CurrentContent) => Promise<Result>;
 
 /**
  * Writes contents in the order in which a crash loses nothing and shows nothing half: the revision, then the node that names it, and only then the
- * upload goes. Only for who has the node's turn.
+ * upload goes. A first content that is small lies in the node itself, until the next one comes: before that it gets a document of its own.
+ * Only for who has the node's turn.
  */
 @Injectable()
 export class ContentWriter {
@@ -57,8 +58,7 @@ export class ContentWriter {
   async write<Result>(next: NextContent, nameIt: NameIt<Result>, signal: AbortSignal): Promise<Result> {
     const { account, nodeId, head, content } = next;
     const heads = await this.revisions.heads(account, nodeId, signal);
-    const counting = committed(heads, next.current);
-    const older = counting.find(({ revisionId }) => revisionId === head.revisionId);
+    const older = counting(heads, next.current).find(({ revisionId }) => revisionId === head.revisionId);
     if (content !== undefined) {
       if (older !== undefined) throw invalidRecord('its revision id is that of an older revision');
       await this.requireUnused(head, signal);
@@ -83,32 +83,47 @@ export class ContentWriter {
     { heads, nameIt }: { readonly heads: readonly RevisionHead[]; readonly nameIt: NameIt<Result> },
     signal: AbortSignal,
   ): Promise<Result> {
-    const { account, nodeId, manifest, head } = next;
-    const revisionId = head.revisionId as FileId;
+    const { account, manifest, head, current } = next;
     // What a commit that was cut short has left under this number: there must be one revision of it when a node comes to name it.
     for (const left of heads) if (left.number >= head.revision) await this.store.removeIfThere(account, { id: left.id }, signal);
-    const stored = { revision: head.revision, revisionId, manifest, createdAt: Date.now(), content };
-    const key = revisionKey(nodeId, head.revision, revisionId);
-    const written = await this.store.create(account, { key, bytes: encodeRevision(stored) }, signal);
+    const { revision } = head;
+    const stored = { revision, revisionId: head.revisionId as FileId, manifest, createdAt: Date.now(), content };
+    const named = namedBy(stored);
+    if (current === undefined && fitsNode(named, content))
+      return nameIt({ ...named, kept: { bytes: content.inline, createdAt: stored.createdAt } });
+    const written: FileId[] = [];
     try {
-      return await nameIt({
-        revision: head.revision,
-        revisionId,
-        manifest: manifest.length > KEPT_MANIFEST_BYTES_MAX ? undefined : manifest,
-        manifestHash: createHash('sha256').update(manifest).digest(),
-        isInlined: 'inline' in content,
-      });
+      const former = current && keptRevision(current);
+      // It is there already if the commit before this one was cut short.
+      const isThere = heads.some(({ number, revisionId }) => number === former?.number && revisionId === former.revisionId);
+      if (former !== undefined && !isThere) written.push(await this.put(next, former.stored, movedRevisionKey, signal));
+      written.push(await this.put(next, stored, revisionKey, signal));
+      return await nameIt(named);
     } catch (error) {
-      await this.takeBack({ account, id: written.id }, error);
+      await this.takeBack({ account, written }, error);
       throw error;
     }
   }
 
+  /** Gives a revision a document of its own. @returns the id of that */
+  private async put(
+    { account, nodeId }: Pick<NextContent, 'account' | 'nodeId'>,
+    revision: StoredRevision,
+    keyOf: typeof revisionKey,
+    signal: AbortSignal,
+  ): Promise<FileId> {
+    const key = keyOf(nodeId, revision.revision, revision.revisionId);
+    return (await this.store.create(account, { key, bytes: encodeRevision(revision) }, signal)).id;
+  }
+
   /** Only if it is certain that no node names it. Anything else is found by the sweep, or by the next commit. */
-  private async takeBack(written: { readonly account: AccountId; readonly id: FileId }, error: unknown): Promise<void> {
+  private async takeBack(
+    { account, written }: { readonly account: AccountId; readonly written: readonly FileId[] },
+    error: unknown,
+  ): Promise<void> {
     if (!CERTAIN.has(errorCode(error))) return;
     try {
-      await this.store.removeIfThere(written.account, written, AbortSignal.timeout(TAKE_BACK_MS));
+      for (const id of written) await this.store.removeIfThere(account, { id }, AbortSignal.timeout(TAKE_BACK_MS));
     } catch (cause) {
       this.logger.warn({ err: cause }, 'a revision that no node names is left to the sweep');
     }
@@ -123,10 +138,14 @@ export class ContentWriter {
     }
   }
 
-  private async again(account: AccountId, older: RevisionHead, signal: AbortSignal): Promise<RevisionContent> {
+  private async again(
+    account: AccountId,
+    older: ReturnType<typeof counting>[number],
+    signal: AbortSignal,
+  ): Promise<RevisionContent> {
     const read = await this.revisions.read(account, older, signal);
     if (read === undefined) throw new DomainError('parts-missing', 'the older revision is not there any more');
-    return read.stored.content;
+    return read.content;
   }
 
   /** The parts that were uploaded, if they are those that the caller names; what else was sent goes. */
@@ -171,6 +190,25 @@ const CERTAIN: ReadonlySet<string | undefined> = new Set([
 function inlined(content: Uint8Array): Uint8Array {
   if (content.length <= INLINED_BYTES_MAX) return content;
   throw new DomainError('body-too-large', `a content in a manifest may have at most ${INLINED_BYTES_MAX} bytes`);
+}
+
+/** What a node says of its content. */
+function namedBy({ revision, revisionId, manifest, content }: StoredRevision): CurrentContent {
+  return {
+    revision,
+    revisionId,
+    manifest: manifest.length > KEPT_MANIFEST_BYTES_MAX ? undefined : manifest,
+    manifestHash: hash('sha256', manifest, 'buffer'),
+    isInlined: 'inline' in content,
+  };
+}
+
+/** Whether a first content can lie in the node: it is read whenever the node is, as for a list. */
+function fitsNode(
+  { manifest }: CurrentContent,
+  content: RevisionContent,
+): content is Extract<RevisionContent, { inline: unknown }> {
+  return manifest !== undefined && 'inline' in content && content.inline.length <= KEPT_CONTENT_BYTES_MAX;
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {

@@ -8,6 +8,7 @@ import type { FileId } from '../common/ids.js';
 
 const REVISION_DIGITS = 8;
 const ROOT_TAG = 'root';
+const MOVED = '/moved';
 
 /** A node, by the folder that it lies in and the tag of its name: so no two of a folder can have one name. */
 export function nodeKey(parent: FileId, nameTag: Uint8Array): string {
@@ -28,6 +29,11 @@ export function revisionKey(node: FileId, revision: number, revisionId: FileId):
   return `${revisionsAt(node, revision)}${revisionId}`;
 }
 
+/** The key of a revision that lay in its node before. So the sweep need not read a node to know that its only revision may be there twice. */
+export function movedRevisionKey(node: FileId, revision: number, revisionId: FileId): string {
+  return `${revisionKey(node, revision, revisionId)}${MOVED}`;
+}
+
 export function revisionsAt(node: FileId, revision: number): string {
   return `${revisionsOf(node)}${revision.toString(16).padStart(REVISION_DIGITS, '0')}/`;
 }
@@ -37,9 +43,13 @@ export function revisionsOf(node: FileId): string {
 }
 
 /** What a key of a revision says, and that of a part. */
-export function readRevisionKey(key: string): { readonly revision: number; readonly revisionId: FileId } {
+export function readRevisionKey(key: string): {
+  readonly revision: number;
+  readonly revisionId: FileId;
+  readonly isMoved: boolean;
+} {
   const [, , revision = '', revisionId = ''] = key.split('/');
-  return { revision: Number.parseInt(revision, 16), revisionId: revisionId as FileId };
+  return { revision: Number.parseInt(revision, 16), revisionId: revisionId as FileId, isMoved: key.endsWith(MOVED) };
 }
 
 export function readPartKey(key: string): { readonly revisionId: FileId; readonly part: number; readonly digest: Uint8Array } {

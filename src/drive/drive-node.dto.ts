@@ -1,6 +1,8 @@
 import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 import { timeOfId } from '../common/ids.js';
 import { etagOf } from '../http/conditional.js';
+import type { Problem } from '../http/problem.js';
+import { ProblemDto } from '../http/problem.dto.js';
 import type { ChildrenPage, NodePath } from './node-reads.service.js';
 import type { PlacedNode } from './placed-node.js';
 import { textOf } from '../http/sealed-fields.js';
@@ -64,6 +66,29 @@ export class DriveNodesDto {
   constructor({ nodes, nextCursor }: ChildrenPage) {
     this.items = nodes.map((node) => new DriveNodeDto(node));
     this.nextCursor = nextCursor === undefined ? null : textOf(nextCursor);
+  }
+}
+
+@ApiSchema({ name: 'DriveNodeResult' })
+export class DriveNodeResultDto {
+  @ApiProperty({ type: DriveNodeDto, nullable: true, description: 'The node; null if it was not made' })
+  readonly node: DriveNodeDto | null;
+  @ApiProperty({ type: ProblemDto, nullable: true, description: 'Why it was not made; null if it was' })
+  readonly problem: ProblemDto | null;
+
+  constructor(result: { readonly node: PlacedNode } | { readonly problem: Problem }) {
+    this.node = 'node' in result ? new DriveNodeDto(result.node) : null;
+    this.problem = 'problem' in result ? result.problem : null;
+  }
+}
+
+@ApiSchema({ name: 'DriveNodeResults' })
+export class DriveNodeResultsDto {
+  @ApiProperty({ type: [DriveNodeResultDto], description: 'One for each node that was sent, in the same order' })
+  readonly results: readonly DriveNodeResultDto[];
+
+  constructor(results: readonly DriveNodeResultDto[]) {
+    this.results = results;
   }
 }
 

@@ -1,6 +1,17 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsInt,
+  IsObject,
+  IsOptional,
+  Matches,
+  Max,
+  Min,
+  ValidateNested,
+} from 'class-validator';
 import { OptionalSealedField, OptionalSealedFields, SealedField } from '../http/sealed-fields.js';
 import { VAULT_BYTES_MAX } from './vault.service.js';
 
@@ -12,6 +23,7 @@ export const PARTS_MAX = 16_400;
 const DIGEST_BYTES = 32;
 const IDS_MAX = 1000;
 const PAGE_NODES_MAX = 500;
+const BATCH_NODES_MAX = 32;
 
 export const RECORD = { description: 'Who signed it says where the node lies', bytesMax: RECORD_BYTES_MAX };
 export const MANIFEST = { description: 'The manifest of a content', bytesMax: MANIFEST_BYTES_MAX };
@@ -44,6 +56,18 @@ export class NodeWishDto {
 
   @OptionalSealedFields(DIGESTS)
   readonly digests?: readonly string[];
+}
+
+@ApiSchema({ name: 'NodeWishes' })
+export class NodeWishesDto {
+  @ApiProperty({ type: [NodeWishDto], minItems: 1, maxItems: BATCH_NODES_MAX })
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(BATCH_NODES_MAX)
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => NodeWishDto)
+  readonly nodes!: readonly NodeWishDto[];
 }
 
 @ApiSchema({ name: 'NodeRecord' })

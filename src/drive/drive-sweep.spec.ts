@@ -116,7 +116,11 @@ class Play {
     const revisions = [...this.model.files.values()].flatMap((file) => file.revisions);
     const parts = new Set(revisions.filter(({ id }) => this.partsOf.has(id)).map(({ id }) => id));
     const partCount = [...parts].reduce((sum, id) => sum + (this.partsOf.get(id) ?? 0), 0);
-    return 1 + this.model.folders.size + this.model.files.size + revisions.length + partCount;
+    // The first content of a file lies in its node until there is another one, unless it was uploaded.
+    const kept = [...this.model.files.values()].filter(
+      ({ revisions: [first, second] }) => second === undefined && !this.partsOf.has(first!.id),
+    );
+    return 1 + this.model.folders.size + this.model.files.size + revisions.length - kept.length + partCount;
   }
 
   private readonly partsOf = new Map<FileId, number>();

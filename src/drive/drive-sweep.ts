@@ -75,7 +75,8 @@ export class DriveSweep {
   /** Most files have one revision, the first: there is nothing to do for them, and so nothing is read. */
   private async revisions(walk: Walk, group: Group): Promise<void> {
     const node = nodeOfKey(group[0].key);
-    const isPlain = group.length === 1 && readRevisionKey(group[0].key).revision === 1;
+    const { revision, isMoved } = readRevisionKey(group[0].key);
+    const isPlain = group.length === 1 && revision === 1 && !isMoved;
     if (isPlain && (await this.store.has(walk.account, node, walk.signal))) return;
     await this.tidy(walk, node);
   }

@@ -57,6 +57,8 @@ const KiB = 1024;
 const RECORD_BODY_BYTES_MAX = 12 * KiB;
 /** A manifest of 2 MiB, the digests of as many parts as there may be, and what else there is. */
 const CONTENT_BODY_BYTES_MAX = 4 * KiB * KiB;
+/** 32 nodes with small contents. */
+const BATCH_BODY_BYTES_MAX = KiB * KiB;
 /** 500 grants and a list of writers. */
 const SHARING_BODY_BYTES_MAX = 2 * KiB * KiB;
 const LINK_BODY_BYTES_MAX = 12 * KiB;
@@ -134,6 +136,7 @@ export class DriveModule implements NestModule {
         { path: 'drive/nodes', method: RequestMethod.POST },
         { path: 'drive/nodes/:id/revisions', method: RequestMethod.POST },
       );
+    consumer.apply(jsonBody(BATCH_BODY_BYTES_MAX)).forRoutes({ path: 'drive/nodes/batch', method: RequestMethod.POST });
     consumer.apply(jsonBody(SHARING_BODY_BYTES_MAX)).forRoutes({ path: 'drive/nodes/:id/sharing', method: RequestMethod.PUT });
     consumer.apply(jsonBody(LINK_BODY_BYTES_MAX)).forRoutes({ path: 'drive/nodes/:id/links', method: RequestMethod.POST });
     consumer.apply(jsonBody(PROOF_BODY_BYTES_MAX)).forRoutes({ path: 'drive/links/:id/open', method: RequestMethod.POST });

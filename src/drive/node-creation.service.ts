@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AccountId } from '../auth/account.js';
 import { DomainError, errorCode } from '../common/errors.js';
+import type { FileId } from '../common/ids.js';
 import type { Principal } from '../http/principal.js';
 import { checkNodeSignature, readNodeHead } from '../sdk/drive-record.js';
 import { ContentCommits } from './content-commits.js';
@@ -9,6 +10,7 @@ import { DriveReach, isNode, readDocument, type Reach, type SeenNode } from './d
 import { invalidRecord, readSent } from './invalid-record.js';
 import { NodeIds } from './node-ids.js';
 import { asNode, idOf, placeIn, requireDepth, requireFolder, requireNext } from './node-rules.js';
+import { NextLooks } from '../common/next-looks.js';
 import type { PlacedNode } from './placed-node.js';
 import { type CurrentContent, encodeNode } from './stored-node.js';
 import { WriterCheck, type WritingPlace } from './writer-check.js';
@@ -26,6 +28,9 @@ export interface NodeWish {
   readonly content: Uint8Array | undefined;
   readonly digests: readonly Uint8Array[] | undefined;
 }
+
+/** Sees a folder: once for all that are made in it at once. */
+type See = (folderId: FileId) => Promise<SeenNode>;
 
 interface Target {
   readonly account: AccountId;
@@ -47,16 +52,38 @@ export class NodeCreation {
     private readonly ids: NodeIds,
   ) {}
 
+  private readonly looks = new NextLooks((id: FileId) => this.reach.store.find(id, AbortSignal.timeout(LOOK_AGAIN_MS)));
+
   /**
    * @throws DomainError `node-not-found` if the folder is not there, `name-taken`, `id-not-issued`, `folder-changed`, `precondition-failed` if it
    *   is no first record, and what {@link WriterCheck} and {@link ContentCommits} throw
    */
-  async create(principal: Principal, wish: NodeWish, signal: AbortSignal): Promise<PlacedNode> {
+  create(principal: Principal, wish: NodeWish, signal: AbortSignal): Promise<PlacedNode> {
+    return this.createIn((id) => this.reach.see(principal, id, signal), principal, wish, signal);
+  }
+
+  /** Makes several at once, each for itself: that one fails is nothing to the others. @returns in the order of the wishes */
+  createAll(
+    principal: Principal,
+    wishes: readonly NodeWish[],
+    signal: AbortSignal,
+  ): Promise<readonly PromiseSettledResult<PlacedNode>[]> {
+    this.reach.callers.accountOf(principal);
+    const seen = new Map<FileId, Promise<SeenNode>>();
+    const see = (id: FileId): Promise<SeenNode> => {
+      const known = seen.get(id) ?? this.reach.see(principal, id, signal);
+      seen.set(id, known);
+      return known;
+    };
+    return Promise.allSettled(wishes.map((wish) => this.createIn(see, principal, wish, signal)));
+  }
+
+  private async createIn(see: See, principal: Principal, wish: NodeWish, signal: AbortSignal): Promise<PlacedNode> {
     const { record } = wish;
     const head = readSent('record', () => readNodeHead(record));
     requireShape(head, wish);
     requireNext(head, undefined);
-    const target = await this.targetOf(principal, head, signal);
+    const target = await this.targetOf(principal, head, see);
     const signed = { writer: head.writer, verify: (key: Uint8Array) => checkNodeSignature(record, key) };
     const caller = await this.check.check(signed, target.reach, target.place, signal);
     const taken = this.ids.take(caller, idOf(head.nodeId));
@@ -73,13 +100,13 @@ export class NodeCreation {
     }
   }
 
-  private async targetOf(principal: Principal, head: Head, signal: AbortSignal): Promise<Target> {
+  private async targetOf(principal: Principal, head: Head, see: See): Promise<Target> {
     const caller = this.reach.callers.accountOf(principal);
     if (head.parentId === caller) {
       if (head.kind !== 'folder') throw invalidRecord('the root of a drive is a folder');
       return { account: caller, reach: { by: 'owner', caller }, folder: undefined, place: { account: caller, way: [] } };
     }
-    const folder = await this.reach.see(principal, idOf(head.parentId), signal);
+    const folder = await see(idOf(head.parentId));
     const place = placeIn(folder);
     this.check.requireWriter(folder.reach, place);
     requireFolder(folder, head);
@@ -117,11 +144,10 @@ export class NodeCreation {
    * rewritten. Whichever comes later sees the other.
    */
   private async lookAgain(folder: SeenNode, { account, document }: PlacedNode): Promise<void> {
-    const signal = AbortSignal.timeout(LOOK_AGAIN_MS);
-    const now = await this.reach.store.find(folder.id, signal);
+    const now = await this.looks.at(folder.id);
     const isThere = now !== undefined && isNode(now.document);
     if (isThere && readDocument(now.document).head.generation === folder.head.generation) return;
-    await this.takeBack({ account, document }, signal);
+    await this.takeBack({ account, document }, AbortSignal.timeout(LOOK_AGAIN_MS));
     if (!isThere) throw new DomainError('node-not-found', 'the folder was removed in the meantime');
     throw new DomainError('folder-changed', 'the folder got other keys in the meantime');
   }

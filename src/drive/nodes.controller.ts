@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, HttpStatus, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import type { FileId } from '../common/ids.js';
@@ -6,8 +6,10 @@ import { Access } from '../http/access.js';
 import { ParseFileId } from '../http/parse-id.pipe.js';
 import { principalOf } from '../http/principal.js';
 import { requestSignal } from '../http/request-signal.js';
-import { DriveNodeDto, DriveNodesDto, DrivePathDto } from './drive-node.dto.js';
-import { ChildrenQueryDto, NodeRecordDto, NodeWishDto } from './drive-requests.dto.js';
+import { reportProblem } from '../http/answer-problem.js';
+import { noteOf, type NotedPart } from '../http/request-note.js';
+import { DriveNodeDto, DriveNodeResultDto, DriveNodeResultsDto, DriveNodesDto, DrivePathDto } from './drive-node.dto.js';
+import { ChildrenQueryDto, NodeRecordDto, NodeWishDto, NodeWishesDto } from './drive-requests.dto.js';
 import {
   DescribeDriveBody,
   DescribeDriveChange,
@@ -17,7 +19,7 @@ import {
   OF_SIGNED,
 } from './drive.openapi.js';
 import { NodeChanges } from './node-changes.service.js';
-import { NodeCreation } from './node-creation.service.js';
+import { NodeCreation, type NodeWish } from './node-creation.service.js';
 import { NodeReads } from './node-reads.service.js';
 import type { PlacedNode } from './placed-node.js';
 import { bytesOf } from '../http/sealed-fields.js';
@@ -47,17 +49,41 @@ export class DriveNodesController {
     ],
   })
   async create(
-    @Body() { record, manifest, content, digests }: NodeWishDto,
+    @Body() wish: NodeWishDto,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<DriveNodeDto> {
-    const wish = {
-      record: bytesOf(record),
-      manifest: manifest === undefined ? undefined : bytesOf(manifest),
-      content: content === undefined ? undefined : bytesOf(content),
-      digests: digests?.map(bytesOf),
-    };
-    return answer(await this.creation.create(principalOf(request), wish, requestSignal(request, response)), response);
+    return answer(await this.creation.create(principalOf(request), wishOf(wish), requestSignal(request, response)), response);
+  }
+
+  @Post('batch')
+  @HttpCode(200)
+  @DescribeDriveBody({
+    operationId: 'createNodes',
+    summary: 'Make several folders or files',
+    description: 'Each as if it were sent alone: what is wrong with one is no matter of the others, and stands in its result.',
+    status: 200,
+    done: 'What became of each',
+    type: DriveNodeResultsDto,
+    problems: [],
+  })
+  async createAll(
+    @Body() { nodes }: NodeWishesDto,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<DriveNodeResultsDto> {
+    const signal = requestSignal(request, response);
+    const made = await this.creation.createAll(principalOf(request), nodes.map(wishOf), signal);
+    const results = made.map(
+      (result) =>
+        new DriveNodeResultDto(
+          result.status === 'fulfilled' ? { node: result.value } : { problem: reportProblem(result.reason) },
+        ),
+    );
+    const note = noteOf(response);
+    if (note !== undefined) note.parts = results.map(notedPart); // also if nobody waits for the answer any more
+    signal.throwIfAborted();
+    return new DriveNodeResultsDto(results);
   }
 
   @Get(':id')
@@ -166,6 +192,19 @@ export class DriveNodesController {
 }
 
 const CHILDREN_DEFAULT = 200;
+
+function wishOf({ record, manifest, content, digests }: NodeWishDto): NodeWish {
+  return {
+    record: bytesOf(record),
+    manifest: manifest === undefined ? undefined : bytesOf(manifest),
+    content: content === undefined ? undefined : bytesOf(content),
+    digests: digests?.map(bytesOf),
+  };
+}
+
+function notedPart({ node, problem }: DriveNodeResultDto): NotedPart {
+  return { id: node?.id, result: problem?.code ?? String(HttpStatus.CREATED) };
+}
 
 /** A node as an answer, with its tag in the head of it. */
 function answer(node: PlacedNode, response: Response): DriveNodeDto {

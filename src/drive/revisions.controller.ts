@@ -96,7 +96,7 @@ export class DriveRevisionsController {
   ): Promise<DriveRevisionContentDto> {
     const signal = requestSignal(request, response);
     const { read } = await this.reads.find(principalOf(request), { nodeId, revision }, signal);
-    return new DriveRevisionContentDto(read.stored);
+    return new DriveRevisionContentDto(read);
   }
 
   @Get(':revision/parts/:part')

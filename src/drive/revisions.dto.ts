@@ -83,7 +83,7 @@ export class DriveRevisionsDto {
   readonly nextBefore: number | null;
 
   constructor({ revisions, nextBefore }: RevisionPage) {
-    this.items = revisions.map(({ stored }) => new DriveRevisionDto(stored));
+    this.items = revisions.map((stored) => new DriveRevisionDto(stored));
     this.nextBefore = nextBefore ?? null;
   }
 }

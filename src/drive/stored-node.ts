@@ -2,10 +2,13 @@ import { type ByteReader, ByteWriter } from '../common/byte-codec.js';
 import type { FileId } from '../common/ids.js';
 import { readKept } from '../documents/read-kept.js';
 
-const VERSION = 1;
+/** The first one has no contents in it; it is written still for what needs no more. */
+const [WITHOUT_CONTENTS, VERSION] = [1, 2];
 const HASH_BYTES = 32;
 /** Larger ones lie with their revision alone: each node of a list is read whole. */
 export const KEPT_MANIFEST_BYTES_MAX = 4 * 1024;
+/** Sealed. So that a document with one rides in its record, and a page of 500 nodes has at most 4 MiB of contents in it. */
+export const KEPT_CONTENT_BYTES_MAX = 8 * 1024;
 
 /** The newest content of a file, as its node names it. */
 export interface CurrentContent {
@@ -17,6 +20,16 @@ export interface CurrentContent {
   readonly manifestHash: Uint8Array;
   /** Whether the content lies in its revision. */
   readonly isInlined: boolean;
+  /** The first content of a file, if it is small: then it lies here, with its whole manifest, until there is another one. */
+  readonly kept?: KeptContent;
+}
+
+/** A content that has no document of its own. */
+export interface KeptContent {
+  /** The only part, sealed. */
+  readonly bytes: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
 }
 
 /** What is kept of a node: a document under `n/<parent>/<name tag>`. */
@@ -30,13 +43,21 @@ export interface StoredNode {
 /** What follows the record. */
 const NO_CONTENT = 0;
 const CONTENT = 1;
+const KEPT_CONTENT = 2;
 
 export function encodeNode({ record, content }: StoredNode): Uint8Array {
-  const writer = new ByteWriter().number(VERSION).bytes(record);
+  const kept = content?.kept;
+  const writer = new ByteWriter().number(kept === undefined ? WITHOUT_CONTENTS : VERSION).bytes(record);
   if (content === undefined) return writer.number(NO_CONTENT).finish();
   const { revision, revisionId, manifest, manifestHash, isInlined } = content;
-  writer.number(CONTENT).number(revision).text(revisionId).bytes(keptOf(manifest)).fixed(manifestHash);
-  return writer.number(isInlined ? 1 : 0).finish();
+  writer.number(kept === undefined ? CONTENT : KEPT_CONTENT);
+  writer
+    .number(revision)
+    .text(revisionId)
+    .bytes(keptOf(manifest))
+    .fixed(manifestHash)
+    .number(isInlined ? 1 : 0);
+  return kept === undefined ? writer.finish() : writer.number(kept.createdAt).bytes(kept.bytes).finish();
 }
 
 /** No manifest is empty. */
@@ -46,10 +67,22 @@ function keptOf(manifest: Uint8Array | undefined): Uint8Array {
 
 /** @throws DomainError `data-damaged` */
 export function decodeNode(bytes: Uint8Array): StoredNode {
-  return readKept(bytes, { version: VERSION, what: 'a node of a drive' }, (reader) => ({
+  return readKept(bytes, { version: VERSION, oldest: WITHOUT_CONTENTS, what: 'a node of a drive' }, (reader) => ({
     record: reader.bytes(),
-    content: reader.number() === CONTENT ? readContent(reader) : undefined,
+    content: readAnyContent(reader),
   }));
+}
+
+function readAnyContent(reader: ByteReader): CurrentContent | undefined {
+  const kind = reader.number();
+  if (kind === NO_CONTENT) return undefined;
+  const content = readContent(reader);
+  return kind === CONTENT ? content : { ...content, kept: readKeptContent(reader) };
+}
+
+function readKeptContent(reader: ByteReader): KeptContent {
+  const createdAt = reader.number();
+  return { createdAt, bytes: reader.view(reader.number()) };
 }
 
 function readContent(reader: ByteReader): CurrentContent {

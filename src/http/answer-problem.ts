@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
-import { problemOf, retryAfterOf } from './problem.js';
+import { problemOf, retryAfterOf, type Problem } from './problem.js';
 import { noteOf } from './request-note.js';
 
 const logger = new Logger('ProblemFilter');
@@ -14,10 +14,16 @@ interface Pair {
   readonly response: ServerResponse;
 }
 
+/** What an error means for the client; what is the server's own fault goes into the log, too. */
+export function reportProblem(error: unknown): Problem {
+  const found = problemOf(error);
+  if (found.status >= 500) logger.error({ err: error, code: found.code }, 'a request failed');
+  return found;
+}
+
 /** The one place where errors become answers: of Nest's controllers by way of the filter, of other handlers directly. */
 export function answerProblem(error: unknown, { request, response }: Pair): void {
-  const answer = problemOf(error);
-  if (answer.status >= 500) logger.error({ err: error, code: answer.code }, 'a request failed');
+  const answer = reportProblem(error);
   const note = noteOf(response);
   if (note !== undefined) note.code = answer.code;
   if (!mayAnswerError({ request, response })) return;

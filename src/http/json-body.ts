@@ -3,6 +3,9 @@ import { DomainError } from '../common/errors.js';
 import { inviteBody } from './invite-body.js';
 import { problemOf } from './problem.js';
 
+/** No body has more levels than these that mean anything: an object, a list in it, and objects in that. */
+const DEPTH_MAX = 2;
+
 /** Parses the JSON body of the few routes that have one; anything else there is refused and not silently ignored. */
 export function jsonBody(bytesMax: number): RequestHandler {
   const parse = json({
@@ -32,9 +35,15 @@ export function jsonBody(bytesMax: number): RequestHandler {
 
 /** class-transformer drops keys that every object has, so the validation behind it cannot refuse them as unknown. */
 function strangeKey(body: unknown): DomainError | undefined {
-  const keys = typeof body === 'object' && body !== null ? Object.keys(body) : [];
-  if (!keys.some((key) => Object.hasOwn(Object.prototype, key))) return undefined;
+  if (!hasStrangeKey(body)) return undefined;
   return new DomainError('invalid-request', 'the body has a property that should not exist');
+}
+
+/** Also in the objects of a list. */
+function hasStrangeKey(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return false;
+  if (!Array.isArray(value) && Object.keys(value).some((key) => Object.hasOwn(Object.prototype, key))) return true;
+  return Object.values(value).some((each) => hasStrangeKey(each, depth + 1));
 }
 
 function asDomainError(error: unknown): DomainError {

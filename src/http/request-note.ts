@@ -7,6 +7,13 @@ export interface RequestNote {
   code?: ErrorCode;
   /** Of what it made, where its address does not name it. */
   id?: string;
+  /** If it asked for several things, what became of each: the status or the code of an error, and of what. */
+  parts?: readonly NotedPart[];
+}
+
+export interface NotedPart {
+  readonly id?: string | undefined;
+  readonly result: string;
 }
 
 const notes = new WeakMap<ServerResponse, RequestNote>();

@@ -60,8 +60,16 @@ const valueOf = Uint8Array.from({ length: 128 }, (_, code) => {
   return value < 0 ? NO_SYMBOL : value;
 });
 
+/** Newer engines do it by themselves (ECMAScript 2026), in a hundredth of the time. */
+const isEncoding = 'toBase64' in Uint8Array.prototype;
+
 /** Base64url without padding (RFC 4648, section 5). */
 export function toBase64Url(bytes: Uint8Array): string {
+  return isEncoding ? bytes.toBase64({ alphabet: 'base64url', omitPadding: true }) : encodeBase64Url(bytes);
+}
+
+/** The same, wherever. */
+export function encodeBase64Url(bytes: Uint8Array): string {
   const symbols = new Uint8Array(Math.ceil((bytes.length * 4) / 3));
   let end = 0;
   for (let at = 0; at < bytes.length; at += 3) {

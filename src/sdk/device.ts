@@ -1,5 +1,5 @@
 import { openForSelf, sealForSelf, type MasterKey } from './account-keys.js';
-import { fromUtf8, sha256, utf8, type Bytes } from './bytes.js';
+import { fromUtf8, isEqual, sha256, utf8, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
 import { FieldReader, FieldWriter } from './fields.js';
 import { KEY_BYTES } from './hkdf.js';
@@ -21,6 +21,9 @@ export interface KeptAccount {
 
 /** What this device knows of one server and the account on it, between two runs. */
 export class Device {
+  /** What was kept when it was last written or read: a memory has all of it. */
+  private readonly merged = new WeakMap<SeenMemory, Uint8Array>();
+
   constructor(
     private readonly store: StateStore,
     private readonly origin: string,
@@ -63,7 +66,9 @@ export class Device {
    * @throws SdkError `state-damaged` if it was changed
    */
   async seen(master: MasterKey, seen = new SeenMemory()): Promise<SeenMemory> {
-    const bytes = await this.openSeen(master);
+    const kept = await this.store.get(seenName(master));
+    const bytes = kept && (await openSeen(master, kept));
+    if (kept !== undefined) this.merged.set(seen, kept);
     if (bytes !== undefined) understand(() => seen.merge(bytes));
     return seen;
   }
@@ -76,30 +81,32 @@ export class Device {
 
   /** Together with what another run wrote meanwhile. */
   async keepSeen(master: MasterKey, seen: SeenMemory): Promise<void> {
-    const before = await this.openSeen(master);
-    if (before !== undefined) understand(() => seen.merge(before));
+    const before = await this.store.get(seenName(master));
+    const isNews = before !== undefined && !isEqual(before, this.merged.get(seen) ?? new Uint8Array(0));
+    const bytes = isNews ? await openSeen(master, before) : undefined;
+    if (bytes !== undefined) understand(() => seen.merge(bytes));
     const { changes } = seen;
     const sealed = await sealForSelf(master, 'seen', { bytes: seen.encode(), revision: SEEN_REVISION });
-    await this.store.set(seenName(master), new FieldWriter().u8(FORMAT).u32(master.generation).fixed(sealed).finish());
+    const kept = new FieldWriter().u8(FORMAT).u32(master.generation).fixed(sealed).finish();
+    await this.store.set(seenName(master), kept);
+    this.merged.set(seen, kept);
     seen.kept(changes);
-  }
-
-  private async openSeen(master: MasterKey): Promise<Bytes | undefined> {
-    const bytes = await this.store.get(seenName(master));
-    if (bytes === undefined) return undefined;
-    try {
-      const reader = new FieldReader(bytes).format(FORMAT);
-      if (reader.u32() < master.generation) return undefined;
-      return await openForSelf(master, 'seen', { bytes: reader.rest(), revision: SEEN_REVISION });
-    } catch {
-      throw new SdkError('state-damaged');
-    }
   }
 
   /** A name for one user on one server, which does not say which. */
   private async serverName(userName: string): Promise<string> {
     const hash = await sha256(new FieldWriter().text(this.origin).text(userName).finish());
     return `server-${Array.from(hash.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  }
+}
+
+async function openSeen(master: MasterKey, kept: Uint8Array): Promise<Bytes | undefined> {
+  try {
+    const reader = new FieldReader(kept).format(FORMAT);
+    if (reader.u32() < master.generation) return undefined;
+    return await openForSelf(master, 'seen', { bytes: reader.rest(), revision: SEEN_REVISION });
+  } catch {
+    throw new SdkError('state-damaged');
   }
 }
 

@@ -1,6 +1,9 @@
 import type { ByteRange } from '../common/byte-range.js';
 import { toBase64Url, type Bytes } from './bytes.js';
+import { SdkError } from './errors.js';
 import type { JsonObject } from './json-object.js';
+import { NodeBatches } from './node-batches.js';
+import { serverError } from './server-errors.js';
 import { reprDigest, type Call, type Transport } from './transport.js';
 
 /** A node as the server shows it: sealed, and not believed yet. */
@@ -49,6 +52,12 @@ export type NewRevision = Omit<NewNode, 'record'> & { readonly manifest: Bytes; 
 
 /** The calls of docs/drive-protocol.md about nodes and contents. It opens nothing. */
 export class DriveCalls {
+  private readonly batches = new NodeBatches<NewNode, SealedNode>({
+    one: (node, signal) => this.postNode(node, signal),
+    several: (nodes, signal) => this.postNodes(nodes, signal),
+    bytesOf: ({ record, manifest, content }) => record.length + (manifest?.length ?? 0) + (content?.length ?? 0),
+  });
+
   constructor(private readonly transport: Pick<Transport, 'json' | 'stream'>) {}
 
   node(id: string, signal: AbortSignal): Promise<SealedNode> {
@@ -60,8 +69,9 @@ export class DriveCalls {
     return this.nodeOf({ method: 'GET', path: '/drive/root' }, signal);
   }
 
+  /** Small files that are made at the same time, and are broken off by one signal, share requests. */
   createNode(node: NewNode, signal: AbortSignal): Promise<SealedNode> {
-    return this.nodeOf({ method: 'POST', path: '/drive/nodes', json: jsonOf(node) }, signal);
+    return node.content === undefined ? this.postNode(node, signal) : this.batches.make(node, signal);
   }
 
   replaceRecord(
@@ -162,6 +172,17 @@ export class DriveCalls {
     return body;
   }
 
+  private postNode(node: NewNode, signal: AbortSignal): Promise<SealedNode> {
+    return this.nodeOf({ method: 'POST', path: '/drive/nodes', json: jsonOf(node) }, signal);
+  }
+
+  private async postNodes(nodes: readonly NewNode[], signal: AbortSignal): Promise<readonly (SealedNode | SdkError)[]> {
+    const json = { nodes: nodes.map(jsonOf) };
+    const { body } = await this.transport.json({ method: 'POST', path: '/drive/nodes/batch', json }, signal);
+    const results = body.objects('results');
+    return nodes.map((_, at) => readResult(results[at]));
+  }
+
   private async pathOf(id: string, signal: AbortSignal): Promise<JsonObject> {
     return (await this.transport.json({ method: 'GET', path: `/drive/nodes/${id}/path` }, signal)).body;
   }
@@ -175,6 +196,18 @@ export class DriveCalls {
 export function readNode(json: JsonObject): SealedNode {
   const content = json.has('content') ? readContent(json.object('content')) : undefined;
   return { id: json.id('id'), owner: json.id('owner'), record: json.bytes('record'), content, etag: json.text('etag') };
+}
+
+/** What became of one of several nodes. What is no answer is the matter of that one alone. */
+function readResult(result: JsonObject | undefined): SealedNode | SdkError {
+  try {
+    if (result?.has('node') === true) return readNode(result.object('node'));
+    const problem = result?.object('problem');
+    return problem === undefined ? new SdkError('damaged') : serverError(problem.count('status'), problem.text('code'), null);
+  } catch (error) {
+    if (error instanceof SdkError) return error;
+    throw error;
+  }
 }
 
 function readLists(json: JsonObject): ReadonlyMap<string, Bytes> {

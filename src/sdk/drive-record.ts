@@ -51,6 +51,12 @@ export interface NodeDraft extends Pick<NodeHead, 'nodeId' | 'parentId' | 'revis
   readonly attributes: NodeAttributes;
 }
 
+/** A record that was made here: its bytes, and what opening them gives. */
+export interface MadeRecord {
+  readonly bytes: Bytes;
+  readonly record: NodeRecord;
+}
+
 /** By what a record's key opens: the folder's keys, or the node's own, which a grant or a link gave. */
 export type NodeAccess = { readonly parentKeys: NodeKeys } | { readonly nodeKey: Bytes; readonly generation: number };
 
@@ -63,14 +69,31 @@ export interface NodeExpectation {
 
 /** @throws SdkError `invalid-name` */
 export async function makeNodeRecord(draft: NodeDraft, parentKeys: NodeKeys, signer: Signer): Promise<Bytes> {
-  const { attributes, keys, nodeId } = draft;
-  const head = { ...draft, kind: attributes.kind, generation: keys.generation, parentGeneration: parentKeys.generation };
-  const writer = writeHead(head);
-  writer.fixed(await nameTag(parentKeys.current, attributes.name));
+  return (await makeOpenRecord(draft, parentKeys, signer)).bytes;
+}
+
+/** @throws SdkError `invalid-name` */
+export async function makeOpenRecord(draft: NodeDraft, parentKeys: NodeKeys, signer: Signer): Promise<MadeRecord> {
+  const { attributes, keys, nodeId, parentId, revision, previousHash, writer: by } = draft;
+  const head = {
+    nodeId,
+    parentId,
+    kind: attributes.kind,
+    generation: keys.generation,
+    parentGeneration: parentKeys.generation,
+    revision,
+    previousHash,
+    writer: by,
+  };
+  const tag = await nameTag(parentKeys.current, attributes.name);
+  const encoded = encodeAttributes(attributes);
+  const writer = writeHead(head).fixed(tag);
   writer.bytes(await seal(parentKeys.current, keys.current, contextOf(head, 'node-key')));
   writer.bytes(await keys.sealFormer(nodeId));
-  writer.bytes(await seal(keys.current, encodeAttributes(attributes), contextOf(head, 'attributes')));
-  return signed(DOMAIN, writer.finish(), signer);
+  writer.bytes(await seal(keys.current, encoded, contextOf(head, 'attributes')));
+  const bytes = await signed(DOMAIN, writer.finish(), signer);
+  const record = { ...head, nameTag: tag, keys, attributes: decodeAttributes(encoded), hash: await sha256(bytes) };
+  return { bytes, record };
 }
 
 /**

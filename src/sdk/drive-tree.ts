@@ -130,7 +130,7 @@ export class DriveTree implements TreeCalls {
       const attributes = { name: normalName(name), kind: 'folder', createdAt: time, modifiedAt: time, mediaType: '' } as const;
       const keys = NodeKeys.fresh();
       made.push(keys);
-      const record = await newRecord(this.context, folder, { id, keys, attributes });
+      const { bytes: record } = await newRecord(this.context, folder, { id, keys, attributes });
       try {
         const sealed = await calls.createNode({ record }, signal);
         return await openAnswer(this.context, { sealed, id, name: attributes.name, sent: { record } }, folder, signal);

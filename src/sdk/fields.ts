@@ -55,9 +55,11 @@ export class FieldWriter {
   private number(value: number, bytes: 1 | 4 | 8): this {
     if (!Number.isSafeInteger(value) || value < 0 || value >= 2 ** (8 * bytes))
       throw new RangeError(`${value} does not fit ${bytes} bytes`);
-    const encoded = new Uint8Array(8);
-    new DataView(encoded.buffer).setBigUint64(0, BigInt(value));
-    return this.fixed(encoded.subarray(8 - bytes));
+    const encoded = new Uint8Array(bytes);
+    let rest = value;
+    // Division, not shifts: those would cut the number to 32 bits.
+    for (let at = bytes - 1; at >= 0; at -= 1, rest = Math.floor(rest / 256)) encoded[at] = rest % 256;
+    return this.fixed(encoded);
   }
 }
 

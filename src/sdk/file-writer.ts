@@ -5,12 +5,12 @@ import { changing, nodeUpToDate, upToDate, writerIn, writerInFolder, type WriteC
 import type { NodeAttributes } from './drive-attributes.js';
 import type { NewNode, NewRevision } from './drive-calls.js';
 import { NodeKeys } from './drive-keys.js';
-import { isTop, splitPath, type DrivePath } from './drive-path.js';
+import { childPath, isTop, splitPath, type DrivePath } from './drive-path.js';
 import { SdkError } from './errors.js';
 import { KEY_BYTES } from './hkdf.js';
-import type { OpenNode } from './open-node.js';
+import { placeIn, type MadeFile, type OpenNode } from './open-node.js';
 import { newRecord, openAnswer, writeRecord } from './record-writer.js';
-import { makeManifest, type RevisionManifest } from './revision-manifest.js';
+import { makeManifest, makeOpenManifest, type RevisionManifest } from './revision-manifest.js';
 import { NO_HASH } from './succession.js';
 import type { WriterRef } from './writers.js';
 
@@ -42,7 +42,7 @@ export class FileWriter {
   /** @throws SdkError `exists` */
   async create(nodeId: string, file: NewContent, signal: AbortSignal): Promise<OpenNode> {
     return changing(this.context, signal, async ({ isRepeated }) => {
-      const { finder, calls } = this.context;
+      const { finder } = this.context;
       const { folder: at, name } = splitPath(file.path);
       const folder = await upToDate(this.context, () => finder.folder(at, signal), signal);
       const keys = NodeKeys.fresh();
@@ -59,10 +59,9 @@ export class FileWriter {
         previousHash: NO_HASH,
         writer: writerInFolder(account, folder),
       };
-      const manifest = await makeManifest(draft, keys, account.identity.signer);
+      const made = { record, manifest: await makeOpenManifest(draft, keys, account.identity.signer) };
       try {
-        const sealed = await calls.createNode({ record, manifest, ...this.bodyOf(file) }, signal);
-        return await openAnswer(this.context, { sealed, id: nodeId, name, sent: { record, manifest } }, folder, signal);
+        return await this.make({ id: nodeId, name, made }, file, folder, signal);
       } catch (error) {
         if (!(isRepeated && error instanceof SdkError)) throw error;
         const there = await finder.child(at, name, signal);
@@ -70,6 +69,19 @@ export class FileWriter {
         return there; // made by the attempt whose answer was lost
       }
     });
+  }
+
+  private async make(
+    { id, name, made }: { readonly id: string; readonly name: string; readonly made: MadeFile },
+    file: NewContent,
+    folder: OpenNode,
+    signal: AbortSignal,
+  ): Promise<OpenNode> {
+    const { calls, opener } = this.context;
+    const sent = { record: made.record.bytes, manifest: made.manifest.bytes };
+    const sealed = await calls.createNode({ ...sent, ...this.bodyOf(file) }, signal);
+    const known = opener.asMade(sealed, placeIn(folder, childPath(folder.path, name)), made);
+    return known ?? openAnswer(this.context, { sealed, id, name, sent }, folder, signal);
   }
 
   /** Writes the next revision of a file; with it, if it was not done yet, keys that who lost the right to read has not. */

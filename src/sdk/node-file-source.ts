@@ -9,6 +9,8 @@ import type { SizedSource } from './source.js';
 /** Sixteen segments of the plaintext: no segment then lies in two buffers. */
 const READ_BYTES = 16 * 65_504;
 const FINGERPRINT_BYTES = 65_536;
+/** What is not larger goes in one request: there is nothing of it to resume. */
+const RESUMED_BYTES_MIN = 48 * 1024;
 
 /**
  * A local file, open. It is the same file until it is closed, whatever takes its name meanwhile; one that is written to while it is read is found
@@ -19,7 +21,7 @@ export class NodeFileSource implements SizedSource {
     private readonly file: FileHandle,
     private readonly state: BigIntStats,
     readonly origin: string,
-    readonly fingerprint: Bytes,
+    readonly fingerprint: Bytes | undefined,
   ) {}
 
   /** @throws what the system says of a file that is not there, or is none */
@@ -30,7 +32,8 @@ export class NodeFileSource implements SizedSource {
       const state = await file.stat({ bigint: true });
       if (state.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
       if (!state.isFile()) throw new SdkError('not-a-file');
-      return new NodeFileSource(file, state, resolve(path), await fingerprintOf(file, state));
+      const fingerprint = state.size < RESUMED_BYTES_MIN ? undefined : await fingerprintOf(file, state);
+      return new NodeFileSource(file, state, resolve(path), fingerprint);
     } catch (error) {
       await file.close();
       throw error;

@@ -1,10 +1,11 @@
 import type { Entry } from './drive-api.js';
 import type { DriveCalls, SealedNode } from './drive-calls.js';
 import { formatPath, type DrivePath } from './drive-path.js';
-import { openNodeRecord, type NodeAccess, type NodeRecord } from './drive-record.js';
+import { isEqual } from './bytes.js';
+import { openNodeRecord, type MadeRecord, type NodeAccess, type NodeRecord } from './drive-record.js';
 import { SdkError } from './errors.js';
 import { openList } from './opened-list.js';
-import { openManifest, type RevisionManifest } from './revision-manifest.js';
+import { openManifest, type MadeManifest, type RevisionManifest } from './revision-manifest.js';
 import type { SeenMemory } from './seen-memory.js';
 import { Writers, type Owner, type WritersList } from './writers.js';
 
@@ -38,6 +39,12 @@ export interface OpenContent {
   readonly isInlined: boolean;
 }
 
+/** A file that was made here. */
+export interface MadeFile {
+  readonly record: MadeRecord;
+  readonly manifest: MadeManifest;
+}
+
 /** Opens what the server shows, and believes none of it before: who wrote it, where it belongs, and that it is not older than what was seen. */
 export class NodeOpener {
   constructor(
@@ -61,6 +68,22 @@ export class NodeOpener {
       if (again.id !== sealed.id) throw new SdkError('damaged');
       return this.openAs(again, { ...place, lists }, signal);
     }
+  }
+
+  /**
+   * A file that was made here, if the server shows it as it was sent, and nothing else was ever seen of it: then opening it tells nothing that is not
+   * known. Anything else is to be opened.
+   */
+  asMade({ id, owner, etag, record: shown, content }: SealedNode, place: NodePlace, made: MadeFile): OpenNode | undefined {
+    const { record } = made.record;
+    const { manifest } = made.manifest;
+    const isHere = id === record.nodeId && owner === place.owner.accountId && content?.revision === manifest.revision;
+    const isAsSent = isSame(shown, made.record.bytes) && isSame(content?.manifest, made.manifest.bytes);
+    const isFirst = this.seen.get('node', id) === undefined && this.seen.get('content', id) === undefined;
+    if (!isHere || !isAsSent || !isFirst) return undefined;
+    this.seen.meet('node', id, record);
+    this.seen.meet('content', id, manifest);
+    return { ...place, id, etag, record, content: { manifest, isInlined: content.isInlined }, isBehind: place.isBehind === true };
   }
 
   /** A node as it is now, where it was found. */
@@ -151,6 +174,10 @@ export function entryOf({ id, path, owner, record, content }: OpenNode): Entry {
 /** Somebody may have lost the right to read the folder since: the node's key is one of those that they could open. */
 function isUnderFormerKeys({ parentGeneration }: NodeRecord, access: NodeAccess): boolean {
   return 'parentKeys' in access && parentGeneration < access.parentKeys.generation;
+}
+
+function isSame(shown: Uint8Array | undefined, made: Uint8Array): boolean {
+  return shown !== undefined && isEqual(shown, made);
 }
 
 function isOutdated(error: unknown): boolean {

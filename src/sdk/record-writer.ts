@@ -4,8 +4,7 @@ import type { NodeAttributes } from './drive-attributes.js';
 import type { SealedNode } from './drive-calls.js';
 import { childPath } from './drive-path.js';
 import { NodeKeys } from './drive-keys.js';
-import { makeNodeRecord } from './drive-record.js';
-import type { Bytes } from './bytes.js';
+import { makeNodeRecord, makeOpenRecord, type MadeRecord } from './drive-record.js';
 import { SdkError } from './errors.js';
 import { placeIn, type OpenNode } from './open-node.js';
 import { NO_HASH } from './succession.js';
@@ -15,7 +14,7 @@ export function newRecord(
   context: WriteContext,
   folder: OpenNode,
   node: { readonly id: string; readonly keys: NodeKeys; readonly attributes: NodeAttributes },
-): Promise<Bytes> {
+): Promise<MadeRecord> {
   const keys = context.keys();
   const draft = {
     nodeId: node.id,
@@ -26,7 +25,7 @@ export function newRecord(
     keys: node.keys,
     attributes: node.attributes,
   };
-  return makeNodeRecord(draft, folder.record.keys, keys.identity.signer);
+  return makeOpenRecord(draft, folder.record.keys, keys.identity.signer);
 }
 
 /** What becomes another one in a record; the rest stays as it was. */

@@ -32,13 +32,24 @@ export interface RevisionManifest extends ManifestHead, SealedContent {
 
 export type ManifestDraft = Omit<RevisionManifest, 'hash' | 'generation'>;
 
+/** A manifest that was made here: its bytes, and what opening them gives. */
+export interface MadeManifest {
+  readonly bytes: Bytes;
+  readonly manifest: RevisionManifest;
+}
+
 export async function makeManifest(draft: ManifestDraft, nodeKeys: NodeKeys, signer: Signer): Promise<Bytes> {
+  return (await makeOpenManifest(draft, nodeKeys, signer)).bytes;
+}
+
+export async function makeOpenManifest(draft: ManifestDraft, nodeKeys: NodeKeys, signer: Signer): Promise<MadeManifest> {
   const head = { ...draft, generation: nodeKeys.generation };
   const writer = new FieldWriter().u8(FORMAT).id(head.nodeId).id(head.revisionId);
   writer.u32(head.generation).u32(head.revision).fixed(head.previousHash);
   writeWriter(writer, head.writer);
   writer.bytes(await seal(nodeKeys.current, encodeContent(draft), contextOf(head)));
-  return signed(DOMAIN, writer.finish(), signer);
+  const bytes = await signed(DOMAIN, writer.finish(), signer);
+  return { bytes, manifest: { ...head, hash: await sha256(bytes) } };
 }
 
 /** What must be true of a content. */

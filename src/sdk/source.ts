@@ -8,7 +8,7 @@ export interface Source {
   /** Whole milliseconds since 1970. */
   readonly modifiedAtMs?: number;
   /** SHA-256 over whatever else tells this content from another one of the same size and time. Without it an upload cannot be resumed. */
-  readonly fingerprint?: Bytes;
+  readonly fingerprint?: Bytes | undefined;
   /** Where the bytes come from, such as a path: an upload to the same place from elsewhere is another one. */
   readonly origin?: string;
   /** The bytes from `from` up to `to`, exactly. They must not be changed by the source afterwards. */

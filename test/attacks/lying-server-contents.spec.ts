@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { SdkError, sourceOfBytes, type Drive } from '../../src/sdk/index.js';
 import { MemoryStateStore } from '../../src/sdk/memory.state-store.js';
 import { failureOf } from '../support/e2ee-world.js';
-import { serving, telling, turned } from '../support/lies.js';
+import { serving, telling, turned, type Json } from '../support/lies.js';
 import { SdkServer, TamperedNet, rewritten } from '../support/sdk-server.js';
 
 /** Contents, by the whole client and from a real server whose answers are exchanged on their way. */
@@ -208,4 +208,50 @@ it('attack 20 through the client: nothing tells what was wrong with a content', 
     told.add(JSON.stringify([kind, message, code, cause, net.requests.slice(requests)]));
   }
   expect([...told].map((text) => (JSON.parse(text) as unknown[])[0])).toEqual(['damaged']);
+});
+
+// Stands on the id and the bytes that an answer must have to be taken for what was sent (src/sdk/open-node.ts), and on what opens anything else.
+it('attack 11 and 13 through the client: other answers to files that are made are refused', async () => {
+  await drive.mkdir('/made');
+  const failures = async (prefix: string): Promise<readonly (string | undefined)[]> => {
+    const { signal } = new AbortController();
+    const files = Array.from({ length: 12 }, (_, at) =>
+      drive.upload(`/made/${prefix} ${at}`, sourceOfBytes(randomBytes(50)), { signal }),
+    );
+    return Promise.all(files.map((file) => failureOf(() => file)));
+  };
+  const answering = (change: (results: readonly Json[]) => readonly Json[]): void => {
+    net.answer = ({ path }, response) =>
+      path === '/drive/nodes/batch'
+        ? rewritten(response, (json) => ({ ...json, results: change(json['results'] as readonly Json[]) }))
+        : response;
+  };
+  const inNodes = (change: (node: Json) => Json): void =>
+    answering((results) => results.map(({ node, ...more }) => ({ ...more, node: change(node as Json) })));
+  const lies: readonly (readonly [string, () => void])[] = [
+    ['of others', () => answering((results) => results.map((_, at) => results[(at + 1) % results.length]!))],
+    ['with a turned record', () => inNodes((node) => ({ ...node, record: turned(node['record'], -1) }))],
+    [
+      'with a turned manifest',
+      () =>
+        inNodes((node) => ({
+          ...node,
+          content: { ...(node['content'] as Json), manifest: turned((node['content'] as Json)['manifest'], -1) },
+        })),
+    ],
+    ['of another revision', () => inNodes((node) => ({ ...node, content: { ...(node['content'] as Json), revision: 2 } }))],
+    ['of another owner', () => inNodes((node) => ({ ...node, owner: '01890a5d-ac96-774b-bcce-b302099a8057' }))],
+    ['that are none', () => answering(() => [])],
+  ];
+  for (const [what, lie] of lies) {
+    lie();
+    net.requests.length = 0;
+    const told = await failures(what);
+    const alone = net.requests.filter((request) => request === 'POST /drive/nodes').length;
+    expect([what, told.filter((failure) => failure === undefined).length]).toEqual([what, alone]);
+    expect([what, told.filter((failure) => failure === 'damaged').length]).toEqual([what, 12 - alone]);
+    expect(alone).toBeLessThan(6);
+    net.honest();
+  }
+  expect(new Set(await failures('honest'))).toEqual(new Set([undefined]));
 });

@@ -42,6 +42,7 @@ describe('openapi.yaml', () => {
       'createInvitation',
       'createLink',
       'createNode',
+      'createNodes',
       'createRevision',
       'createToken',
       'deleteAccount',

@@ -69,6 +69,16 @@ async function local(name: string, bytes: Uint8Array): Promise<string> {
   return path;
 }
 
+/** Small files in a new folder, all at once; what is counted of requests begins with them. */
+async function uploadTogether(path: string, count: number, signal = new AbortController().signal): Promise<readonly Buffer[]> {
+  await drive.mkdir(path);
+  await drive.stat(path);
+  const contents = Array.from({ length: count }, (_, at) => randomBytes(at * 50));
+  net.requests.length = 0;
+  await Promise.all(contents.map((content, at) => drive.upload(`${path}/${at}`, sourceOfBytes(content), { signal })));
+  return contents;
+}
+
 async function uploadsMade(): Promise<number> {
   return net.requests.filter((request) => request === 'POST /drive/uploads').length;
 }
@@ -127,6 +137,35 @@ describe('a content', () => {
     await Promise.all(Array.from({ length: 50 }, (_, at) => drive.upload(`/small/${at}`, sourceOfBytes(randomBytes(4_096)))));
     expect(net.requests.filter((request) => request === 'POST /drive/nodes')).toHaveLength(50);
     expect(net.requests.length).toBeLessThan(60);
+  });
+
+  it('of small files that one signal can break off goes in few requests', async () => {
+    const contents = await uploadTogether('/together', 50);
+    const made = net.requests.filter((request) => request.startsWith('POST /drive/nodes'));
+    expect(made.length).toBeLessThan(10);
+    for (const [at, content] of contents.entries()) expect((await read(`/together/${at}`)).equals(content)).toBe(true);
+    expect(await Array.fromAsync(drive.list('/together'))).toHaveLength(50);
+  });
+
+  it('of small files is there once if the answer to many of them was lost', async () => {
+    let lost = 0;
+    net.answer = ({ path }, response) => {
+      if (path !== '/drive/nodes/batch' || (lost += 1) > 1) return response;
+      throw new TypeError('terminated');
+    };
+    const contents = await uploadTogether('/doubtful', 30);
+    expect(lost).toBeGreaterThan(0);
+    net.honest();
+    expect(await Array.fromAsync(drive.list('/doubtful'))).toHaveLength(30);
+    for (const [at, content] of contents.entries()) expect((await read(`/doubtful/${at}`)).equals(content)).toBe(true);
+  });
+
+  it('of small files is broken off by its signal', async () => {
+    const ended = new AbortController();
+    net.before = ({ path }) => {
+      if (path === '/drive/nodes/batch') ended.abort(new Error('enough'));
+    };
+    await expect(uploadTogether('/broken-off', 20, ended.signal)).rejects.toThrow('enough');
   });
 
   it('tells how far it is', async () => {

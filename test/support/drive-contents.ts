@@ -13,7 +13,7 @@ import { DriveStore } from '../../src/drive/drive-store.js';
 import { DriveSweep } from '../../src/drive/drive-sweep.js';
 import { DriveTidier } from '../../src/drive/drive-tidier.js';
 import { NodeTurns } from '../../src/drive/node-turns.js';
-import { committed, Revisions } from '../../src/drive/revisions.js';
+import { counting, Revisions } from '../../src/drive/revisions.js';
 import { decodeNode, encodeNode, type CurrentContent } from '../../src/drive/stored-node.js';
 import { TreeDriveRemoval } from '../../src/drive/tree.drive-removal.js';
 import { UploadGate } from '../../src/drive/upload-gate.js';
@@ -186,12 +186,12 @@ export class ContentWorld {
   /** All bytes of a revision, newest or older; undefined if it is not there. Fails if any part is missing. */
   async read(id: FileId, revision?: number): Promise<Buffer | undefined> {
     const node = await this.node(id);
-    const heads = committed(await this.revisions.heads(this.account, id, this.signal), node?.content);
-    const found = heads.filter(({ number }) => number === (revision ?? node?.content?.revision));
+    const known = counting(await this.revisions.heads(this.account, id, this.signal), node?.content);
+    const found = known.filter(({ number }) => number === (revision ?? node?.content?.revision));
     if (found.length > 1) throw new Error('two revisions have one number');
     const read = found[0] && (await this.revisions.read(this.account, found[0], this.signal));
     if (read === undefined) return undefined;
-    const { content } = read.stored;
+    const { content } = read;
     if ('inline' in content) return Buffer.from(content.inline);
     const parts: Uint8Array[] = [];
     for (const part of content.parts) {

@@ -49,7 +49,7 @@ describe('a transfer', () => {
   });
 
   it.each([
-    ['small', 100, 1, 24],
+    ['small', 100, 1, 64],
     ['large', 6, 30 * MIB, 1],
     ['larger than what may be under way at all', 3, 100 * MIB, 1],
     ['of some megabytes', 20, 11 * MIB, 4],
@@ -91,7 +91,7 @@ describe('a transfer', () => {
       return 'done';
     });
     expect(summary).toMatchObject({ doneFiles: 0, isComplete: false });
-    expect(begun).toHaveLength(24);
+    expect(begun).toHaveLength(64);
     expect(said).toEqual(['dcloud: file 2: There is no room left for this.\n']);
     expect(exits).toEqual(['full']);
   });
@@ -107,8 +107,8 @@ describe('a transfer', () => {
       signal.throwIfAborted();
       return 'done';
     });
-    expect(summary).toMatchObject({ doneFiles: 21, isComplete: false, failures: [{ kind: 'quota-exceeded' }] });
-    expect(begun).toHaveLength(24);
+    expect(summary).toMatchObject({ doneFiles: 61, isComplete: false, failures: [{ kind: 'quota-exceeded' }] });
+    expect(begun).toHaveLength(64);
     expect([said, exits]).toEqual([['dcloud: file 2: There is no room left for this.\n'], ['full']]);
   });
 
