@@ -28,24 +28,27 @@ const LOOPBACK = /^(?:localhost|::1|127\.[0-9.]+)$/;
 
 /** A url with several hosts is none to `URL`, so it is read here. @throws Error whose message has nothing of a password */
 export function parseDatabaseUrl(text: string): DatabaseUrl {
-  const [, user, password, authority, database, query] = SHAPE.exec(text) ?? [];
+  const [, user = '', password, authority, database = '', query = ''] = SHAPE.exec(text) ?? [];
   if (authority === undefined) throw new Error('it must be like postgres://user:password@host:5432/database');
   const hosts = authority.split(',').map(parseHost);
-  const options = parseOptions(query ?? '');
+  const options = parseOptions(query);
   const isLocal = hosts.every(({ host }) => LOOPBACK.test(host));
   const settings = {
     hosts,
-    user: decode(user ?? ''),
+    user: required(user, 'user'),
     password: password === undefined ? undefined : decode(password),
-    database: decode(database ?? ''),
+    database: required(database, 'database'),
     sslMode: options.sslMode ?? (isLocal ? 'disable' : 'verify-full'),
     caFile: options.caFile,
   };
-  if (settings.user === '') throw new Error('it names no user');
-  if (settings.database === '') throw new Error('it names no database');
   if (settings.caFile !== undefined && !settings.sslMode.startsWith('verify-'))
     throw new Error(`it has sslrootcert, which sslmode=${settings.sslMode} would not look at`);
   return settings;
+}
+
+function required(text: string, what: string): string {
+  if (text === '') throw new Error(`it names no ${what}`);
+  return decode(text);
 }
 
 function parseHost(text: string): DatabaseHost {

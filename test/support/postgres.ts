@@ -1,7 +1,18 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFileSync, chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -72,7 +83,11 @@ export class PostgresServer {
     owned(passwordFile);
     const data = join(directory, 'data');
     const initial = ['-D', data, '-U', USER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--locale=C'];
-    execFileSync(join(bin, 'initdb'), [...initial, '--no-sync', '--no-instructions'], { ...AS_NOBODY, cwd: directory, stdio: 'pipe' });
+    execFileSync(join(bin, 'initdb'), [...initial, '--no-sync', '--no-instructions'], {
+      ...AS_NOBODY,
+      cwd: directory,
+      stdio: 'pipe',
+    });
     const server = new PostgresServer(directory, await freePort(), password);
     server.configure([
       `port = ${server.port}`,
@@ -122,25 +137,31 @@ export class PostgresServer {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.child = child;
-    process.once('exit', () => child.kill('SIGQUIT'));
+    process.once('exit', () => {
+      child.kill('SIGQUIT');
+    });
     let log = '';
     void (async () => {
       for await (const text of child.stderr) log = `${log}${String(text)}`.slice(-4000);
     })();
-    for (const deadline = performance.now() + 20_000; ; await pause(20)) {
-      if (child.exitCode !== null || performance.now() > deadline) throw new Error(`PostgreSQL does not run: ${log}`);
-      const answers = await this.query('SELECT 1').then(
-        () => true,
-        () => false,
-      );
-      if (answers) return;
+    for (const deadline = performance.now() + 20_000; ; ) {
+      if (hasEnded(child) || performance.now() > deadline) throw new Error(`PostgreSQL does not run: ${log}`);
+      if (await this.answers()) return;
+      await pause(20);
     }
+  }
+
+  async answers(): Promise<boolean> {
+    return this.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
   }
 
   /** `kill -9` of all its processes, as a power cut of the machine does it but for what the disk was told. */
   async kill(): Promise<void> {
     const { child } = this;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || hasEnded(child)) return;
     const family = [child.pid, ...childrenOf(child.pid)];
     const gone = once(child, 'exit');
     for (const pid of family) killQuietly(pid, 'SIGKILL');
@@ -150,7 +171,7 @@ export class PostgresServer {
 
   async stop(): Promise<void> {
     const { child } = this;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || hasEnded(child)) return;
     const gone = once(child, 'exit');
     child.kill('SIGINT');
     await gone;
@@ -207,7 +228,19 @@ function parentOf(pid: number): number | undefined {
 }
 
 function isAlive(pid: number): boolean {
-  return parentOf(pid) !== undefined && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  return parentOf(pid) !== undefined && !isZombie(pid);
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false; // it has ended by now
+  }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 function killQuietly(pid: number, signal: NodeJS.Signals): void {

@@ -28,12 +28,29 @@ const MOST_TELLING: readonly ErrorCode[] = ['storage-locked', 'storage-mismatch'
  * Takes the index on the first of the hosts that takes changes.
  * @throws DomainError `storage-locked`, `storage-mismatch`, `storage-missing`, `storage-unusable`; it names each host, and no password
  */
-export async function beginTenure(options: TenureOptions): Promise<Tenure> {
-  const { hosts, user, database } = options.url;
+export function beginTenure(options: TenureOptions): Promise<Tenure> {
+  return onFirstOf(options, (host) => beginOn(host, options));
+}
+
+/** Does something once, on a connection of its own to the first of the hosts that takes changes. @throws DomainError as {@link beginTenure} */
+export function onPrimary<Result>(options: ConnectionOptions, work: (client: Client) => Promise<Result>): Promise<Result> {
+  return onFirstOf(options, async (host) => {
+    const client = await connect(options, host, () => undefined);
+    try {
+      await requirePrimary(client);
+      return await work(client);
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  });
+}
+
+async function onFirstOf<Result>({ url }: ConnectionOptions, work: (host: DatabaseHost) => Promise<Result>): Promise<Result> {
+  const { hosts, user, database } = url;
   const refusals: Refusal[] = [];
   for (const host of hosts) {
     try {
-      return await beginOn(host, options);
+      return await work(host);
     } catch (cause) {
       refusals.push(refusalOf(host, cause));
     }
@@ -46,7 +63,11 @@ export async function beginTenure(options: TenureOptions): Promise<Tenure> {
 
 function refusalOf({ host, port }: DatabaseHost, cause: unknown): Refusal {
   const isOurs = cause instanceof DomainError;
-  return { code: isOurs ? cause.code : 'storage-unusable', reason: `${host}:${port}: ${isOurs ? cause.detail : messageOf(cause)}`, cause };
+  return {
+    code: isOurs ? cause.code : 'storage-unusable',
+    reason: `${host}:${port}: ${isOurs ? cause.detail : messageOf(cause)}`,
+    cause,
+  };
 }
 
 async function beginOn(host: DatabaseHost, options: TenureOptions): Promise<Tenure> {
@@ -57,9 +78,9 @@ async function beginOn(host: DatabaseHost, options: TenureOptions): Promise<Tenu
     await takeGatewayLock(lock, options.clusterId, options.isForced ?? false);
     await prepareSchema(lock, options);
     const found = await takeSlots(lock, options.connections);
-    const slots = found.slice(0, options.connections).map(
-      ({ slot, token, change }): Slot => ({ number: slot, token, acknowledged: change, pending: 0 }),
-    );
+    const slots = found
+      .slice(0, options.connections)
+      .map(({ slot, token, change }): Slot => ({ number: slot, token, acknowledged: change, pending: 0 }));
     const pool = openPool(options, host, { max: options.connections, isAsync });
     const tenure = new Tenure(lock, pool, new Map(found.map((row) => [row.slot, row])), slots);
     onLost = (cause) => tenure.end(cause);

@@ -80,7 +80,11 @@ export async function connect(options: ConnectionOptions, host: DatabaseHost, on
 }
 
 /** @param isAsync whether the server would acknowledge what is not durable, unless it is told */
-export function openPool(options: ConnectionOptions, host: DatabaseHost, { max, isAsync }: { max: number; isAsync: boolean }): Pool {
+export function openPool(
+  options: ConnectionOptions,
+  host: DatabaseHost,
+  { max, isAsync }: { max: number; isAsync: boolean },
+): Pool {
   const pool = new Pool({
     ...configOf(options, host, isAsync ? ' -c synchronous_commit=on' : ''),
     max,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { errorCode } from '../../common/errors.js';
+import { DomainError, errorCode } from '../../common/errors.js';
 import { toIndexError } from '../index-error.js';
+import { StaleBasisError } from '../metadata-store.js';
 
 /**
  * What an error of the database means for the call that met it. `conflict`: the transaction was undone and may be tried again at once.
@@ -13,18 +14,19 @@ const CONFLICTS = new Set(['40001', '40P01']);
 /** Of the server: shut down, crashed, starting, idle for too long; and read_only_sql_transaction: a primary that is none any more. */
 const LOST = new Set(['57P01', '57P02', '57P03', '57P05', '25006']);
 const CONNECTION_CLASS = '08';
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Not the codes of the system, of which each begins with an E. */
+const SQLSTATE = /^[0-9A-DF-Z][0-9A-Z]{4}$/;
 const UNIQUE_VIOLATION = '23505';
-/** Errors of pg have no code where it is the one that gave up. */
-const OF_THE_CLIENT = /connection|connect|timeout|terminated|not queryable|after calling end|closed/i;
 
 export function faultOf(error: unknown): Fault {
-  const code = errorCode(error);
-  if (code === undefined) return OF_THE_CLIENT.test(messageOf(error)) ? 'lost' : 'refused';
+  // Ours: what an answer came to. And what was never sent.
+  if (error instanceof DomainError || error instanceof StaleBasisError || error instanceof TypeError) return 'refused';
+  const code = errorCode(error) ?? '';
+  if (code === 'ERR_ASSERTION') return 'refused';
   if (CONFLICTS.has(code)) return 'conflict';
   if (LOST.has(code) || code.startsWith(CONNECTION_CLASS)) return 'lost';
-  // What is no SQLSTATE is of the network or of TLS; assertions are ours.
-  return SQLSTATE.test(code) && code !== 'EPIPE' ? 'refused' : code.startsWith('ERR_ASSERTION') ? 'refused' : 'lost';
+  // Only the server itself can say that nothing was done.
+  return SQLSTATE.test(code) ? 'refused' : 'lost';
 }
 
 /** What a caller may see of it. That something is made twice is the caller's mistake, as it is with the other engine. */

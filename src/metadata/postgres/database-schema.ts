@@ -105,6 +105,13 @@ async function migrate(client: Client, { schema, clusterId, mayCreate, migration
   if (found?.version !== migrations.length) await client.query('UPDATE identity SET version = $1', [migrations.length]);
 }
 
+/** Whether a schema has an index, which then is this cluster's. @throws DomainError `storage-mismatch` */
+export async function requireOwnOrNone(client: Client, schema: string, clusterId: ClusterId): Promise<boolean> {
+  const found = await readIdentity(client, schema);
+  if (found !== undefined) requireOurs(found, clusterId, Infinity);
+  return found !== undefined;
+}
+
 interface Identity {
   readonly version: number;
   readonly cluster_id: string;
@@ -130,7 +137,8 @@ function requireOurs({ version, cluster_id: cluster }: Identity, clusterId: Clus
 async function requireUtf8(client: Client): Promise<void> {
   const { rows } = await client.query<{ server_encoding: string }>('SHOW server_encoding');
   const encoding = rows[0]?.server_encoding;
-  if (encoding !== 'UTF8') throw new DomainError('storage-unusable', `the database has the encoding ${encoding}: it must be UTF8`);
+  if (encoding !== 'UTF8')
+    throw new DomainError('storage-unusable', `the database has the encoding ${encoding}: it must be UTF8`);
 }
 
 function missing(): DomainError {

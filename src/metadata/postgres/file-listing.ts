@@ -64,10 +64,7 @@ function statementFor(order: ListOrder, { after, lower = false, upper = false }:
   ];
   const name = `list_${order}_${Number(after)}${Number(lower)}${Number(upper)}`;
   const by = ['owner', ...keys.split(', ')].map((key) => `${key}${direction}`).join(', ');
-  return statement(
-    name,
-    `SELECT ${FILE_COLUMNS} FROM files WHERE ${conditions.join(' AND ')} ORDER BY ${by} LIMIT :limit::int`,
-  );
+  return statement(name, `SELECT ${FILE_COLUMNS} FROM files WHERE ${conditions.join(' AND ')} ORDER BY ${by} LIMIT :limit::int`);
 }
 
 function placeOf(order: ListOrder, cursor: Uint8Array): Place {

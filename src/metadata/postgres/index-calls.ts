@@ -32,7 +32,7 @@ export interface FileChange<Result> {
 const ATTEMPTS = 10;
 const BACKOFF_MS = 4;
 /** How long a call waits for the database to be there again, when it was lost in the middle. */
-const RESUME_MS_MAX = 5000;
+const RESUME_MS_MAX = 3000;
 /** The same, if it is not known what became of the call. */
 const OUTCOME_MS_MAX = 15_000;
 
@@ -48,12 +48,17 @@ export class IndexCalls {
   /** A call that changes nothing. Its caller may leave in the middle. */
   async look<Row extends QueryResultRow>(signal: AbortSignal, statement: Statement, values: Values): Promise<readonly Row[]> {
     const work: Work<readonly Row[]> = async (tenure) => (await tenure.query<Row>(statement, values)).rows;
-    return within(signal, this.begin(signal, () => this.again(signal, work)));
+    return within(
+      signal,
+      this.begin(signal, () => this.again(signal, work)),
+    );
   }
 
   /** A change that comes to the same however often it is made. Returns its row. */
   async change<Row extends ChangeRow>(signal: AbortSignal, statement: Statement, values: Values): Promise<Row> {
-    return this.changing(signal, async (tenure, slot) => changed(await queryIn<Row>(tenure, slot, statement, values), tenure, slot));
+    return this.changing(signal, async (tenure, slot) =>
+      changed(await queryIn<Row>(tenure, slot, statement, values), tenure, slot),
+    );
   }
 
   /** As {@link change}, for what takes more than one statement. */
@@ -189,5 +194,7 @@ function changed<Row extends ChangeRow>(row: Row, tenure: Tenure, slot: Slot): R
 }
 
 function unknownOutcome(cause: unknown): DomainError {
-  return new DomainError('index-unavailable', 'the database was lost, and it is not known whether the change was made', { cause });
+  return new DomainError('index-unavailable', 'the database was lost, and it is not known whether the change was made', {
+    cause,
+  });
 }

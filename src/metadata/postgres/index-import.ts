@@ -9,7 +9,11 @@ import { bind, type BoundStatement } from './statement.js';
 import type { Slot, Tenure } from './tenure.js';
 
 /** Takes in records of nodes as one transaction. It comes to the same however often it is done. */
-export async function importAll(tenure: Tenure, { number: slot, token }: Slot, records: readonly ImportedRecord[]): Promise<void> {
+export async function importAll(
+  tenure: Tenure,
+  { number: slot, token }: Slot,
+  records: readonly ImportedRecord[],
+): Promise<void> {
   await tenure.transaction(async (client) => {
     await raiseCeiling(client, { revision: newestOf(records), slot, token });
     for (const record of records) await client.query(statementOf(record, { slot, token }));

@@ -21,23 +21,36 @@ import type {
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
-import { RevisionClock } from '../revision-clock.js';
 import type { TenureOptions } from './begin-tenure.js';
 import { DatabaseSession } from './database-session.js';
 import { amending, creating, relocating, removing, replacing } from './file-changes.js';
 import { FIRST_ID, listRequest, toPage } from './file-listing.js';
 import { toBytes, toManifest, toStored, type FileRow, type StoredRow } from './file-rows.js';
+import { GivenRevisions } from './given-revisions.js';
 import { IndexCalls, type ChangeRow } from './index-calls.js';
 import { importAll, newestOf } from './index-import.js';
-import { damageValues, toDamage, toGarbage, toTombstone, type DamageRow, type GarbageRow, type TombstoneRow } from './note-rows.js';
+import {
+  damageValues,
+  toDamage,
+  toGarbage,
+  toTombstone,
+  type DamageRow,
+  type GarbageRow,
+  type TombstoneRow,
+} from './note-rows.js';
 import * as sql from './note-statements.js';
-import { SharedCheck } from './shared-check.js';
+import { walkRows, type RowWalk } from './row-walk.js';
 import { sweepStaged } from './staged-sweep.js';
 import type { Statement, Values } from './statement.js';
-import type { Tenure } from './tenure.js';
 
-/** Rows that a long walk reads at once. */
-const WALK_ROWS = 256;
+const FILES: RowWalk<StoredRow> = { statement: sql.WALK_FILES, placeOf: ({ id: after }) => ({ after }) };
+const TOMBSTONES: RowWalk<TombstoneRow> = { statement: sql.WALK_TOMBSTONES, placeOf: ({ file_id: after }) => ({ after }) };
+const GARBAGE: RowWalk<GarbageRow> = { statement: sql.WALK_GARBAGE, placeOf: ({ version_id: after }) => ({ after }) };
+const DAMAGE: RowWalk<DamageRow> = {
+  statement: sql.WALK_DAMAGE,
+  placeOf: ({ version_id: versionId, ...place }) => ({ versionId, ...place }),
+  first: { versionId: FIRST_ID, stripe: 0, index: 0, node: 0 },
+};
 
 interface StateRow {
   readonly ceiling: number;
@@ -51,15 +64,15 @@ interface StateRow {
  */
 export class PostgresMetadataStore extends MetadataStore {
   private readonly calls: IndexCalls;
-  private readonly check = new SharedCheck(() => this.requireHeld());
   private closing: Promise<void> | undefined;
 
   private constructor(
     session: DatabaseSession,
-    private readonly revisions: RevisionClock,
+    private readonly revisions: GivenRevisions,
   ) {
     super();
     this.calls = new IndexCalls(session);
+    revisions.use(this.calls);
   }
 
   /**
@@ -67,30 +80,13 @@ export class PostgresMetadataStore extends MetadataStore {
    * `storage-locked` if another process has it, `storage-unusable` if it is newer than this program, or cannot be reached.
    */
   static async open(options: TenureOptions): Promise<PostgresMetadataStore> {
-    let store: PostgresMetadataStore | undefined = undefined as PostgresMetadataStore | undefined;
-    const reserve = (revision: number): Promise<unknown> => {
-      assert(store !== undefined, 'revisions are given by an open index');
-      return store.note(sql.RAISE_CEILING, { revision }, NEVER);
-    };
-    const revisions = new RevisionClock(0, reserve);
-    // Another gateway may have given revisions since this one had the index last.
-    const onBegin = async (tenure: Tenure): Promise<void> => {
-      const { rows } = await tenure.query<{ ceiling: number }>(sql.READ_STATE, {});
-      revisions.seen(rows[0]?.ceiling ?? 0);
-    };
-    store = new PostgresMetadataStore(await DatabaseSession.open(options, onBegin), revisions);
-    return store;
+    const revisions = new GivenRevisions();
+    return new PostgresMetadataStore(await DatabaseSession.open(options, (tenure) => revisions.begin(tenure)), revisions);
   }
 
   /** Given at the moment at which it was certain that no other gateway had begun to give any. */
   override async nextRevision(signal: AbortSignal): Promise<number> {
-    for (;;) {
-      const tenure = this.calls.requireOpen(signal);
-      const revision = await this.revisions.next();
-      await within(signal, this.check.run());
-      // Between two tenures another gateway may have given higher ones.
-      if (this.calls.requireOpen(signal) === tenure) return revision;
-    }
+    return this.revisions.next(() => this.calls.requireOpen(signal), signal);
   }
 
   override async revisionCeiling(signal: AbortSignal): Promise<number> {
@@ -128,7 +124,12 @@ export class PostgresMetadataStore extends MetadataStore {
     return this.findOne(signal, sql.FIND, { id });
   }
 
-  override async amend(id: FileId, amendment: Amendment, expected: VersionId | undefined, signal: AbortSignal): Promise<FileRecord> {
+  override async amend(
+    id: FileId,
+    amendment: Amendment,
+    expected: VersionId | undefined,
+    signal: AbortSignal,
+  ): Promise<FileRecord> {
     return this.calls.once(signal, amending(id, amendment, expected));
   }
 
@@ -159,8 +160,7 @@ export class PostgresMetadataStore extends MetadataStore {
   }
 
   override async *tombstones(signal: AbortSignal): AsyncGenerator<Tombstone, void, undefined> {
-    for await (const row of this.walk<TombstoneRow>(signal, sql.WALK_TOMBSTONES, ({ file_id: after }) => ({ after })))
-      yield toTombstone(row);
+    for await (const row of walkRows<TombstoneRow>(this.calls, signal, TOMBSTONES)) yield toTombstone(row);
   }
 
   override dropTombstone({ fileId, revision }: Tombstone, signal: AbortSignal): Promise<void> {
@@ -201,7 +201,7 @@ export class PostgresMetadataStore extends MetadataStore {
   }
 
   override async *files(signal: AbortSignal): AsyncGenerator<StoredFile, void, undefined> {
-    for await (const row of this.walk<StoredRow>(signal, sql.WALK_FILES, ({ id: after }) => ({ after }))) yield toStored(row);
+    for await (const row of walkRows<StoredRow>(this.calls, signal, FILES)) yield toStored(row);
   }
 
   override async importRecords(records: readonly ImportedRecord[], signal: AbortSignal): Promise<void> {
@@ -209,15 +209,18 @@ export class PostgresMetadataStore extends MetadataStore {
     this.revisions.seen(newestOf(records));
   }
 
-  override async abandon({ versionId, nodes }: Omit<GarbageVersion, 'pages'>, lastPage: LayoutPage, signal: AbortSignal): Promise<void> {
+  override async abandon(
+    { versionId, nodes }: Omit<GarbageVersion, 'pages'>,
+    lastPage: LayoutPage,
+    signal: AbortSignal,
+  ): Promise<void> {
     const values = { versionId, nodes: [...new Set(nodes)], lastPage: lastPage.page, lastBytes: lastPage.bytes };
     const { committed } = await this.calls.change<ChangeRow & { committed: boolean }>(signal, sql.ABANDON, values);
     assert(!committed, 'a committed version is not abandoned');
   }
 
   override async *garbage(signal: AbortSignal): AsyncGenerator<GarbageVersion, void, undefined> {
-    for await (const row of this.walk<GarbageRow>(signal, sql.WALK_GARBAGE, ({ version_id: after }) => ({ after })))
-      yield toGarbage(row);
+    for await (const row of walkRows<GarbageRow>(this.calls, signal, GARBAGE)) yield toGarbage(row);
   }
 
   override clearGarbage(versionId: VersionId, node: number, signal: AbortSignal): Promise<void> {
@@ -241,9 +244,7 @@ export class PostgresMetadataStore extends MetadataStore {
   }
 
   override async *damage(signal: AbortSignal): AsyncGenerator<Damage, void, undefined> {
-    const placeOf = ({ version_id: versionId, ...place }: DamageRow): Values => ({ versionId, ...place });
-    const first = { versionId: FIRST_ID, stripe: 0, index: 0, node: 0 };
-    for await (const row of this.walk<DamageRow>(signal, sql.WALK_DAMAGE, placeOf, first)) yield toDamage(row);
+    for await (const row of walkRows<DamageRow>(this.calls, signal, DAMAGE)) yield toDamage(row);
   }
 
   override async damageOf(versionId: VersionId, signal: AbortSignal): Promise<readonly Damage[]> {
@@ -284,10 +285,6 @@ export class PostgresMetadataStore extends MetadataStore {
     await this.calls.change(signal, statement, values);
   }
 
-  private async requireHeld(): Promise<void> {
-    await this.calls.change(NEVER, sql.CHECK_TOKEN, {});
-  }
-
   private async state(signal: AbortSignal): Promise<StateRow> {
     const [row] = await this.calls.look<StateRow>(signal, sql.READ_STATE, {});
     assert(row !== undefined, 'an index has its state');
@@ -298,22 +295,4 @@ export class PostgresMetadataStore extends MetadataStore {
     const [row] = await this.calls.look<StoredRow>(signal, statement, values);
     return row && toStored(row);
   }
-
-  /** All rows of a table, some at a time: each statement begins behind the last row of the one before. */
-  private async *walk<Row extends object>(
-    signal: AbortSignal,
-    statement: Statement,
-    placeOf: (row: Row) => Values,
-    first: Values = { after: FIRST_ID },
-  ): AsyncGenerator<Row, void, undefined> {
-    for (let place = first; ; ) {
-      const rows = await this.calls.look<Row>(signal, statement, { ...place, limit: WALK_ROWS });
-      yield* rows;
-      const last = rows.at(-1);
-      if (last === undefined) return;
-      place = placeOf(last);
-    }
-  }
 }
-
-const NEVER = new AbortController().signal;

@@ -14,9 +14,13 @@ interface LayoutRow {
 }
 
 /** Removes the layout pages of all versions that nothing refers to and that are not `live`; returns how many there were. */
-export async function sweepStaged(calls: IndexCalls, isLive: (versionId: VersionId) => boolean, signal: AbortSignal): Promise<number> {
+export async function sweepStaged(
+  calls: IndexCalls,
+  isLive: (versionId: VersionId) => boolean,
+  signal: AbortSignal,
+): Promise<number> {
   let removed = 0;
-  for (let after: string = FIRST_ID; ; ) {
+  for (let after: string = FIRST_ID; ;) {
     const rows = await calls.look<LayoutRow>(signal, WALK_LAYOUTS, { after, limit: VERSIONS });
     const suspects = rows.filter(({ referred }) => !referred).map(({ version_id: versionId }) => versionId);
     removed += await calls.changing(signal, (tenure, slot) => sweepVersions(tenure, slot, { suspects, isLive }));
