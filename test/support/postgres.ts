@@ -61,6 +61,8 @@ export interface PostgresOptions {
   readonly isDurable?: boolean;
   /** Lines for postgresql.conf. */
   readonly settings?: readonly string[];
+  /** Where its directory is to be; absent: among those of the others. */
+  readonly parent?: string;
 }
 
 /** A server of its own, on a free port of loopback, with a directory of its own. */
@@ -74,9 +76,9 @@ export class PostgresServer {
     readonly password: string,
   ) {}
 
-  static async start({ isDurable = false, settings = [] }: PostgresOptions = {}): Promise<PostgresServer> {
+  static async start({ isDurable = false, settings = [], parent }: PostgresOptions = {}): Promise<PostgresServer> {
     const { bin, root } = install();
-    const directory = owned(mkdtempSync(join(root, 'server-')));
+    const directory = owned(mkdtempSync(join(parent ?? root, 'server-')));
     const password = randomBytes(12).toString('hex');
     const passwordFile = join(directory, 'password');
     writeFileSync(passwordFile, `${password}\n`);
@@ -144,7 +146,7 @@ export class PostgresServer {
     void (async () => {
       for await (const text of child.stderr) log = `${log}${String(text)}`.slice(-4000);
     })();
-    for (const deadline = performance.now() + 20_000; ; ) {
+    for (const deadline = performance.now() + 20_000; ;) {
       if (hasEnded(child) || performance.now() > deadline) throw new Error(`PostgreSQL does not run: ${log}`);
       if (await this.answers()) return;
       await pause(20);

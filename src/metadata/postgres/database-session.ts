@@ -8,7 +8,7 @@ import { messageOf } from './database-error.js';
 import { unavailable, type Tenure } from './tenure.js';
 
 const RETRY_MS_MIN = 50;
-const RETRY_MS_MAX = 2000;
+const RETRY_MS_MAX = 1000;
 
 /** Told of each tenure that begins, before it serves anybody. */
 export type TenureListener = (tenure: Tenure) => Promise<void>;

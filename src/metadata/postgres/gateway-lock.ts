@@ -18,9 +18,12 @@ export async function takeGatewayLock(client: Client, clusterId: ClusterId, isFo
   const key = keyOf(clusterId);
   const deadline = performance.now() + PATIENCE_MS;
   while (!(await tryLock(client, key))) {
+    if (isForced) {
+      await seizeLock(client, key);
+      return;
+    }
     if (performance.now() > deadline)
       throw new DomainError('storage-locked', 'another process holds the index in the database: one gateway at a time serves it');
-    if (isForced) await endHolder(client, key);
     await pause(PAUSE_MS);
   }
 }
@@ -30,14 +33,17 @@ async function tryLock(client: Client, key: bigint): Promise<boolean> {
   return rows[0]?.taken === true;
 }
 
-/** PostgreSQL shows the two halves of the key. */
-async function endHolder(client: Client, key: bigint): Promise<void> {
+/**
+ * Ends the session that has the lock, and in the same message waits for it: its holder, who tries to have it again, comes behind.
+ * PostgreSQL shows the two halves of the key. A message of two statements has no parameters.
+ */
+async function seizeLock(client: Client, key: bigint): Promise<void> {
   await client.query(
     `SELECT pg_terminate_backend(pid) FROM pg_locks
      WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid <> pg_backend_pid()
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-       AND classid::bigint = $1 AND objid::bigint = $2`,
-    [(key >> 32n) & 0xffffffffn, key & 0xffffffffn],
+       AND classid::bigint = ${(key >> 32n) & 0xffffffffn} AND objid::bigint = ${key & 0xffffffffn};
+     SELECT pg_advisory_lock(${key})`,
   );
 }
 

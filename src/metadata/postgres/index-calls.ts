@@ -31,6 +31,7 @@ export interface FileChange<Result> {
 /** Calls that a conflict undid are made so often. */
 const ATTEMPTS = 10;
 const BACKOFF_MS = 4;
+const BACKOFF_MS_MAX = 200;
 /** How long a call waits for the database to be there again, when it was lost in the middle. */
 const RESUME_MS_MAX = 3000;
 /** The same, if it is not known what became of the call. */
@@ -117,7 +118,7 @@ export class IndexCalls {
     const fault = faultOf(error);
     if (fault === 'refused' || attempt >= ATTEMPTS) throw toCallerError(error);
     if (fault === 'lost') return this.session.after(tenure, msMax);
-    await pause(BACKOFF_MS * 2 ** attempt * Math.random());
+    await pause(Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** attempt) * Math.random());
     return tenure;
   }
 
@@ -153,7 +154,7 @@ export class IndexCalls {
     const deadline = performance.now() + OUTCOME_MS_MAX;
     for (;;) {
       try {
-        const tenure = await this.session.after(held, Math.max(1, deadline - performance.now()));
+        const tenure = await this.session.after(held, Math.max(1, Math.ceil(deadline - performance.now())));
         const row = tenure === held ? await held.settle(slot) : tenure.found.get(slot.number);
         if (row !== undefined) return { tenure, row };
         held.end(new FencedError());

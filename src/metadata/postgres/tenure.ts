@@ -65,6 +65,7 @@ export class Tenure {
   private readonly gone = Promise.withResolvers<undefined>();
   private readonly successor = Promise.withResolvers<Tenure>();
   private cause: Error | undefined;
+  private pinging: Promise<void> | undefined;
 
   constructor(
     private readonly lock: Client,
@@ -194,12 +195,16 @@ export class Tenure {
   /** Whether the lock's connection still answers; if not, this ends the tenure. */
   async isHeld(): Promise<boolean> {
     if (this.isOver) return false;
+    this.pinging ??= this.ping().finally(() => (this.pinging = undefined));
+    await this.pinging;
+    return !this.isOver;
+  }
+
+  private async ping(): Promise<void> {
     try {
       await within(AbortSignal.timeout(PING_MS_MAX), this.lock.query('SELECT 1'));
-      return !this.isOver;
     } catch (error) {
       this.end(error as Error);
-      return false;
     }
   }
 }
