@@ -345,9 +345,9 @@ describe('a server of PostgreSQL that fails', () => {
       // The standby first: the one that takes changes is found behind it.
       const store = await open({}, primary.url().replace('@', `@${host},`));
       const made: Creation[] = [];
-      let isOver = false;
+      const over = new AbortController();
       const writer = (async () => {
-        for (let at = 0; !isOver; at += 1) {
+        for (let at = 0; !over.signal.aborted; at += 1) {
           const creation = makeCreation(`f${at}`);
           if ((await codeOf(store.commit(creation, NEVER))) === 'none') made.push(creation);
           else await pause(10);
@@ -361,7 +361,7 @@ describe('a server of PostgreSQL that fails', () => {
       await standby.query('SELECT pg_reload_conf()');
       await served(store);
       await pause(100);
-      isOver = true;
+      over.abort();
       await writer;
       expect(made.length).toBeGreaterThan(before);
       const there = (await collect(store.files(NEVER))).map(({ file }) => file.id);

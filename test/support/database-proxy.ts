@@ -58,16 +58,19 @@ export class DatabaseProxy {
   private async pass(from: Socket, to: Socket, direction: Cut): Promise<void> {
     try {
       for await (const bytes of from) {
-        if (this.cut === direction) {
-          this.cut = undefined;
-          for (const socket of this.isWhole ? this.sockets : [from, to]) socket.destroy();
-          return;
-        }
+        if (this.breaks(direction, [from, to])) return;
         to.write(bytes as Buffer);
       }
       to.end();
     } catch {
       to.destroy(); // it was cut, or its other end was
     }
+  }
+
+  private breaks(direction: Cut, link: readonly Socket[]): boolean {
+    if (this.cut !== direction) return false;
+    this.cut = undefined;
+    for (const socket of this.isWhole ? this.sockets : link) socket.destroy();
+    return true;
   }
 }
