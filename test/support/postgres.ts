@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from 'pg';
-import { freePort } from './free-port.js';
+import { freePort } from './free-port.ts';
 
 /** The user that PostgreSQL runs as where the tests are root's, which it refuses to be: "nobody", who is everywhere. */
 const NOBODY = 65_534;
@@ -67,14 +67,18 @@ export interface PostgresOptions {
 
 /** A server of its own, on a free port of loopback, with a directory of its own. */
 export class PostgresServer {
+  readonly directory: string;
+  readonly port: number;
+  readonly password: string;
   private child: ChildProcess | undefined;
   private databases = 0;
 
-  private constructor(
-    readonly directory: string,
-    readonly port: number,
-    readonly password: string,
-  ) {}
+  // Fields are assigned by hand here: Node.js runs this file as it is (bench/index.ts), and only strips its types.
+  private constructor({ directory, port, password }: Pick<PostgresServer, 'directory' | 'port' | 'password'>) {
+    this.directory = directory;
+    this.port = port;
+    this.password = password;
+  }
 
   static async start({ isDurable = false, settings = [], parent }: PostgresOptions = {}): Promise<PostgresServer> {
     const { bin, root } = install();
@@ -90,7 +94,7 @@ export class PostgresServer {
       cwd: directory,
       stdio: 'pipe',
     });
-    const server = new PostgresServer(directory, await freePort(), password);
+    const server = new PostgresServer({ directory, port: await freePort(), password });
     server.configure([
       `port = ${server.port}`,
       "listen_addresses = '127.0.0.1'",
@@ -193,7 +197,7 @@ export class PostgresServer {
     cpSync(join(this.directory, 'data'), data, { recursive: true });
     if (isRoot) execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, data]);
     chmodSync(data, 0o700);
-    const standby = new PostgresServer(directory, await freePort(), this.password);
+    const standby = new PostgresServer({ directory, port: await freePort(), password: this.password });
     owned(join(data, 'postgresql.conf'));
     writeFileSync(join(data, 'standby.signal'), '');
     owned(join(data, 'standby.signal'));
