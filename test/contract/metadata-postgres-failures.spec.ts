@@ -107,13 +107,14 @@ describe('the index in PostgreSQL', () => {
     await server.query(many);
     await server.query(`ANALYZE ${schema}.files`);
     const text = jest.spyOn(Client.prototype, 'query');
-    const cursorOf = async (order: 'name' | '-name', prefix: string): Promise<Uint8Array> => {
-      const { nextCursor } = await store.list({ owner: STORE_OWNER, order, prefix, limit: 1000 }, NEVER);
-      return nextCursor!;
+    /** Far from where the list begins. */
+    const cursorOf = async (order: 'name' | '-name'): Promise<Uint8Array> => {
+      const prefix = order === 'name' ? 'f009' : 'f000';
+      return (await store.list({ owner: STORE_OWNER, order, prefix, limit: 10 }, NEVER)).nextCursor!;
     };
     for (const order of ['name', '-name'] as const) {
       for (const prefix of ['', 'f', 'f0']) {
-        const cursor = await cursorOf(order, prefix);
+        const cursor = await cursorOf(order);
         await store.list({ owner: STORE_OWNER, order, prefix, limit: 10, cursor }, NEVER);
       }
     }
@@ -122,13 +123,15 @@ describe('the index in PostgreSQL', () => {
       const client = new Client({ connectionString: server.url(), options: `-c search_path=${schema}` });
       await client.connect();
       const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
-        `EXPLAIN (ANALYZE, FORMAT JSON) ${config.text}`,
+        `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${config.text}`,
         config.values,
       );
       await client.end();
       const plan = rows[0]!['QUERY PLAN'][0].Plan;
       expect(JSON.stringify(plan)).toContain('files_by_name');
       expect([config.name, rowsRemoved(plan)]).toEqual([config.name, 0]);
+      const pages = plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
+      expect([config.name, pages, pages < 30]).toEqual([config.name, pages, true]);
       expect(JSON.stringify(plan)).not.toMatch(/"Sort"|Seq Scan/);
     }
   });
@@ -147,6 +150,39 @@ describe('the index in PostgreSQL', () => {
     await server.query(`ALTER SEQUENCE ${schema}.tries RESTART MINVALUE -100000 START -100000`);
     expect(await codeOf(createFile(store, 'never'))).toBe('index-unavailable');
     await expectSound(store);
+  });
+
+  it('lets one of many changes of a file pass that were made from the same, on connections that are all there', async () => {
+    const store = await open();
+    const { file } = await createFile(store, 'a');
+    await Promise.all(Array.from({ length: 64 }, () => store.find(file.id, NEVER)));
+    for (let round = 0; round < 20; round += 1) {
+      const stored = (await store.find(file.id, NEVER))!;
+      const rivals = Array.from({ length: 8 }, (_, at) => makeAmendment(stored, { name: `${round} ${at}` }));
+      const codes = await Promise.all(rivals.map((one) => codeOf(store.amend(file.id, one, undefined, NEVER))));
+      expect(codes.toSorted()).toEqual([...Array<string>(7).fill('ERR_STALE_BASIS'), 'none']);
+      expect((await store.find(file.id, NEVER))?.file.name).toBe(`${round} ${codes.indexOf('none')}`);
+    }
+  });
+
+  it('never commits a version whose staged pages a sweep takes in the same moment', async () => {
+    const store = await open();
+    await Promise.all(Array.from({ length: 64 }, () => store.settledThrough(NEVER)));
+    const codes: string[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      const creations = Array.from({ length: 12 }, () => makeCreation('a'));
+      await Promise.all(creations.map(({ manifest }) => store.stageLayout(manifest.versionId, PAGE, NEVER)));
+      const lastPage = { page: 1, bytes: Uint8Array.of(1) };
+      const commits = creations.map((creation) => codeOf(store.commit({ ...creation, lastPage }, NEVER)));
+      const [, ...ended] = await Promise.all([store.sweepStaged(() => false, NEVER), ...commits]);
+      for (const [at, { manifest }] of creations.entries())
+        expect([ended[at] === 'none', (await store.readLayout(manifest.versionId, 0, NEVER)) !== undefined]).toEqual(
+          ended[at] === 'none' ? [true, true] : [false, false],
+        );
+      codes.push(...ended);
+      await store.sweepStaged(() => false, NEVER);
+    }
+    expect(new Set(codes).has('none')).toBe(true);
   });
 
   it('lets a caller leave that waits for its turn', async () => {
@@ -170,6 +206,8 @@ describe('the index in PostgreSQL', () => {
 });
 
 interface Plan {
+  readonly 'Shared Hit Blocks': number;
+  readonly 'Shared Read Blocks': number;
   readonly 'Rows Removed by Filter'?: number;
   readonly Plans?: readonly Plan[];
 }
@@ -234,10 +272,8 @@ describe('the lock of the index in PostgreSQL', () => {
     expect(await codeOf(openPostgresStore(server.url(), { clusterId, schema }))).toBe('storage-locked');
   });
 
-  it('lets a gateway that has slept change nothing, and give no revision, once another has begun', async () => {
-    const sleeper = await open();
-    const { file } = await createFile(sleeper, 'a');
-    // Its lock is gone and another has come, and nobody has told it yet.
+  /** What it is to have slept: the lock is gone and another gateway has come, and nobody has told this one yet. Returns how the other goes. */
+  async function overtake(): Promise<() => Promise<void>> {
     await server.query(`UPDATE ${schema}.slots SET token = token + 1`);
     const other = new Client({ connectionString: server.url() });
     await other.connect();
@@ -246,20 +282,38 @@ describe('the lock of the index in PostgreSQL', () => {
     );
     const key = BigInt.asIntN(64, (BigInt(rows[0]!.classid) << 32n) | BigInt(rows[0]!.objid));
     const taken = other.query('SELECT pg_advisory_lock($1)', [key]);
+    return async () => {
+      await taken;
+      await other.end();
+    };
+  }
+
+  it('lets a gateway that has slept give no revision once another has begun', async () => {
+    const sleeper = await open();
+    const given = await sleeper.nextRevision(NEVER);
+    const goes = await overtake();
+    expect(await codeOf(sleeper.nextRevision(NEVER))).toBe('index-unavailable');
+    await goes();
+    await served(sleeper);
+    expect(await sleeper.nextRevision(NEVER)).toBeGreaterThan(given);
+  });
+
+  it('lets a gateway that has slept change nothing once another has begun', async () => {
+    const sleeper = await open();
+    const { file } = await createFile(sleeper, 'a');
+    const goes = await overtake();
     const creation = makeCreation('late');
     const late = [
       sleeper.commit(creation, NEVER),
       sleeper.remove(makeRemoval(file), undefined, NEVER),
-      sleeper.nextRevision(NEVER),
       sleeper.stageLayout(creation.manifest.versionId, PAGE, NEVER),
       sleeper.noteSettled(10 ** 9, NEVER),
       sleeper.importRecords([{ kind: 'tombstone', tombstone: makeRemoval(file).tombstone }], NEVER),
       sleeper.probe(NEVER),
     ];
     expect(new Set(await Promise.all(late.map(codeOf)))).toEqual(new Set(['index-unavailable']));
-    await taken;
     expect(await codeOf(sleeper.find(file.id, NEVER))).toBe('index-unavailable');
-    await other.end();
+    await goes();
     await served(sleeper);
     expect((await collect(sleeper.files(NEVER))).map(({ file: one }) => one.name)).toEqual(['a']);
     expect(await sleeper.settledThrough(NEVER)).toBe(0);

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DomainError } from '../../src/common/errors.js';
+import { DomainError, errorCode } from '../../src/common/errors.js';
 import { newId, type ClusterId } from '../../src/common/ids.js';
 import type { TenureOptions } from '../../src/metadata/postgres/begin-tenure.js';
 import { MIGRATIONS } from '../../src/metadata/postgres/database-schema.js';
@@ -128,6 +128,16 @@ describe('the index in PostgreSQL is refused at start', () => {
     expect(refused).toMatchObject([{ code: 'storage-locked' }]);
     await createFile(opened[0]!, 'a');
     await opened[0]!.close();
+  });
+
+  it('to all but one of several clusters that begin at the same time in one place', async () => {
+    const schema = newSchema();
+    const all = await Promise.allSettled(
+      [1, 2, 3, 4].map(() => openPostgresStore(server.url(), { clusterId: newId<ClusterId>(), schema })),
+    );
+    for (const one of all) if (one.status === 'fulfilled') await one.value.close();
+    const codes = all.map((one) => (one.status === 'fulfilled' ? 'none' : errorCode(one.reason)));
+    expect(codes.toSorted()).toEqual(['none', ...Array<string>(3).fill('storage-mismatch')]);
   });
 
   it('to none of two clusters that begin at the same time in schemas of their own', async () => {
