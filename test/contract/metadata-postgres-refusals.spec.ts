@@ -1,9 +1,12 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DomainError, errorCode } from '../../src/common/errors.js';
 import { newId, type ClusterId } from '../../src/common/ids.js';
 import type { TenureOptions } from '../../src/metadata/postgres/begin-tenure.js';
 import { MIGRATIONS } from '../../src/metadata/postgres/database-schema.js';
+import { TestAuthority } from '../support/certificates.js';
 import { freePort } from '../support/free-port.js';
 import { createFile, NEVER } from '../support/metadata-fixtures.js';
 import { openPostgresStore } from '../support/postgres-store.js';
@@ -62,6 +65,26 @@ describe('the index in PostgreSQL is refused at start', () => {
   it('without TLS on the other side, if it is asked for', async () => {
     const error = await refusal(`${server.url()}?sslmode=require`);
     expect(error.detail).toContain('does not support SSL');
+  });
+
+  it('over TLS by whoever cannot prove to be the one that is meant', async () => {
+    const directory = mkdtempSync(join(server.directory, 'tls-'));
+    const [ours, another] = ['ours', 'another'].map((name) => new TestAuthority(directory, name)) as [
+      TestAuthority,
+      TestAuthority,
+    ];
+    const { certificate, key } = ours.issue({ name: 'database', subjects: 'DNS:localhost' });
+    await server.serveTls(readFileSync(certificate), readFileSync(key));
+    const at = (host: string, query: string): string => `${server.url().replace('127.0.0.1', host)}?${query}`;
+    const trusting = (authority: TestAuthority): string => `sslrootcert=${encodeURIComponent(authority.certificate)}`;
+    const opens = async (url: string): Promise<void> =>
+      (await openPostgresStore(url, { clusterId, schema: newSchema() })).close();
+    await opens(at('localhost', `sslmode=verify-full&${trusting(ours)}`));
+    await opens(at('127.0.0.1', `sslmode=verify-ca&${trusting(ours)}`));
+    await opens(at('127.0.0.1', 'sslmode=require'));
+    expect((await refusal(at('127.0.0.1', `sslmode=verify-full&${trusting(ours)}`))).detail).toMatch(/IP|altname/i);
+    expect((await refusal(at('localhost', `sslmode=verify-ca&${trusting(another)}`))).detail).toMatch(/certificate/);
+    expect((await refusal(at('localhost', 'sslmode=verify-full&sslrootcert=%2Fnowhere.pem'))).detail).toContain('nowhere.pem');
   });
 
   it('if it is missing while the nodes hold data, and is not made', async () => {

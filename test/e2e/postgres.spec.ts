@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from '../support/client.js';
+import { PeerCluster } from '../support/peer-cluster.js';
 import { PostgresServer } from '../support/postgres.js';
 import { runCli } from '../support/run-cli.js';
 import { TestServer } from '../support/server.js';
@@ -106,5 +107,26 @@ describe('a server with its index in PostgreSQL', () => {
     expect(server.process.exitCode).toBeNull();
     expect(server.logs()).toContain('the database of the index was lost');
     expect(server.logs()).not.toContain(database.password);
+  });
+
+  it('is taken over with its index as it is, by a peer that reads no node for it', async () => {
+    const metadata = { driver: 'postgres', url: await database.createDatabase() };
+    const cluster = await PeerCluster.start({ nodes: 3, redundancy: 1, config: { metadata } });
+    try {
+      const stored = await new Client(cluster.url(2)).put('kept', randomBytes(30_000));
+      const bytes = await new Client(cluster.url(2)).bytes(stored.id);
+      await cluster.kill(1);
+      const said = await cluster.takeOver(2);
+      expect(said).toMatch(/obey node 2 now\nthe index is in the database and stays as it is\nnode 2 is the gateway now\n$/);
+      await cluster.untilReady(3);
+      const client = new Client(cluster.url(3));
+      expect(await client.bytes(stored.id)).toEqual(bytes);
+      await client.put('later', randomBytes(100));
+      await cluster.restart(1);
+      await cluster.untilReady(1);
+      expect((await new Client(cluster.url(1)).listAll()).map(({ name }) => name)).toEqual(['kept', 'later']);
+    } finally {
+      await cluster.remove();
+    }
   });
 });

@@ -208,6 +208,22 @@ export class PostgresServer {
     return standby;
   }
 
+  /** From now on it speaks TLS too. */
+  async serveTls(certificate: Buffer, key: Buffer): Promise<void> {
+    const data = join(this.directory, 'data');
+    for (const [name, bytes] of [['server.crt', certificate] as const, ['server.key', key] as const]) {
+      writeFileSync(join(data, name), bytes, { mode: 0o600 });
+      owned(join(data, name));
+    }
+    this.configure(['ssl = on']);
+    await this.query('SELECT pg_reload_conf()');
+    for (let tries = 0; tries < 100; tries += 1) {
+      const [row] = await this.query<{ ssl: string }>('SHOW ssl');
+      if (row?.ssl === 'on') return;
+      await pause(20);
+    }
+  }
+
   async promote(): Promise<void> {
     await this.query('SELECT pg_promote()');
   }
