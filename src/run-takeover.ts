@@ -3,8 +3,12 @@ import { NestFactory } from '@nestjs/core';
 import type { ClusterMember } from './cluster/cluster-member.js';
 import { PeerNodeSource } from './cluster/peer-node-source.js';
 import { Takeover } from './cluster/takeover.js';
-import { DomainError } from './common/errors.js';
+import { DomainError, errorCode } from './common/errors.js';
+import type { AppConfig } from './config/app-config.js';
+import type { ClusterFile } from './config/cluster-file.js';
 import { readKeyRing } from './crypto/key-ring-file.js';
+import { indexPlaceOf } from './metadata/open-index-place.js';
+import type { NodeProgress } from './recovery/index-rebuild.js';
 import { RecoveryModule } from './recovery/recovery.module.js';
 import { RebuildService } from './recovery/rebuild.service.js';
 
@@ -31,19 +35,46 @@ export async function runTakeover(member: ClusterMember, { isForced, say, signal
       }
       readKeyRing(path, clusterId);
     },
-    rebuild: async (file, progress, stop) => {
-      const source = new PeerNodeSource(member);
-      const app = await NestFactory.createApplicationContext(RecoveryModule.forRoot(config, { file, source }), {
-        abortOnError: false,
-        bufferLogs: true,
-        autoFlushLogs: false,
-      });
-      try {
-        return await app.get(RebuildService).run(progress, stop);
-      } finally {
-        await app.close();
-      }
+    takeIndex: async (file, tell, stop) => {
+      if (await seizeIndex(config, file)) tell('the index is in the database and stays as it is');
+      else await rebuild(member, file, { say: tell, signal: stop });
     },
   });
   await takeover.run(isForced, say, signal);
+}
+
+/** Takes the index from a gateway that may still hold it; false if it is to be made anew. */
+async function seizeIndex(config: AppConfig, file: ClusterFile): Promise<boolean> {
+  const place = indexPlaceOf(config, file);
+  if (place.isLocal) return false;
+  try {
+    await place.seize();
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'storage-missing') return false;
+    throw error;
+  }
+}
+
+async function rebuild(
+  member: ClusterMember,
+  file: ClusterFile,
+  { say, signal }: Omit<TakeoverOrder, 'isForced'>,
+): Promise<void> {
+  const source = new PeerNodeSource(member);
+  const app = await NestFactory.createApplicationContext(RecoveryModule.forRoot(member.config, { file, source }), {
+    abortOnError: false,
+    bufferLogs: true,
+    autoFlushLogs: false,
+  });
+  try {
+    const count = file.map.nodes.length;
+    const tell = ({ node, records }: NodeProgress): void => say(`node ${node} of ${count}: ${records} records read`);
+    const result = await app.get(RebuildService).run(tell, signal);
+    for (const [node, reason] of result.missing) say(`node ${node}: not read (${reason})`);
+    say(`the index is made anew: ${result.files} files, ${result.tombstones} deletions that some node may not know of yet`);
+    for (const id of result.incomplete) say(`file ${id}: a part of its layout is on none of the nodes that were read`);
+  } finally {
+    await app.close();
+  }
 }

@@ -24,8 +24,12 @@ describe('Takeover', () => {
         clients: new Map(answering.map((number) => [number, { giveMap: take(number) }])),
         learn: () => undefined,
       } as unknown as ClusterMember;
-      const rebuild = () => Promise.reject(new Error('it began'));
-      await new Takeover({ member, requireKeys: () => undefined, rebuild }).run(true, () => undefined, AbortSignal.timeout(5000));
+      const takeIndex = () => Promise.reject(new Error('it began'));
+      await new Takeover({ member, requireKeys: () => undefined, takeIndex }).run(
+        true,
+        () => undefined,
+        AbortSignal.timeout(5000),
+      );
     };
     await expect(attempt([3, 4])).rejects.toMatchObject({
       code: 'not-enough-nodes',

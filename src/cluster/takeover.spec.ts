@@ -33,7 +33,7 @@ function takeOver(
   const requireKeys = (): never => {
     throw new Error('enough obey');
   };
-  const takeover = new Takeover({ member: member as ClusterMember, requireKeys, rebuild: () => Promise.reject(new Error()) });
+  const takeover = new Takeover({ member: member as ClusterMember, requireKeys, takeIndex: () => Promise.reject(new Error()) });
   return takeover.run(false, () => undefined, NEVER);
 }
 

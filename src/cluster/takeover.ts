@@ -4,26 +4,19 @@ import { ClusterFile } from '../config/cluster-file.js';
 import { compareMaps, membersOf, type ClusterMap } from '../config/cluster-map.js';
 import type { PeerHello } from '../nodes/peer/peer-hello.js';
 import { NodeError } from '../nodes/storage-node.js';
-import type { NodeProgress } from '../recovery/index-rebuild.js';
-import type { RebuildResult } from '../recovery/rebuild.service.js';
-
 import type { ClusterMember } from './cluster-member.js';
 
 export interface TakeoverParts {
   readonly member: ClusterMember;
   /** Whether this process has the keys. @throws DomainError if not */
   readonly requireKeys: (map: ClusterMap) => void;
-  /** Makes the index anew from the nodes, in the storage directory of this process. */
-  readonly rebuild: (
-    file: ClusterFile,
-    progress: (progress: NodeProgress) => void,
-    signal: AbortSignal,
-  ) => Promise<RebuildResult>;
+  /** Makes the index this process's: anew from the nodes, or as it is, where it does not go with the old gateway. */
+  readonly takeIndex: (file: ClusterFile, say: (line: string) => void, signal: AbortSignal) => Promise<void>;
 }
 
 /**
  * Makes the process of this node the gateway, at the word of a person. First so many nodes are told of the next term that fewer than a
- * write needs still obey the old gateway; then the index is made from the nodes; and `cluster.json`, which says that the index is of this
+ * write needs still obey the old gateway; then the index is taken; and `cluster.json`, which says that the index is of this
  * term, comes last. So it can be repeated from the beginning wherever it was interrupted (docs/adr/0011).
  */
 export class Takeover {
@@ -31,7 +24,7 @@ export class Takeover {
 
   /** @throws DomainError `takeover-refused`, `not-enough-nodes`, `storage-missing` and those of a rebuild */
   async run(isForced: boolean, say: (line: string) => void, signal: AbortSignal): Promise<void> {
-    const { member, requireKeys, rebuild } = this.parts;
+    const { member, requireKeys, takeIndex } = this.parts;
     const answers = await member.hearAll(signal);
     const map = this.present(answers, isForced);
     requireKeys(map);
@@ -39,11 +32,7 @@ export class Takeover {
     const took = await this.fence(next, [...answers.keys()], signal);
     say(`term ${next.term}: nodes ${took.join(', ')} obey node ${member.number} now`);
     const file = ClusterFile.of(member.config.storage_directory, next);
-    const count = next.nodes.length;
-    const result = await rebuild(file, ({ node, records }) => say(`node ${node} of ${count}: ${records} records read`), signal);
-    for (const [node, reason] of result.missing) say(`node ${node}: not read (${reason})`);
-    say(`the index is made anew: ${result.files} files, ${result.tombstones} deletions that some node may not know of yet`);
-    for (const id of result.incomplete) say(`file ${id}: a part of its layout is on none of the nodes that were read`);
+    await takeIndex(file, say, signal);
     ClusterFile.restore(member.config.storage_directory, next);
   }
 

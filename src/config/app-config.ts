@@ -21,13 +21,19 @@ const MiB = 1024 * KiB;
 
 /** Which engine keeps the index, and where. */
 export class MetadataConfig {
-  @IsIn(['embedded'])
-  readonly driver!: 'embedded';
+  @IsIn(['embedded', 'postgres'])
+  readonly driver!: 'embedded' | 'postgres';
 
   /** Folder of the embedded index; null is `index` under the storage directory. */
   @ValidateIf((config: MetadataConfig) => config.directory !== null)
   @IsString()
+  @MinLength(1)
   readonly directory!: string | null;
+
+  /** Of the database of PostgreSQL. It may hold a password. */
+  @ValidateIf((config: MetadataConfig) => config.url !== null)
+  @IsString()
+  readonly url!: string | null;
 }
 
 /** Where the certificates lie. */

@@ -46,6 +46,10 @@ export const LIMITS = {
   auto_replicated_bytes_max: 1 * MiB,
   /** Time that one call to a node may take. */
   node_call_ms_max: 10_000,
+  /** Connections to the database of the index, and so calls to it at once; further ones wait for one that is free. */
+  index_connections_max: 16,
+  /** Time that one statement may take there. */
+  index_call_ms_max: 10_000,
   /** Bytes of a file's shards that are moved to other nodes before the index is told: as much is moved again after a crash. */
   move_step_bytes: 256 * MiB,
   /** A read is asked of another copy too when it takes longer than such reads of that node usually do, but not sooner than this. */

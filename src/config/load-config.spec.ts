@@ -83,7 +83,7 @@ describe('loadConfig', () => {
     expect(config.peers).toEqual(FOUR);
     expect(config.limits).toEqual({ ...LIMITS, headers_ms_max: 5 });
     expect(config.cluster_secret).toHaveLength(40);
-    expect(config.metadata).toEqual({ driver: 'embedded', directory: '/x' });
+    expect(config.metadata).toEqual({ driver: 'embedded', directory: '/x', url: null });
   });
 
   it('resolves a path of a file from there, and of the environment from where it was started', () => {
@@ -174,6 +174,11 @@ describe('loadConfig', () => {
     [{ metadata: 'embedded' }, /^metadata is "embedded"/],
     [{ metadata: { driver: 'sql' } }, /^metadata\.driver is "sql"/],
     [{ metadata: { folder: 'x' } }, /^metadata\.folder is unknown/],
+    [{ metadata: { driver: 'postgres' } }, /^metadata\.url is null: .*DCLOUD_METADATA_URL/],
+    [{ metadata: { url: 'postgres://u@h/d' } }, /^metadata\.url is set: .*"postgres", and the driver is "embedded"/],
+    [{ metadata: { driver: 'postgres', url: 'postgres://u@h/d', directory: 'x' } }, /^metadata\.directory is "x": .*"embedded"/],
+    [{ metadata: { driver: 'postgres', url: 'mysql://u@h/d' } }, /^metadata\.url is set: it must be like postgres:/],
+    [{ metadata: { driver: 'postgres', url: 5 } }, /^metadata\.url is set: .*string/],
     [{ nodes: 4 }, /^nodes is unknown/],
     [{ nodeCount: 4 }, /^nodeCount is unknown/],
   ])('refuses %j and says why', (file, rule) => {
@@ -183,6 +188,30 @@ describe('loadConfig', () => {
   it('refuses a secret that is too short without repeating it', () => {
     expect(refusal({ cluster_secret: 'hunter2' })).toMatch(/^cluster_secret is set.*32/);
     expect(refusal({ cluster_secret: 'hunter2' })).not.toContain('hunter2');
+  });
+
+  it.each<[Parameters<typeof refusal>[0], Record<string, string>]>([
+    [{ metadata: 'postgres://u:hunter2@h/d' }, {}],
+    [{ metadata: { url: 'postgres://u:hunter2@h/d' } }, {}],
+    [{ metadata: { driver: 'postgres', url: 'postgres://u:hunter2@h' } }, {}],
+    [{ metadata: { driver: 'postgres', url: 'postgres://u:hunter2@h/d?sslmode=hunter2' } }, {}],
+    [{ metadata: { driver: 'postgres', url: ['postgres://u:hunter2@h/d'] } }, {}],
+    [{ metadata: { driver: 'postgres' } }, { DCLOUD_METADATA_URL: 'postgres:/u:hunter2@h/d' }],
+    [{}, { DCLOUD_METADATA: 'postgres://u:hunter2@h/d' }],
+    [{}, { DCLOUD_METADATA: '{"driver":"postgres","url":"postgres://u:hunter2@h/d",}' }],
+    ['{ "metadata": { "driver": "postgres", "url": "postgres://u:hunter2@h/d" x', {}],
+  ])('refuses %j with the variables %j without repeating a password', (file, environment) => {
+    expect(refusal(file, { environment })).not.toContain('hunter2');
+  });
+
+  it('takes the url of the database from a variable of its own, and leaves the rest to the file', () => {
+    const url = 'postgres://u:p@db-1:5433,db-2/cloud?sslmode=require';
+    const environment = { DCLOUD_METADATA_URL: url };
+    expect(load({ metadata: { driver: 'postgres' } }, { environment }).metadata).toEqual({
+      driver: 'postgres',
+      directory: null,
+      url,
+    });
   });
 
   it.each<[Record<string, string>, RegExp]>([

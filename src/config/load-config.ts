@@ -4,7 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
 import { DomainError } from '../common/errors.js';
-import { AppConfig } from './app-config.js';
+import { AppConfig, type MetadataConfig } from './app-config.js';
+import { parseDatabaseUrl } from './database-url.js';
 import { brokenLimit, LIMITS } from './limits.js';
 
 type Json = Record<string, unknown>;
@@ -28,7 +29,11 @@ const RESERVED = new Set(['DCLOUD_CONFIG', 'DCLOUD_PROFILE', 'DCLOUD_TOKEN', 'DC
 /** Keys that are objects although their default is null. */
 const OBJECTS = new Set(['tls']);
 /** Values that must not be repeated in a message. */
-const SECRET = new Set(['cluster_secret']);
+const SECRET = new Set(['cluster_secret', 'metadata.url']);
+/** A url with a user, and so perhaps with a password. */
+const CREDENTIALS = /:\/\/[^/?#]*@/;
+/** The one key in another that has a variable of its own: a password need not be in a file, and the rest need not be in a variable. */
+const METADATA_URL = 'DCLOUD_METADATA_URL';
 
 /** Where each configuration came from. */
 const SOURCES = new WeakMap<AppConfig, ConfigSources>();
@@ -43,7 +48,7 @@ export function loadConfig(sources: ConfigSources): AppConfig {
   const overrides = { ...fromEnvironment(sources.environment, defaults), ...withoutUndefined(sources.flags) };
   const given = { ...file, ...overrides };
   const merged: Json = { ...defaults, ...given };
-  if (isObject(given['metadata'])) merged['metadata'] = { ...(defaults['metadata'] as Json), ...given['metadata'] };
+  merged['metadata'] = mergeMetadata(defaults['metadata'] as Json, given['metadata'], sources.environment[METADATA_URL]);
   if (isObject(given['tls'])) merged['tls'] = { ca: null, ...given['tls'] };
   merged['limits'] = mergeLimits(merged['limits']);
 
@@ -93,6 +98,7 @@ function readJson(path: string): Json {
     const value: unknown = JSON.parse(text);
     if (isObject(value)) return value;
   } catch (cause) {
+    if (CREDENTIALS.test(text)) return refuse(`the file ${path} is not valid JSON`);
     return refuse(`the file ${path} is not valid JSON: ${(cause as Error).message}`, cause);
   }
   return refuse(`the file ${path} must hold one JSON object`);
@@ -105,7 +111,7 @@ function withoutUndefined(values: Readonly<Json>): Json {
 function fromEnvironment(environment: ConfigSources['environment'], defaults: Json): Json {
   const found: Json = {};
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || RESERVED.has(name) || text === undefined) continue;
+    if (!name.startsWith(PREFIX) || RESERVED.has(name) || name === METADATA_URL || text === undefined) continue;
     const key = name.slice(PREFIX.length).toLowerCase();
     if (!Object.hasOwn(defaults, key)) refuse(`the environment variable ${name} overrides no key: there is no ${key}`);
     const isText = typeof defaults[key] === 'string' || (defaults[key] === null && !OBJECTS.has(key));
@@ -118,8 +124,18 @@ function parseVariable(name: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    return refuse(`the environment variable ${name} is ${JSON.stringify(text)}: it must be written as JSON`, cause);
+    // What the parser says quotes the text.
+    const given = shown(name, JSON.stringify(text));
+    return refuse(
+      `the environment variable ${name} is ${given}: it must be written as JSON`,
+      given === 'set' ? undefined : cause,
+    );
   }
+}
+
+function mergeMetadata(defaults: Json, given: unknown, url: string | undefined): unknown {
+  if (given !== undefined && !isObject(given)) return given;
+  return { ...defaults, ...given, ...(url === undefined ? {} : { url }) };
 }
 
 function mergeLimits(given: unknown): Json {
@@ -135,8 +151,12 @@ function refuseFirst(errors: readonly ValidationError[], parent = ''): void {
   if (error.children !== undefined && error.children.length > 0) refuseFirst(error.children, `${key}.`);
   const [rule, message] = Object.entries(error.constraints ?? {})[0] ?? ['', 'is not valid'];
   if (rule === 'whitelistValidation') refuse(`${key} is unknown: no such key exists`);
-  const value = SECRET.has(key) ? 'set' : JSON.stringify(error.value);
-  refuse(`${key} is ${value}: ${message}`);
+  refuse(`${key} is ${shown(key, JSON.stringify(error.value))}: ${message}`);
+}
+
+/** A value as a message may show it. */
+function shown(key: string, value: string): string {
+  return SECRET.has(key) || CREDENTIALS.test(value) ? 'set' : value;
 }
 
 /** Whether only this machine reaches what listens there. */
@@ -152,8 +172,27 @@ function checkRelations(config: AppConfig): void {
     );
   }
   if (peers.length > 0) checkPeers(config, nodes);
+  checkMetadata(config.metadata);
   const broken = brokenLimit(config.limits, config.size_per_slice);
   if (broken !== undefined) refuse(broken);
+}
+
+/** What one driver needs is refused with the other: it would be without effect, and somebody may rely on it. */
+function checkMetadata({ driver, directory, url }: MetadataConfig): void {
+  if (driver === 'embedded') {
+    if (url !== null) refuse('metadata.url is set: it is for metadata.driver "postgres", and the driver is "embedded"');
+    return;
+  }
+  if (directory !== null)
+    refuse(
+      `metadata.directory is ${JSON.stringify(directory)}: it is for metadata.driver "embedded", and the driver is "postgres"`,
+    );
+  if (url === null) refuse(`metadata.url is null: metadata.driver "postgres" needs it, there or in ${METADATA_URL}`);
+  try {
+    parseDatabaseUrl(url);
+  } catch (cause) {
+    refuse(`metadata.url is set: ${(cause as Error).message}`, cause);
+  }
 }
 
 /** Between peers there is the secret; clients on other machines are refused by the server, or it does not start, until there are accounts. */
@@ -220,18 +259,23 @@ function resolvePaths(
   baseOf: (key: string) => string,
 ): Pick<AppConfig, 'storage_directory' | 'key_ring' | 'metadata' | 'tls'> {
   const storage = resolve(baseOf('storage_directory'), config.storage_directory);
-  const { driver, directory } = config.metadata;
   const { tls } = config;
   const ofTls = (path: string): string => resolve(baseOf('tls'), path);
   return {
     storage_directory: storage,
     key_ring: config.key_ring === null ? join(storage, 'key-ring.json') : resolve(baseOf('key_ring'), config.key_ring),
-    metadata: { driver, directory: directory === null ? join(storage, 'index') : resolve(baseOf('metadata'), directory) },
+    metadata: metadataAt(config.metadata, storage, baseOf('metadata')),
     tls:
       tls === null
         ? null
         : { certificate: ofTls(tls.certificate), key: ofTls(tls.key), ca: tls.ca === null ? null : ofTls(tls.ca) },
   };
+}
+
+function metadataAt(metadata: MetadataConfig, storage: string, base: string): MetadataConfig {
+  const { driver, directory, url } = metadata;
+  if (driver === 'postgres') return { driver, directory, url };
+  return { driver, directory: directory === null ? join(storage, 'index') : resolve(base, directory), url };
 }
 
 function deepFreeze<Value extends object>(value: Value): Value {

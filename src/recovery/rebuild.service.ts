@@ -1,10 +1,9 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
 import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
-import { LmdbMetadataStore } from '../metadata/embedded/lmdb.metadata-store.js';
+import type { IndexBuilding } from '../metadata/index-place.js';
+import { indexPlaceOf } from '../metadata/open-index-place.js';
 import { NodeError, type StorageNode } from '../nodes/storage-node.js';
 import { closeNodes, NodeSource, type ReadableNodes } from '../nodes/node-source.js';
 import { RecordSealer } from '../records/record-sealer.js';
@@ -31,26 +30,24 @@ export class RebuildService {
 
   /** @throws DomainError `not-enough-nodes` if more nodes than may be lost cannot be read; `storage-locked`, `storage-unusable` */
   async run(progress: (progress: NodeProgress) => void, signal: AbortSignal): Promise<RebuildResult> {
-    const { directory } = this.config.metadata;
-    if (directory === null) throw new TypeError('the configuration is not complete');
     const nodes = await this.source.openForReading(this.cluster, signal);
     try {
-      const building = `${directory}.rebuilding`;
+      const building = indexPlaceOf(this.config, this.cluster).build();
       const result = await this.build(building, nodes, progress, signal);
-      return { ...result, kept: replace(directory, building) };
+      return { ...result, kept: await building.replace() };
     } finally {
       await closeNodes(nodes);
     }
   }
 
   private async build(
-    directory: string,
+    building: IndexBuilding,
     { readable, missing }: ReadableNodes,
     progress: (progress: NodeProgress) => void,
     signal: AbortSignal,
   ): Promise<Omit<RebuildResult, 'kept'>> {
-    const journal = RebuildJournal.open(directory, await newestOf(readable, signal));
-    const index = await LmdbMetadataStore.open({ directory, clusterId: this.cluster.clusterId, mayCreate: true });
+    const journal = RebuildJournal.open(building.directory, await newestOf(readable, signal));
+    const index = await building.open();
     try {
       const rebuild = new IndexRebuild({ index, sealer: this.sealer, progress, damageMax: this.config.limits.damage_max });
       const lost = new Map(missing);
@@ -118,19 +115,4 @@ async function harvestOnce(
     if (error instanceof NodeError) return error;
     throw error;
   }
-}
-
-/** Puts a finished directory in the place of another one, which is kept; returns where. */
-function replace(directory: string, finished: string): string | undefined {
-  const kept = existsSync(directory) ? `${directory}.replaced-${Date.now()}` : undefined;
-  if (kept !== undefined) renameSync(directory, kept);
-  renameSync(finished, directory);
-  if (process.platform === 'win32') return kept; // which opens no directories
-  const parent = openSync(dirname(directory), 'r');
-  try {
-    fsyncSync(parent);
-  } finally {
-    closeSync(parent);
-  }
-  return kept;
 }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
-import { LmdbMetadataStore } from '../metadata/embedded/lmdb.metadata-store.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
+import { indexPlaceOf } from '../metadata/open-index-place.js';
 import { closeNodes, NodeSource } from '../nodes/node-source.js';
 import { RecordSealer } from '../records/record-sealer.js';
 import { StoreVerifier, type Problem, type VerifyReport } from './store-verifier.js';
@@ -31,10 +31,7 @@ export class VerifyService {
 
   /** @throws DomainError `storage-missing` without an index, `storage-locked`, `storage-unusable` */
   async run(listener: VerifyListener, signal: AbortSignal): Promise<VerifyResult> {
-    const { directory } = this.config.metadata;
-    if (directory === null) throw new TypeError('the configuration is not complete');
-    const { clusterId } = this.cluster;
-    const index = await LmdbMetadataStore.open({ directory, clusterId, mayCreate: false });
+    const index = await indexPlaceOf(this.config, this.cluster).open(false);
     try {
       return await this.verify(index, listener, signal);
     } finally {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from '@jest/globals';
+import { afterAll, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { newId, STORE_OWNER } from '../../src/common/ids.js';
 import type { ClusterId, OwnerId } from '../../src/common/ids.js';
@@ -18,6 +18,8 @@ import {
   makeRemoval,
   makeReplacement,
 } from '../support/metadata-fixtures.js';
+import { openPostgresStore } from '../support/postgres-store.js';
+import { PostgresServer } from '../support/postgres.js';
 
 const LAST_PAGE = { page: 0, bytes: Uint8Array.of(1) };
 const node = fc.integer({ min: 0, max: 3 });
@@ -161,28 +163,60 @@ async function expectSame(model: Model, store: MetadataStore): Promise<void> {
   }
 }
 
-it('does what a simple model does, through any sequence of commands', async () => {
+/** An engine with an empty place for an index. */
+interface Place {
+  readonly open: (mayCreate: boolean) => Promise<MetadataStore>;
+  readonly dispose: () => Promise<void>;
+}
+
+async function lmdbPlace(): Promise<Place> {
+  const directory = await mkdtemp(join(tmpdir(), 'metadata-model-'));
+  const clusterId = newId<ClusterId>();
+  return {
+    open: (mayCreate) => LmdbMetadataStore.open({ directory, clusterId, mayCreate }),
+    dispose: () => rm(directory, { recursive: true }),
+  };
+}
+
+let server: PostgresServer | undefined;
+
+async function postgresPlace(): Promise<Place> {
+  server ??= await PostgresServer.start();
+  const url = server.url();
+  const clusterId = newId<ClusterId>();
+  const schema = `m_${clusterId.replaceAll('-', '')}`;
+  return {
+    open: (mayCreate) => openPostgresStore(url, { clusterId, schema, mayCreate, connections: 2 }),
+    dispose: () => Promise.resolve(),
+  };
+}
+
+afterAll(() => server?.dispose());
+
+it.each([
+  ['embedded', lmdbPlace, 40],
+  ['postgres', postgresPlace, 25],
+] as const)('does what a simple model does, through any sequence of commands: %s', async (_, makePlace, numRuns) => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40 }), async (steps) => {
-      const directory = await mkdtemp(join(tmpdir(), 'metadata-model-'));
-      const options = { directory, clusterId: newId<ClusterId>(), mayCreate: true };
-      let store = await LmdbMetadataStore.open(options);
+      const place = await makePlace();
+      let store = await place.open(true);
       try {
         const model = new Model();
         for (const step of steps) {
           await run(step, model, store);
           if (step.does === 'reopen') {
             await store.close();
-            store = await LmdbMetadataStore.open({ ...options, mayCreate: false });
+            store = await place.open(false);
           }
         }
         await expectSame(model, store);
         expect(await store.sweepStaged(() => false, NEVER)).toBe(0);
       } finally {
         await store.close();
-        await rm(directory, { recursive: true });
+        await place.dispose();
       }
     }),
-    { numRuns: 40 },
+    { numRuns },
   );
 });

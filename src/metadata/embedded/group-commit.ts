@@ -1,6 +1,6 @@
 import type { RootDatabase } from 'lmdb';
 import type { IndexDatabase, OpenDatabase } from './index-database.js';
-import { toIndexError } from './index-error.js';
+import { toIndexError } from '../index-error.js';
 import type { IndexTables } from './index-tables.js';
 
 interface Change {

@@ -1,7 +1,7 @@
 import { open } from 'lmdb';
 import type { RootDatabase } from 'lmdb';
 import { DomainError } from '../../common/errors.js';
-import { closedError } from './index-error.js';
+import { closedError } from '../index-error.js';
 import type { IndexTables } from './index-tables.js';
 import { BINARY, openTables, TABLES_MAX } from './index-tables.js';
 

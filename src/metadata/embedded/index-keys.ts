@@ -1,6 +1,5 @@
-import { DomainError } from '../../common/errors.js';
 import { idFromBytes, idToBytes, STORE_OWNER, type AnyId, type FileId, type OwnerId, type VersionId } from '../../common/ids.js';
-import type { ListOrder } from '../metadata-store.js';
+import { mayBeginName, SPACE } from '../list-cursor.js';
 
 /** The keys of the index. LMDB compares them byte by byte, which for UTF-8 is the order of the code points. */
 
@@ -10,10 +9,6 @@ const PAGE_BYTES = 4;
 const TERMINATOR = 0;
 /** Begins the name of a file of another owner than the store's: before all names, since none begins with a control character. */
 const OWNED = 1;
-/** The least first byte of a name. */
-const SPACE = 0x20;
-const NAME_BYTES_MAX = 1024;
-const ORDERS: readonly ListOrder[] = ['name', '-name', 'createdAt', '-createdAt'];
 
 export type Key = Uint8Array;
 
@@ -104,12 +99,10 @@ export function nodeOfKey(key: Key): number {
   return Buffer.from(key).readUInt32BE();
 }
 
-/** The keys of all names of an owner with a prefix; undefined if there can be none, because no name is that long or holds that byte. */
+/** The keys of all names of an owner with a prefix; undefined if there can be none: a prefix could reach from the names of the store into those of others. */
 export function nameRange(owner: OwnerId, prefix: string): KeyRange | undefined {
-  const bytes = Buffer.from(prefix, 'utf8');
-  // Without this, a prefix could reach from the names of the store into those of others.
-  if (bytes.length > NAME_BYTES_MAX || bytes.some((byte) => byte < SPACE)) return undefined;
-  const start = Buffer.concat([namesOf(owner), bytes]);
+  if (!mayBeginName(prefix)) return undefined;
+  const start = Buffer.concat([namesOf(owner), Buffer.from(prefix, 'utf8')]);
   return start.length === 0 ? { lower: Buffer.of(SPACE) } : prefixRange(start);
 }
 
@@ -126,23 +119,4 @@ export function prefixRange(prefix: Key): KeyRange {
   const upper = Buffer.from(prefix.subarray(0, last + 1));
   upper[last] = (upper[last] ?? 0) + 1;
   return { lower: prefix, upper };
-}
-
-/** A cursor is the last key of a page without its owner, behind the number of its order. */
-export function encodeCursor(order: ListOrder, key: Key): Uint8Array {
-  return Buffer.concat([Buffer.of(ORDERS.indexOf(order)), key]);
-}
-
-/** The key to go on after. It need not be there any more, but it must be one that this order could have had. */
-export function decodeCursor(order: ListOrder, cursor: Uint8Array): Key {
-  const key = cursor.subarray(1);
-  const shaped = order.endsWith('name') ? isNameKey(key) : key.length === ID_BYTES;
-  if (cursor[0] !== ORDERS.indexOf(order) || !shaped)
-    throw new DomainError('invalid-cursor', 'the cursor is not one of this list');
-  return key;
-}
-
-function isNameKey(key: Key): boolean {
-  const nameBytes = key.length - ID_BYTES - 1;
-  return (key[0] ?? 0) >= SPACE && nameBytes >= 0 && nameBytes <= NAME_BYTES_MAX && key.indexOf(TERMINATOR) === nameBytes;
 }

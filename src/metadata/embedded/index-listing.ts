@@ -1,11 +1,10 @@
 import { STORE_OWNER, type OwnerId } from '../../common/ids.js';
 import type { FilePage, FileRecord, ListQuery, Manifest, StoredFile } from '../metadata-store.js';
+import { decodeCursor, encodeCursor } from '../list-cursor.js';
 import { readStored, readVersion } from './index-changes.js';
 import { findRecord } from './index-files.js';
 import {
   creationsOf,
-  decodeCursor,
-  encodeCursor,
   exactRange,
   fileOfKey,
   type Key,

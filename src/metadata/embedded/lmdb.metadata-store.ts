@@ -24,7 +24,7 @@ import * as changes from './index-changes.js';
 import { clearDamage, damageOf, decodeDamage, noteDamage, readScrubNote, writeScrubNote } from './index-damage.js';
 import { usageOf } from './index-files.js';
 import { importRecord, revisionOf } from './index-import.js';
-import { closedError, toIndexError } from './index-error.js';
+import { closedError, toIndexError } from '../index-error.js';
 import { fileOfKey, idKey, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
 import { findByName, listFiles, wrappedVersions } from './index-listing.js';
 import { layoutRevision } from './index-page-revisions.js';
@@ -36,7 +36,7 @@ import type { IndexTables } from './index-tables.js';
 import { type TableWalk, walkFiles, walkTable } from './index-walk.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
-import { RevisionClock } from './revision-clock.js';
+import { RevisionClock } from '../revision-clock.js';
 
 const PROBE = Buffer.from('probe');
 

@@ -1,5 +1,5 @@
-import { DomainError, errorCode } from '../../common/errors.js';
-import { StaleBasisError } from '../metadata-store.js';
+import { DomainError, errorCode } from '../common/errors.js';
+import { StaleBasisError } from './metadata-store.js';
 
 /**
  * What a caller may see of an error inside the index. Errors of ours pass, and so do failed assertions, which are a programmer's;

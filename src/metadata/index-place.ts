@@ -1,0 +1,28 @@
+import type { MetadataStore } from './metadata-store.js';
+
+/** An index that is made anew while the one that may be there stays as it is. */
+export interface IndexBuilding {
+  /** A directory beside it, for notes of how far it has come. What was left there by an earlier one that can go on is still there. */
+  readonly directory: string;
+  /** @throws DomainError `storage-locked`, `storage-mismatch`, `storage-unusable` */
+  open(): Promise<MetadataStore>;
+  /** Puts it, closed, in the place of the other one, which is kept; returns where, in words. */
+  replace(): Promise<string | undefined>;
+}
+
+/** Where the index of this store is, as the configuration says: one for each engine. */
+export abstract class IndexPlace {
+  /** Whether it is only this machine's, so that with the machine the index is gone. */
+  abstract readonly isLocal: boolean;
+
+  /**
+   * @param mayCreate false if the nodes hold data: an index that is not there has then been lost, and an empty one must not take its place
+   * @throws DomainError `storage-missing`, `storage-mismatch`, `storage-locked`, `storage-unusable`
+   */
+  abstract open(mayCreate: boolean): Promise<MetadataStore>;
+
+  /** Lets nobody else have the index from now on, who is not the gateway any more and may not know it. Resolves when this process could open it. */
+  abstract seize(): Promise<void>;
+
+  abstract build(): IndexBuilding;
+}

@@ -1,0 +1,103 @@
+import type { Client } from 'pg';
+import { DomainError, type ErrorCode } from '../../common/errors.js';
+import type { DatabaseHost } from '../../config/database-url.js';
+import { connect, openPool, type ConnectionOptions } from './database-connection.js';
+import { messageOf } from './database-error.js';
+import { prepareSchema, type SchemaOptions } from './database-schema.js';
+import { takeGatewayLock } from './gateway-lock.js';
+import { takeSlots, Tenure, type Slot } from './tenure.js';
+
+export interface TenureOptions extends ConnectionOptions, SchemaOptions {
+  /** Calls to the database at once. */
+  readonly connections: number;
+  /** Whether the lock is taken from another process that has it; see {@link takeGatewayLock}. */
+  readonly isForced?: boolean;
+}
+
+/** Why a host is not the one. */
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly reason: string;
+  readonly cause: unknown;
+}
+
+/** Before the reason of whoever has the lock, or of the schema, it does not count that another host does not answer. */
+const MOST_TELLING: readonly ErrorCode[] = ['storage-locked', 'storage-mismatch', 'storage-missing'];
+
+/**
+ * Takes the index on the first of the hosts that takes changes.
+ * @throws DomainError `storage-locked`, `storage-mismatch`, `storage-missing`, `storage-unusable`; it names each host, and no password
+ */
+export function beginTenure(options: TenureOptions): Promise<Tenure> {
+  return onFirstOf(options, (host) => beginOn(host, options));
+}
+
+/** Does something once, on a connection of its own to the first of the hosts that takes changes. @throws DomainError as {@link beginTenure} */
+export function onPrimary<Result>(options: ConnectionOptions, work: (client: Client) => Promise<Result>): Promise<Result> {
+  return onFirstOf(options, async (host) => {
+    const client = await connect(options, host, () => undefined);
+    try {
+      await requirePrimary(client);
+      return await work(client);
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  });
+}
+
+async function onFirstOf<Result>({ url }: ConnectionOptions, work: (host: DatabaseHost) => Promise<Result>): Promise<Result> {
+  const { hosts, user, database } = url;
+  const refusals: Refusal[] = [];
+  for (const host of hosts) {
+    try {
+      return await work(host);
+    } catch (cause) {
+      refusals.push(refusalOf(host, cause));
+    }
+  }
+  const telling = refusals.find(({ code }) => MOST_TELLING.includes(code)) ?? refusals[0];
+  const reasons = refusals.map(({ reason }) => reason).join('; ');
+  const detail = `the database ${database} as user ${user}: ${reasons}`;
+  throw new DomainError(telling?.code ?? 'storage-unusable', detail, { cause: telling?.cause });
+}
+
+function refusalOf({ host, port }: DatabaseHost, cause: unknown): Refusal {
+  const isOurs = cause instanceof DomainError;
+  return {
+    code: isOurs ? cause.code : 'storage-unusable',
+    reason: `${host}:${port}: ${isOurs ? cause.detail : messageOf(cause)}`,
+    cause,
+  };
+}
+
+async function beginOn(host: DatabaseHost, options: TenureOptions): Promise<Tenure> {
+  let onLost = (_cause: Error): void => undefined;
+  const lock = await connect(options, host, (cause) => onLost(cause));
+  try {
+    const { isAsync } = await requirePrimary(lock);
+    await takeGatewayLock(lock, options.clusterId, options.isForced ?? false);
+    await prepareSchema(lock, options);
+    const found = await takeSlots(lock, options.connections);
+    const slots = found
+      .slice(0, options.connections)
+      .map(({ slot, token, change }): Slot => ({ number: slot, token, acknowledged: change, pending: 0 }));
+    const pool = openPool(options, host, { max: options.connections, isAsync });
+    const tenure = new Tenure(lock, pool, new Map(found.map((row) => [row.slot, row])), slots);
+    onLost = (cause) => tenure.end(cause);
+    return tenure;
+  } catch (error) {
+    await lock.end().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function requirePrimary(client: Client): Promise<{ readonly isAsync: boolean }> {
+  const { rows } = await client.query<{ standby: boolean; readonly: string; sync: string }>(
+    `SELECT pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') AS readonly,
+       current_setting('synchronous_commit') AS sync`,
+  );
+  const [row] = rows;
+  if (row?.standby !== false) throw new DomainError('storage-unusable', 'it is a standby, which takes no changes');
+  if (row.readonly !== 'off') throw new DomainError('storage-unusable', 'it is read-only (default_transaction_read_only)');
+  return { isAsync: row.sync === 'off' };
+}

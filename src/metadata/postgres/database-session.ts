@@ -1,0 +1,107 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import { errorCode } from '../../common/errors.js';
+import { within } from '../../common/within.js';
+import { closedError } from '../index-error.js';
+import { beginTenure, type TenureOptions } from './begin-tenure.js';
+import { messageOf } from './database-error.js';
+import { unavailable, type Tenure } from './tenure.js';
+
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 1000;
+
+/** Told of each tenure that begins, before it serves anybody. */
+export type TenureListener = (tenure: Tenure) => Promise<void>;
+
+/** Holds the index from the opening to the closing, and takes it again whenever it was lost: another host may have it by then. */
+export class DatabaseSession {
+  private readonly logger = new Logger('Index');
+  private readonly stopping = new AbortController();
+  private regaining: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private readonly options: TenureOptions,
+    private held: Tenure,
+    private readonly onBegin: TenureListener,
+  ) {}
+
+  /** @throws DomainError as {@link beginTenure} */
+  static async open(options: TenureOptions, onBegin: TenureListener): Promise<DatabaseSession> {
+    const tenure = await beginTenure(options);
+    // From now on nothing is new, and what is not there was lost.
+    const session = new DatabaseSession({ ...options, mayCreate: false, isForced: false }, tenure, onBegin);
+    try {
+      await onBegin(tenure);
+    } catch (error) {
+      await tenure.close();
+      throw error;
+    }
+    session.watch(tenure);
+    return session;
+  }
+
+  /** @throws DomainError `index-unavailable` while it is lost */
+  get tenure(): Tenure {
+    if (this.stopping.signal.aborted) throw closedError();
+    if (this.held.isOver) throw unavailable(undefined);
+    return this.held;
+  }
+
+  /**
+   * The tenure to go on with after a call was lost: the same, if its lock still answers, or the next.
+   * @throws DomainError `index-unavailable` if there is none in time
+   */
+  async after(lost: Tenure, msMax: number): Promise<Tenure> {
+    if (await lost.isHeld()) return lost;
+    try {
+      return await within(AbortSignal.any([AbortSignal.timeout(msMax), this.stopping.signal]), lost.next);
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.stopping.abort();
+    await this.held.close();
+    await this.regaining;
+  }
+
+  private watch(tenure: Tenure): void {
+    void tenure.over.then(() => {
+      if (!this.stopping.signal.aborted) this.regaining = this.regain(tenure);
+    });
+  }
+
+  private async regain(lost: Tenure): Promise<void> {
+    const since = performance.now();
+    this.logger.error({ reason: messageOf(lost.reason) }, 'the database of the index was lost');
+    for (let wait = RETRY_MS_MIN, told = ''; !this.stopping.signal.aborted; wait = Math.min(2 * wait, RETRY_MS_MAX)) {
+      try {
+        await this.begin(lost);
+        this.logger.warn({ afterMs: Math.round(performance.now() - since) }, 'the database of the index is there again');
+        return;
+      } catch (error) {
+        const reason = messageOf(error);
+        if (reason !== told) this.logger.error({ reason }, 'the database of the index cannot be had yet');
+        told = reason;
+        if (errorCode(error) === 'index-behind') return;
+      }
+      await pause(wait * (0.5 + Math.random()), undefined, { signal: this.stopping.signal }).catch(() => undefined);
+    }
+  }
+
+  private async begin(lost: Tenure): Promise<void> {
+    const tenure = await beginTenure(this.options);
+    try {
+      tenure.requireAfter(lost);
+      await this.onBegin(tenure);
+    } catch (error) {
+      await tenure.close();
+      throw error;
+    }
+    this.held = tenure;
+    this.watch(tenure);
+    lost.hasNext(tenure);
+    if (this.stopping.signal.aborted) await tenure.close();
+  }
+}

@@ -1,0 +1,201 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { QueryResultRow } from 'pg';
+import { DomainError } from '../../common/errors.js';
+import { within } from '../../common/within.js';
+import { closedError } from '../index-error.js';
+import { faultOf, toCallerError } from './database-error.js';
+import type { DatabaseSession } from './database-session.js';
+import { FencedError } from './fenced-error.js';
+import type { Statement, Values } from './statement.js';
+import type { Slot, SlotRow, Tenure } from './tenure.js';
+
+/** Of a statement that changes something: the token that its slot has, and whether it was made. */
+export interface ChangeRow extends QueryResultRow {
+  /** Null if there is no such slot. */
+  readonly token: number | null;
+  readonly made: boolean;
+}
+
+/** A change that must not be made twice. */
+export interface FileChange<Result> {
+  readonly statement: Statement;
+  readonly values: Values;
+  /** Different from that of each other change. */
+  readonly revision: number;
+  /** What became of it, from its rows. @throws if the change was refused */
+  readonly decode: (row: ChangeRow) => Result;
+  /** The same, if its answer was lost and it is known to be made: from the file as it was before it. */
+  readonly recall: (before: unknown) => Result;
+}
+
+/** Calls that a conflict undid are made so often. */
+const ATTEMPTS = 10;
+const BACKOFF_MS = 4;
+const BACKOFF_MS_MAX = 200;
+/** How long a call waits for the database to be there again, when it was lost in the middle. */
+const RESUME_MS_MAX = 3000;
+/** The same, if it is not known what became of the call. */
+const OUTCOME_MS_MAX = 15_000;
+
+type Work<Result> = (tenure: Tenure, slot: Slot) => Promise<Result>;
+
+/** Makes calls to the database: each in a slot, and again where that is safe. */
+export class IndexCalls {
+  private readonly underWay = new Set<Promise<unknown>>();
+  private isClosed = false;
+
+  constructor(private readonly session: DatabaseSession) {}
+
+  /** A call that changes nothing. Its caller may leave in the middle. */
+  async look<Row extends QueryResultRow>(signal: AbortSignal, statement: Statement, values: Values): Promise<readonly Row[]> {
+    const work: Work<readonly Row[]> = async (tenure) => (await tenure.query<Row>(statement, values)).rows;
+    return within(
+      signal,
+      this.begin(signal, () => this.again(signal, work)),
+    );
+  }
+
+  /** A change that comes to the same however often it is made. Returns its row. */
+  async change<Row extends ChangeRow>(signal: AbortSignal, statement: Statement, values: Values): Promise<Row> {
+    return this.changing(signal, async (tenure, slot) =>
+      changed(await queryIn<Row>(tenure, slot, statement, values), tenure, slot),
+    );
+  }
+
+  /** As {@link change}, for what takes more than one statement. */
+  async changing<Result>(signal: AbortSignal, work: Work<Result>): Promise<Result> {
+    return this.begin(signal, () => this.again(signal, work));
+  }
+
+  /** A change of a file: made once, or not at all. From the moment at which it is sent its caller waits for what becomes of it. */
+  async once<Result>(signal: AbortSignal, change: FileChange<Result>): Promise<Result> {
+    return this.begin(signal, () => this.makeOnce(signal, change));
+  }
+
+  /** @throws the signal's reason, or DomainError `index-unavailable` while the index is not held, or when it is closed */
+  requireOpen(signal: AbortSignal): Tenure {
+    signal.throwIfAborted();
+    if (this.isClosed) throw closedError();
+    return this.session.tenure;
+  }
+
+  /** Nothing is begun any more; resolves when nothing is under way. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    while (this.underWay.size > 0) await Promise.allSettled(this.underWay);
+    await this.session.close();
+  }
+
+  private async begin<Result>(signal: AbortSignal, call: () => Promise<Result>): Promise<Result> {
+    this.requireOpen(signal);
+    const running = call();
+    this.underWay.add(running);
+    try {
+      return await running;
+    } finally {
+      this.underWay.delete(running);
+    }
+  }
+
+  private async again<Result>(signal: AbortSignal, work: Work<Result>): Promise<Result> {
+    let tenure = this.session.tenure;
+    for (let attempt = 1; ; attempt += 1) {
+      const slot = await tenure.lease(signal);
+      let failure: unknown;
+      try {
+        return await work(tenure, slot);
+      } catch (error) {
+        failure = error;
+      } finally {
+        tenure.release(slot);
+      }
+      tenure = await this.afterFault(failure, attempt, tenure);
+    }
+  }
+
+  /** The tenure in which a call is made again. @throws what the caller is told if it is not */
+  private async afterFault(error: unknown, attempt: number, tenure: Tenure, msMax = RESUME_MS_MAX): Promise<Tenure> {
+    const fault = faultOf(error);
+    if (fault === 'refused' || attempt >= ATTEMPTS) throw toCallerError(error);
+    if (fault === 'lost') return this.session.after(tenure, msMax);
+    await pause(Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** attempt) * Math.random());
+    return tenure;
+  }
+
+  private async makeOnce<Result>(signal: AbortSignal, change: FileChange<Result>): Promise<Result> {
+    let tenure = this.session.tenure;
+    for (let attempt = 1; ; attempt += 1) {
+      const held = tenure;
+      const slot = await held.lease(signal);
+      try {
+        return await attemptIn(held, slot, change);
+      } catch (error) {
+        if (slot.pending === 0) {
+          tenure = await this.afterFault(error, attempt, held);
+          continue;
+        }
+        // Nobody else gets the slot before it is known what was made in it.
+        const outcome = await this.settle(held, slot, error);
+        slot.pending = 0;
+        if (outcome.row.change === change.revision) {
+          slot.acknowledged = change.revision;
+          return change.recall(outcome.row.before);
+        }
+        if (attempt >= ATTEMPTS) throw toCallerError(error);
+        tenure = outcome.tenure;
+      } finally {
+        held.release(slot);
+      }
+    }
+  }
+
+  /** Finds out what a slot made last. @throws DomainError `index-unavailable` if that cannot be known */
+  private async settle(held: Tenure, slot: Slot, cause: unknown): Promise<{ readonly tenure: Tenure; readonly row: SlotRow }> {
+    const deadline = performance.now() + OUTCOME_MS_MAX;
+    for (;;) {
+      try {
+        const tenure = await this.session.after(held, Math.max(1, Math.ceil(deadline - performance.now())));
+        const row = tenure === held ? await held.settle(slot) : tenure.found.get(slot.number);
+        if (row !== undefined) return { tenure, row };
+        held.end(new FencedError());
+      } catch (error) {
+        if (faultOf(error) !== 'lost' || performance.now() > deadline) throw unknownOutcome(cause);
+      }
+    }
+  }
+}
+
+async function attemptIn<Result>(tenure: Tenure, slot: Slot, change: FileChange<Result>): Promise<Result> {
+  const { statement, values, revision, decode } = change;
+  slot.pending = revision;
+  let row: ChangeRow;
+  try {
+    row = await queryIn<ChangeRow>(tenure, slot, statement, values);
+  } catch (error) {
+    // An error of any other kind says that it was not made.
+    if (faultOf(error) !== 'lost') slot.pending = 0;
+    throw error;
+  }
+  slot.pending = 0;
+  if (row.made) slot.acknowledged = revision;
+  return decode(changed(row, tenure, slot));
+}
+
+async function queryIn<Row extends ChangeRow>(tenure: Tenure, slot: Slot, statement: Statement, values: Values): Promise<Row> {
+  const { rows } = await tenure.query<Row>(statement, { ...values, slot: slot.number, token: slot.token });
+  return rows[0] as Row;
+}
+
+/** What was not made because another gateway is at work is no refusal. */
+function changed<Row extends ChangeRow>(row: Row, tenure: Tenure, slot: Slot): Row {
+  if (row.made || row.token === slot.token) return row;
+  const error = new FencedError();
+  tenure.end(error);
+  throw error;
+}
+
+function unknownOutcome(cause: unknown): DomainError {
+  return new DomainError('index-unavailable', 'the database was lost, and it is not known whether the change was made', {
+    cause,
+  });
+}

@@ -1,0 +1,67 @@
+import { rmSync } from 'node:fs';
+import { IndexPlace, type IndexBuilding } from '../index-place.js';
+import type { MetadataStore } from '../metadata-store.js';
+import { onPrimary, type TenureOptions } from './begin-tenure.js';
+import { requireOwnOrNone } from './database-schema.js';
+import { takeGatewayLock } from './gateway-lock.js';
+import { PostgresMetadataStore } from './postgres.metadata-store.js';
+
+const SCHEMA = 'dcloud';
+const BUILDING = 'dcloud_rebuilding';
+
+export interface PostgresPlaceOptions extends Omit<TenureOptions, 'schema' | 'mayCreate' | 'isForced'> {
+  /** For what is noted on this machine while an index is made anew. */
+  readonly notesDirectory: string;
+}
+
+/** The index in a schema of a database. */
+export class PostgresIndexPlace extends IndexPlace {
+  override readonly isLocal = false;
+
+  constructor(private readonly options: PostgresPlaceOptions) {
+    super();
+  }
+
+  override open(mayCreate: boolean): Promise<MetadataStore> {
+    return PostgresMetadataStore.open({ ...this.options, schema: SCHEMA, mayCreate });
+  }
+
+  override async seize(): Promise<void> {
+    await (await PostgresMetadataStore.open({ ...this.options, schema: SCHEMA, mayCreate: false, isForced: true })).close();
+  }
+
+  /**
+   * In a schema beside it. One that was interrupted is begun anew: its notes lie on the machine and its rows do not, and the one must not be
+   * taken for the other's.
+   */
+  override build(): IndexBuilding {
+    const { options } = this;
+    const directory = options.notesDirectory;
+    rmSync(directory, { recursive: true, force: true });
+    return {
+      directory,
+      open: async () => {
+        await onPrimary({ ...options, schema: SCHEMA }, async (client) => {
+          await takeGatewayLock(client, options.clusterId, false);
+          await requireOwnOrNone(client, SCHEMA, options.clusterId);
+          await client.query(`DROP SCHEMA IF EXISTS ${BUILDING} CASCADE`);
+        });
+        return PostgresMetadataStore.open({ ...options, schema: BUILDING, mayCreate: true });
+      },
+      replace: async () => {
+        const kept = `${SCHEMA}_replaced_${Date.now()}`;
+        const isThere = await onPrimary({ ...options, schema: SCHEMA }, async (client) => {
+          await takeGatewayLock(client, options.clusterId, false);
+          const isOld = await requireOwnOrNone(client, SCHEMA, options.clusterId);
+          await client.query('BEGIN');
+          if (isOld) await client.query(`ALTER SCHEMA ${SCHEMA} RENAME TO ${kept}`);
+          await client.query(`ALTER SCHEMA ${BUILDING} RENAME TO ${SCHEMA}`);
+          await client.query('COMMIT');
+          return isOld;
+        });
+        rmSync(directory, { recursive: true, force: true });
+        return isThere ? `the schema ${kept} of the database` : undefined;
+      },
+    };
+  }
+}
