@@ -201,7 +201,17 @@ async function measure(name: string, foregroundOf: (small: readonly string[]) =>
     const seconds = (Date.parse(endedAt ?? '') - Date.parse(startedAt ?? '')) / 1000;
     const restored = done.bytes / MiB / seconds;
     const [p99Before, p99] = [at(0.99, before), at(0.99, during)];
-    const cells = [done.bytes / MiB, restored, copied, restored / copied, cpuMs / (done.bytes / MiB), at(0.5, before), at(0.5, during), p99Before, p99];
+    const cells = [
+      done.bytes / MiB,
+      restored,
+      copied,
+      restored / copied,
+      cpuMs / (done.bytes / MiB),
+      at(0.5, before),
+      at(0.5, during),
+      p99Before,
+      p99,
+    ];
     console.log(`| ${name} | ${[...cells, p99 / p99Before].map((cell) => cell.toFixed(2)).join(' | ')} |`);
   } finally {
     await store.end();

@@ -1,10 +1,21 @@
+import type { AppConfig } from '../config/app-config.js';
+import type { LiveTls } from '../config/live-tls.js';
 import { DeadlineStorageNode } from '../nodes/deadline.storage-node.js';
+import type { LocalNode } from '../nodes/peer/local-node.js';
+import type { PeerSecret } from '../nodes/peer/peer-secret.js';
 import { PeerStorageNode } from '../nodes/peer/peer.storage-node.js';
 import type { StorageNode } from '../nodes/storage-node.js';
-import type { ClusterMember } from './cluster-member.js';
 
 /** Of the time that a gateway waits for a copy: what is to be copied from must not make it lose patience with who copies. */
 const PATIENCE_SHARE = 0.5;
+
+/** What the process knows of itself and of the others. */
+export interface SourceParts {
+  readonly config: AppConfig;
+  readonly secret: PeerSecret;
+  readonly tls: LiveTls;
+  readonly local: LocalNode;
+}
 
 interface Source {
   readonly nodeId: string;
@@ -17,15 +28,15 @@ export class PeerSources {
   private readonly open = new Map<number, Source>();
   private isClosed = false;
 
-  constructor(private readonly member: ClusterMember) {}
+  constructor(private readonly parts: SourceParts) {}
 
   /** Undefined for this process' own node, and for one of which nobody knows where it is. */
   of(number: number): StorageNode | undefined {
-    const { map } = this.member.local;
-    const { peers } = this.member.config;
+    const { map } = this.parts.local;
+    const { peers } = this.parts.config;
     const nodeId = map?.nodes[number - 1]?.nodeId;
     const origin = peers[number - 1];
-    if (this.isClosed || map === undefined || nodeId === undefined || origin === undefined || number === this.member.number)
+    if (this.isClosed || map === undefined || nodeId === undefined || origin === undefined || number === this.parts.local.number)
       return undefined;
     const known = this.open.get(number);
     if (known?.nodeId === nodeId && known.origin === origin) return known.node;
@@ -43,7 +54,7 @@ export class PeerSources {
   private connect(
     ids: Pick<ConstructorParameters<typeof PeerStorageNode>[0], 'number' | 'nodeId' | 'origin' | 'clusterId'>,
   ): StorageNode {
-    const { secret, tls, local, config } = this.member;
+    const { secret, tls, local, config } = this.parts;
     const { limits } = config;
     const term = (): number => local.map?.term ?? 0;
     const node = new PeerStorageNode({ ...ids, secret, tls, limits, term });
