@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { knownPrincipalOf } from '../http/principal.js';
 import { requestIdOf } from '../http/request-log.js';
-import { beginNote, type RequestNote } from '../http/request-note.js';
+import { ABORTED, beginNote, type RequestNote } from '../http/request-note.js';
 import { AuditLog } from './audit-log.js';
 import { routeOf } from './audited-route.js';
 
@@ -74,5 +74,5 @@ interface Ended {
 }
 
 function outcomeOf(response: ServerResponse): string {
-  return response.writableFinished ? String(response.statusCode) : 'aborted';
+  return response.writableFinished ? String(response.statusCode) : ABORTED;
 }

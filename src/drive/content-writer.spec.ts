@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ContentWorld } from '../../test/support/drive-contents.js';
 import { DomainError } from '../common/errors.js';
@@ -72,6 +73,20 @@ describe('contents of a drive', () => {
     await expect(world.commit(nodeId, root, { revisionId: id, inline: bytes('x') })).rejects.toMatchObject({
       code: 'invalid-record',
     });
+  });
+
+  it('lose nothing when the first one is sent again for a file that was made', async () => {
+    const nodeId = newId<FileId>();
+    await world.commit(nodeId, root, { inline: randomBytes(20_000) });
+    await world.commit(nodeId, root, { inline: bytes('second') });
+    const writer = { accountId: world.account, bundleVersion: 1 };
+    const head = { nodeId, revisionId: newId<FileId>(), generation: 1, revision: 1, previousHash: new Uint8Array(32), writer };
+    const again = { account: world.account, nodeId, manifest: randomBytes(16), head, current: undefined, digests: undefined };
+    await expect(
+      world.writer.write({ ...again, content: randomBytes(20_000), isFor: () => true }, () => Promise.resolve(), world.signal),
+    ).rejects.toMatchObject({ code: 'name-taken' });
+    expect(await world.read(nodeId)).toEqual(bytes('second'));
+    expect(await world.read(nodeId, 1)).toHaveLength(20_000);
   });
 
   it.each([0, 1, 2])(

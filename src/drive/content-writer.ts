@@ -85,7 +85,9 @@ export class ContentWriter {
   ): Promise<Result> {
     const { account, manifest, head, current } = next;
     // What a commit that was cut short has left under this number: there must be one revision of it when a node comes to name it.
-    for (const left of heads) if (left.number >= head.revision) await this.store.removeIfThere(account, { id: left.id }, signal);
+    const left = heads.filter(({ number }) => number >= head.revision);
+    if (left.length > 0 && current === undefined) await this.requireNew(next, signal);
+    for (const { id } of left) await this.store.removeIfThere(account, { id }, signal);
     const { revision } = head;
     const stored = { revision, revisionId: head.revisionId as FileId, manifest, createdAt: Date.now(), content };
     const named = namedBy(stored);
@@ -168,6 +170,12 @@ export class ContentWriter {
     return named;
   }
 
+  /** A first content that is sent again after its file was made would take that for its own remains. */
+  private async requireNew({ nodeId }: NextContent, signal: AbortSignal): Promise<void> {
+    if ((await this.store.find(nodeId, signal)) === undefined) return;
+    throw new DomainError('name-taken', 'the file is there already');
+  }
+
   /** An id that an upload has would make its parts look like those of this revision. */
   private async requireUnused({ revisionId }: ManifestHead, signal: AbortSignal): Promise<void> {
     if ((await this.store.find(revisionId as FileId, signal)) === undefined) return;
@@ -185,6 +193,7 @@ const CERTAIN: ReadonlySet<string | undefined> = new Set([
   'node-not-found',
   'name-taken',
   'quota-exceeded',
+  'body-too-large',
 ]);
 
 function inlined(content: Uint8Array): Uint8Array {

@@ -23,7 +23,7 @@ export const PARTS_MAX = 16_400;
 const DIGEST_BYTES = 32;
 const IDS_MAX = 1000;
 const PAGE_NODES_MAX = 500;
-const BATCH_NODES_MAX = 32;
+export const BATCH_NODES_MAX = 32;
 
 export const RECORD = { description: 'Who signed it says where the node lies', bytesMax: RECORD_BYTES_MAX };
 export const MANIFEST = { description: 'The manifest of a content', bytesMax: MANIFEST_BYTES_MAX };

@@ -11,6 +11,7 @@ import { DriveAges } from './drive-ages.js';
 import { DriveCallers } from './drive-callers.js';
 import { DriveClock } from './drive-clock.js';
 import { DriveController } from './drive.controller.js';
+import { BATCH_NODES_MAX } from './drive-requests.dto.js';
 import { DriveReach } from './drive-reach.js';
 import { DriveRemoval } from './drive-removal.js';
 import { DriveStore } from './drive-store.js';
@@ -136,7 +137,9 @@ export class DriveModule implements NestModule {
         { path: 'drive/nodes', method: RequestMethod.POST },
         { path: 'drive/nodes/:id/revisions', method: RequestMethod.POST },
       );
-    consumer.apply(jsonBody(BATCH_BODY_BYTES_MAX)).forRoutes({ path: 'drive/nodes/batch', method: RequestMethod.POST });
+    consumer
+      .apply(jsonBody(BATCH_BODY_BYTES_MAX, BATCH_NODES_MAX))
+      .forRoutes({ path: 'drive/nodes/batch', method: RequestMethod.POST });
     consumer.apply(jsonBody(SHARING_BODY_BYTES_MAX)).forRoutes({ path: 'drive/nodes/:id/sharing', method: RequestMethod.PUT });
     consumer.apply(jsonBody(LINK_BODY_BYTES_MAX)).forRoutes({ path: 'drive/nodes/:id/links', method: RequestMethod.POST });
     consumer.apply(jsonBody(PROOF_BODY_BYTES_MAX)).forRoutes({ path: 'drive/links/:id/open', method: RequestMethod.POST });

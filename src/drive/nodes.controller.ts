@@ -7,7 +7,8 @@ import { ParseFileId } from '../http/parse-id.pipe.js';
 import { principalOf } from '../http/principal.js';
 import { requestSignal } from '../http/request-signal.js';
 import { reportProblem } from '../http/answer-problem.js';
-import { noteOf, type NotedPart } from '../http/request-note.js';
+import { ABORTED, noteOf, type NotedPart } from '../http/request-note.js';
+import { readNodeHead } from '../sdk/drive-record.js';
 import { DriveNodeDto, DriveNodeResultDto, DriveNodeResultsDto, DriveNodesDto, DrivePathDto } from './drive-node.dto.js';
 import { ChildrenQueryDto, NodeRecordDto, NodeWishDto, NodeWishesDto } from './drive-requests.dto.js';
 import {
@@ -73,15 +74,18 @@ export class DriveNodesController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<DriveNodeResultsDto> {
     const signal = requestSignal(request, response);
-    const made = await this.creation.createAll(principalOf(request), nodes.map(wishOf), signal);
+    const wishes = nodes.map(wishOf);
+    const note = noteOf(response);
+    // For the record of who leaves before it is known what became of them.
+    if (note !== undefined) note.parts = wishes.map(({ record }) => ({ id: idIn(record), result: ABORTED }));
+    const made = await this.creation.createAll(principalOf(request), wishes, signal);
     const results = made.map(
       (result) =>
         new DriveNodeResultDto(
           result.status === 'fulfilled' ? { node: result.value } : { problem: reportProblem(result.reason) },
         ),
     );
-    const note = noteOf(response);
-    if (note !== undefined) note.parts = results.map(notedPart); // also if nobody waits for the answer any more
+    if (note !== undefined) note.parts = results.map(notedPart);
     signal.throwIfAborted();
     return new DriveNodeResultsDto(results);
   }
@@ -200,6 +204,15 @@ function wishOf({ record, manifest, content, digests }: NodeWishDto): NodeWish {
     content: content === undefined ? undefined : bytesOf(content),
     digests: digests?.map(bytesOf),
   };
+}
+
+/** The id of the node in what may be no record. */
+function idIn(record: Uint8Array): string | undefined {
+  try {
+    return readNodeHead(record).nodeId;
+  } catch {
+    return undefined;
+  }
 }
 
 function notedPart({ node, problem }: DriveNodeResultDto): NotedPart {

@@ -6,8 +6,11 @@ import { problemOf } from './problem.js';
 /** No body has more levels than these that mean anything: an object, a list in it, and objects in that. */
 const DEPTH_MAX = 2;
 
-/** Parses the JSON body of the few routes that have one; anything else there is refused and not silently ignored. */
-export function jsonBody(bytesMax: number): RequestHandler {
+/**
+ * Parses the JSON body of the few routes that have one; anything else there is refused and not silently ignored.
+ * @param itemsMax of each list in it: what checks the items of a list does so before it looks at their number
+ */
+export function jsonBody(bytesMax: number, itemsMax = Infinity): RequestHandler {
   const parse = json({
     limit: bytesMax,
     strict: true,
@@ -28,9 +31,14 @@ export function jsonBody(bytesMax: number): RequestHandler {
     inviteBody(request, response);
     // Nest would take a syntax error for its own and lose what kind it was.
     parse(request, response, (error?: unknown) => {
-      next(error === undefined ? strangeKey(request.body) : asDomainError(error));
+      next(error === undefined ? (longList(request.body, itemsMax) ?? strangeKey(request.body)) : asDomainError(error));
     });
   };
+}
+
+function longList(body: unknown, itemsMax: number): DomainError | undefined {
+  const isLong = Object.values(body ?? {}).some((value) => Array.isArray(value) && value.length > itemsMax);
+  return isLong ? new DomainError('invalid-request', `a list in the body may have at most ${itemsMax} items`) : undefined;
 }
 
 /** class-transformer drops keys that every object has, so the validation behind it cannot refuse them as unknown. */

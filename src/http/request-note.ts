@@ -11,6 +11,9 @@ export interface RequestNote {
   parts?: readonly NotedPart[];
 }
 
+/** What became of a request whose sender left before it was answered. */
+export const ABORTED = 'aborted';
+
 export interface NotedPart {
   readonly id?: string | undefined;
   readonly result: string;

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { free } from '../common/release.js';
 
 /** Bytes that were read from a disk into a buffer of their own, with the checksum that they were proven by. */
 const checksums = new WeakMap<Uint8Array, number>();
@@ -18,6 +19,5 @@ export function checksumOf(bytes: Uint8Array): number {
  * either. Else the collector of garbage has to run for every few dozen of large shards, and takes a third of the time of a copy.
  */
 export function letGo(bytes: Uint8Array): void {
-  if (!checksums.delete(bytes) || !(bytes.buffer instanceof ArrayBuffer)) return;
-  bytes.buffer.transfer(0);
+  if (checksums.delete(bytes)) free(bytes.buffer);
 }

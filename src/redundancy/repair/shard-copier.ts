@@ -1,4 +1,5 @@
 import { DomainError } from '../../common/errors.js';
+import { SENT_BYTES_LEAST } from '../../common/release.js';
 import type { Manifest } from '../../metadata/metadata-store.js';
 import type { NodeRegistry } from '../../nodes/node-registry.js';
 import { letGo } from '../../nodes/read-bytes.js';
@@ -55,7 +56,7 @@ export class ShardCopier {
     }
     // A put that failed may be left behind, and go on.
     const hasEnded = await this.putAll(pending, step, signal);
-    if (hasEnded) for (const slices of data.values()) slices.forEach(letGo);
+    if (hasEnded) for (const slice of [...data.values()].flat()) if (slice.byteLength >= SENT_BYTES_LEAST) letGo(slice);
   }
 
   /** True if no put failed. */

@@ -48,7 +48,7 @@ export class ShardPuller {
     const { write, source } = group[0] as DirectCopy;
     const copies = group.map(({ copy }) => copy);
     try {
-      const errors = await this.registry.call(write.node, (node) => node.pull(source, copies, signal));
+      const errors = await this.registry.call(write.node, (node, limit) => node.pull(source, copies, limit), { signal });
       for (const [at, one] of group.entries()) if (errors[at] === undefined) step.arrived(one.write);
       return group.filter((_, at) => errors[at] !== undefined).map((one) => one.write);
     } catch (error) {
@@ -69,9 +69,9 @@ export function shapeAfter({ k }: Manifest, { row }: StripeMove): StripeShape {
   return { k, m: row.length - k };
 }
 
-/** Any copy will do; of a coded stripe only the shard itself. */
-function sourceOf({ k }: Manifest, { index, move }: ShardWrite, sources: readonly number[]): number | undefined {
-  if (k === 1) return sources[0];
+/** Any copy will do, but one that the node has itself and is to drop; of a coded stripe only the shard itself. */
+function sourceOf({ k }: Manifest, { index, node, move }: ShardWrite, sources: readonly number[]): number | undefined {
+  if (k === 1) return sources.find((source) => source !== node);
   const own = move.nodes[index];
   return own !== undefined && sources.includes(own) ? own : undefined;
 }

@@ -2,12 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { current, expectInPlace, places } from '../../../test/support/cluster-state.js';
 import { Cluster, NEVER } from '../../../test/support/cluster.js';
+import { SENT_BYTES_LEAST } from '../../common/release.js';
 import type { Manifest } from '../../metadata/metadata-store.js';
 import { NodeError } from '../../nodes/storage-node.js';
 import type { Stray } from '../write-ledger.js';
 import type { MovePolicy } from './move-plan.js';
 
 const SLICE = 100;
+/** Slices that are given back one by one. */
+const LARGE = SENT_BYTES_LEAST;
 
 let cluster: Cluster;
 
@@ -15,8 +18,8 @@ afterEach(async () => {
   await cluster.remove();
 });
 
-function slices(count: number): Uint8Array[] {
-  return Array.from({ length: count }, () => Uint8Array.from(randomBytes(SLICE)));
+function slices(count: number, bytes = SLICE): Uint8Array[] {
+  return Array.from({ length: count }, () => Uint8Array.from(randomBytes(bytes)));
 }
 
 /** Everything goes away from a node. */
@@ -47,7 +50,9 @@ describe.each([
   });
 
   it('gives back the memory of what has arrived, but not of what a put that was left behind may still use', async () => {
-    const body = slices(20);
+    await cluster.remove();
+    cluster = await Cluster.make({ nodes: 5, redundancy: 1, sliceBytes: LARGE, pulls });
+    const body = slices(20, LARGE);
     const manifest = await cluster.store(body);
     const [left, arrived]: [Uint8Array[], Uint8Array[]] = [[], []];
     for (const node of cluster.faulty) {
@@ -60,7 +65,7 @@ describe.each([
       };
     }
     expect(await cluster.mover.move(manifest.versionId, leave(2), NEVER)).toMatchObject({ unplaced: 0, unread: 0 });
-    expect(left.map(({ byteLength }) => byteLength)).toEqual(left.map(() => SLICE));
+    expect(left.map(({ byteLength }) => byteLength)).toEqual(left.map(() => LARGE));
     expect(arrived.some(({ byteLength }) => byteLength === 0)).toBe(true);
     expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
   });
@@ -297,6 +302,27 @@ describe('a node that copies by itself', () => {
     }
     const { shards } = await cluster.mover.move(manifest.versionId, leave(2), NEVER);
     expect(read).toEqual(Array.from({ length: shards }, () => 2));
+    expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
+  });
+
+  it('is never sent to itself, where a lower R drops the copy that it has', async () => {
+    await cluster.remove();
+    cluster = await Cluster.make({ nodes: 3, redundancy: 2, sliceBytes: SLICE, pulls: true });
+    const body = slices(12);
+    const manifest = await cluster.store(body);
+    const pulls: number[][] = [];
+    for (const node of cluster.faulty) {
+      const pull = node.pull.bind(node);
+      node.pull = (source, copies, signal) => {
+        pulls.push([source, node.number]);
+        return pull(source, copies, signal);
+      };
+    }
+    // Of three copies the first is to go elsewhere and the last is dropped: only the node of the last can take the first.
+    const policy: MovePolicy = { m: 1, decide: ({ index }) => (index === 0 ? 'move' : 'keep') };
+    expect(await cluster.mover.move(manifest.versionId, policy, NEVER)).toMatchObject({ shards: 12, unplaced: 0, unread: 0 });
+    expect(pulls).not.toEqual([]);
+    expect(pulls.filter(([source, target]) => source === target)).toEqual([]);
     expect(await cluster.read(await current(cluster, manifest))).toEqual(Buffer.concat(body));
   });
 
