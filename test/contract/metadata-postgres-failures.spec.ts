@@ -283,9 +283,8 @@ describe('the lock of the index in PostgreSQL', () => {
     expect(await codeOf(openPostgresStore(server.url(), { clusterId, schema }))).toBe('storage-locked');
   });
 
-  /** What it is to have slept: the lock is gone and another gateway has come, and nobody has told this one yet. Returns how the other goes. */
-  async function overtake(): Promise<() => Promise<void>> {
-    await server.query(`UPDATE ${schema}.slots SET token = token + 1`);
+  /** Another session waits for the lock, so that it is gone when its holder lets go of it. Returns how the other goes. */
+  async function queue(): Promise<() => Promise<void>> {
     const other = new Client({ connectionString: server.url() });
     await other.connect();
     const { rows } = await other.query<{ classid: string; objid: string }>(
@@ -297,6 +296,12 @@ describe('the lock of the index in PostgreSQL', () => {
       await taken;
       await other.end();
     };
+  }
+
+  /** What it is to have slept: the lock is gone and another gateway has come, and nobody has told this one yet. Returns how the other goes. */
+  async function overtake(): Promise<() => Promise<void>> {
+    await server.query(`UPDATE ${schema}.slots SET token = token + 1`);
+    return queue();
   }
 
   it('lets a gateway that has slept give no revision once another has begun', async () => {
@@ -329,6 +334,33 @@ describe('the lock of the index in PostgreSQL', () => {
     expect((await collect(sleeper.files(NEVER))).map(({ file: one }) => one.name)).toEqual(['a']);
     expect(await sleeper.settledThrough(NEVER)).toBe(0);
     expect(await sleeper.readLayout(creation.manifest.versionId, 0, NEVER)).toBeUndefined();
+    await expectSound(sleeper);
+  });
+
+  it('lets no change pass for made, or for refused, that waited while another gateway began', async () => {
+    const sleeper = await open();
+    const { file } = await createFile(sleeper, 'a');
+    const stored = (await sleeper.find(file.id, NEVER))!;
+    const goes = await queue();
+    const rival = new Client({ connectionString: server.url() });
+    await rival.connect();
+    await rival.query(`BEGIN; UPDATE ${schema}.slots SET token = token + 1`);
+    const late = [
+      sleeper.commit(makeCreation('late'), NEVER),
+      sleeper.amend(file.id, makeAmendment(stored, { name: 'late' }), undefined, NEVER),
+      sleeper.noteSettled(10 ** 9, NEVER),
+      sleeper.addTombstone({ ...makeRemoval(file).tombstone, fileId: newId() }, NEVER),
+      sleeper.probe(NEVER),
+    ].map(codeOf);
+    const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event IN ('transactionid', 'tuple')`;
+    while ((await server.query(waiting)).length < late.length) await pause(5);
+    await rival.query('COMMIT');
+    await rival.end();
+    expect(await Promise.all(late)).toEqual(late.map(() => 'index-unavailable'));
+    await goes();
+    await served(sleeper);
+    expect(await sleeper.find(file.id, NEVER)).toEqual(stored);
+    expect(await sleeper.settledThrough(NEVER)).toBe(0);
     await expectSound(sleeper);
   });
 

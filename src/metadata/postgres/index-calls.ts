@@ -6,13 +6,13 @@ import { closedError } from '../index-error.js';
 import { faultOf, toCallerError } from './database-error.js';
 import type { DatabaseSession } from './database-session.js';
 import { FencedError } from './fenced-error.js';
+import { CHECK_TOKEN } from './note-statements.js';
 import type { Statement, Values } from './statement.js';
 import type { Slot, SlotRow, Tenure } from './tenure.js';
 
-/** Of a statement that changes something: the token that its slot has, and whether it was made. */
+/** Of a statement that changes something. */
 export interface ChangeRow extends QueryResultRow {
-  /** Null if there is no such slot. */
-  readonly token: number | null;
+  /** False if another gateway has taken the slot; for a change of a file also if it was refused. */
   readonly made: boolean;
 }
 
@@ -57,9 +57,11 @@ export class IndexCalls {
 
   /** A change that comes to the same however often it is made. Returns its row. */
   async change<Row extends ChangeRow>(signal: AbortSignal, statement: Statement, values: Values): Promise<Row> {
-    return this.changing(signal, async (tenure, slot) =>
-      changed(await queryIn<Row>(tenure, slot, statement, values), tenure, slot),
-    );
+    return this.changing(signal, async (tenure, slot) => {
+      const row = await queryIn<Row>(tenure, slot, statement, values);
+      if (!row.made) throw fenced(tenure);
+      return row;
+    });
   }
 
   /** As {@link change}, for what takes more than one statement. */
@@ -178,7 +180,17 @@ async function attemptIn<Result>(tenure: Tenure, slot: Slot, change: FileChange<
   }
   slot.pending = 0;
   if (row.made) slot.acknowledged = revision;
-  return decode(changed(row, tenure, slot));
+  else await requireHeld(tenure, slot);
+  return decode(row);
+}
+
+/**
+ * What was not made because another gateway is at work is no refusal. This has to be seen by a statement that begins later: one that waited
+ * for the slot reads all else as it was before it waited. Tokens only grow, so the same one now was the same one then.
+ */
+async function requireHeld(tenure: Tenure, slot: Slot): Promise<void> {
+  const { made: isOurs } = await queryIn<ChangeRow>(tenure, slot, CHECK_TOKEN, {});
+  if (!isOurs) throw fenced(tenure);
 }
 
 async function queryIn<Row extends ChangeRow>(tenure: Tenure, slot: Slot, statement: Statement, values: Values): Promise<Row> {
@@ -186,12 +198,10 @@ async function queryIn<Row extends ChangeRow>(tenure: Tenure, slot: Slot, statem
   return rows[0] as Row;
 }
 
-/** What was not made because another gateway is at work is no refusal. */
-function changed<Row extends ChangeRow>(row: Row, tenure: Tenure, slot: Slot): Row {
-  if (row.made || row.token === slot.token) return row;
+function fenced(tenure: Tenure): FencedError {
   const error = new FencedError();
   tenure.end(error);
-  throw error;
+  return error;
 }
 
 function unknownOutcome(cause: unknown): DomainError {
