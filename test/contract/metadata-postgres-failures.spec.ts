@@ -420,14 +420,17 @@ describe('a server of PostgreSQL that fails', () => {
     const store = await open({ callMsMax: 300 });
     await createFile(store, 'a');
     server.signal('SIGSTOP');
-    const began = performance.now();
-    const [found, probed] = await Promise.all([
-      codeOf(store.find(newId(), AbortSignal.timeout(700))),
-      codeOf(store.probe(AbortSignal.timeout(700))),
-    ]);
-    expect(performance.now() - began).toBeLessThan(2000);
-    expect([found, probed]).toEqual(['none', 'none'].map(() => expect.stringMatching(/Timeout|index-unavailable|23/)));
-    server.signal('SIGCONT');
+    try {
+      const began = performance.now();
+      const [found, probed] = await Promise.all([
+        codeOf(store.find(newId(), AbortSignal.timeout(700))),
+        codeOf(store.probe(AbortSignal.timeout(700))),
+      ]);
+      expect(performance.now() - began).toBeLessThan(2000);
+      expect([found, probed]).toEqual(['none', 'none'].map(() => expect.stringMatching(/Timeout|index-unavailable|23/)));
+    } finally {
+      server.signal('SIGCONT');
+    }
     await served(store);
     await createFile(store, 'b');
     await expectSound(store);
@@ -435,8 +438,9 @@ describe('a server of PostgreSQL that fails', () => {
 
   it('gives way to the standby that follows it, with all that was acknowledged', async () => {
     const primary = await PostgresServer.start({ isDurable: true });
-    const standby = await primary.addStandby();
+    let standby: PostgresServer | undefined;
     try {
+      standby = await primary.addStandby();
       await primary.query(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`);
       await primary.query('SELECT pg_reload_conf()');
       const [host] = /127\.0\.0\.1:\d+/.exec(standby.url())!;
@@ -470,7 +474,7 @@ describe('a server of PostgreSQL that fails', () => {
       await store.close();
     } finally {
       await primary.dispose();
-      await standby.dispose();
+      await standby?.dispose();
     }
   });
 
