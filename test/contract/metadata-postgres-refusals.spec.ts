@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Client } from 'pg';
 import { DomainError, errorCode } from '../../src/common/errors.js';
 import { newId, type ClusterId } from '../../src/common/ids.js';
 import type { TenureOptions } from '../../src/metadata/postgres/begin-tenure.js';
@@ -35,6 +36,22 @@ async function refusal(url: string, options: Partial<TenureOptions> = {}): Promi
 }
 
 const newSchema = (): string => `r${(schemas += 1)}`;
+
+it('has the settings that the index in PostgreSQL takes for granted, whatever those of the database are', async () => {
+  const url = await server.createDatabase();
+  const database = url.split('/').at(-1)!;
+  await server.query(`ALTER DATABASE ${database} SET default_transaction_isolation = 'serializable'`);
+  await server.query(`ALTER DATABASE ${database} SET bytea_output = 'escape'`);
+  const query = jest.spyOn(Client.prototype, 'query');
+  const store = await openPostgresStore(url, { clusterId });
+  const clients = new Set(query.mock.contexts as unknown as Client[]);
+  query.mockRestore();
+  const settings = `SELECT current_setting('transaction_isolation') AS isolation, current_setting('bytea_output') AS bytea`;
+  for (const client of clients)
+    expect((await client.query(settings)).rows).toEqual([{ isolation: 'read committed', bytea: 'hex' }]);
+  expect(clients.size).toBeGreaterThan(0);
+  await store.close();
+});
 
 describe('the index in PostgreSQL is refused at start', () => {
   it.each([

@@ -20,6 +20,9 @@ const KEEP_ALIVE_MS = 10_000;
 /** After it the server ends a session whose peer has vanished, and with it the lock: seconds, and tries. */
 const KEEP_ALIVE = '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3';
 
+/** What the statements take for granted, and a database or a role may have set otherwise. */
+const ASSUMED = '-c default_transaction_isolation=read\\ committed -c bytea_output=hex';
+
 /** int8 as a number: all of ours are at most 2^53 - 1. */
 function parseInteger(text: string): number {
   const value = Number(text);
@@ -51,7 +54,7 @@ function configOf({ url, schema, callMsMax }: ConnectionOptions, { host, port }:
     lock_timeout: callMsMax,
     idle_in_transaction_session_timeout: callMsMax,
     query_timeout: callMsMax + GRACE_MS,
-    options: `-c search_path=${schema} ${KEEP_ALIVE}${more}`,
+    options: `-c search_path=${schema} ${ASSUMED} ${KEEP_ALIVE}${more}`,
     types: PARSERS,
   };
 }
