@@ -373,6 +373,19 @@ describe('the lock of the index in PostgreSQL', () => {
     await createFile(after, 'a');
   });
 
+  it('is not had again by the gateway from which it was taken over, when that of the later term lets go of it', async () => {
+    const before = await open();
+    await createFile(before, 'a');
+    await (await open({ isForced: true, term: 2 })).close();
+    await pause(1000); // in which it tries again and again
+    expect(await codeOf(before.probe(NEVER))).toBe('index-unavailable');
+    const after = await open({ term: 2 });
+    await createFile(after, 'b');
+    await before.close();
+    await after.close();
+    await expect(open()).rejects.toThrow('later term');
+  });
+
   it('is not taken again where the database has lost what it had acknowledged', async () => {
     const store = await open();
     await createFile(store, 'a');

@@ -3,11 +3,13 @@ import { DomainError, type ErrorCode } from '../../common/errors.js';
 import type { DatabaseHost } from '../../config/database-url.js';
 import { connect, openPool, type ConnectionOptions } from './database-connection.js';
 import { messageOf } from './database-error.js';
-import { prepareSchema, type SchemaOptions } from './database-schema.js';
+import { enterTerm, prepareSchema, type SchemaOptions } from './database-schema.js';
 import { takeGatewayLock } from './gateway-lock.js';
 import { takeSlots, Tenure, type Slot } from './tenure.js';
 
 export interface TenureOptions extends ConnectionOptions, SchemaOptions {
+  /** Of the cluster's map: see ClusterMap. */
+  readonly term: number;
   /** Calls to the database at once. */
   readonly connections: number;
   /** Whether the lock is taken from another process that has it; see {@link takeGatewayLock}. */
@@ -77,6 +79,7 @@ async function beginOn(host: DatabaseHost, options: TenureOptions): Promise<Tenu
     const { isAsync } = await requirePrimary(lock);
     await takeGatewayLock(lock, options.clusterId, options.isForced ?? false);
     await prepareSchema(lock, options);
+    await enterTerm(lock, options.term);
     const found = await takeSlots(lock, options.connections);
     const slots = found
       .slice(0, options.connections)
