@@ -83,7 +83,7 @@ async function beginOn(host: DatabaseHost, options: TenureOptions): Promise<Tenu
     const found = await takeSlots(lock, options.connections);
     const slots = found
       .slice(0, options.connections)
-      .map(({ slot, token, change }): Slot => ({ number: slot, token, acknowledged: change, pending: 0 }));
+      .map(({ slot, token, change }): Slot => ({ number: slot, token, acknowledged: change, pending: 0, isDoubtful: false }));
     const pool = openPool(options, host, { max: options.connections, isAsync });
     const tenure = new Tenure(lock, pool, new Map(found.map((row) => [row.slot, row])), slots);
     onLost = (cause) => tenure.end(cause);

@@ -10,8 +10,10 @@ export interface Slot {
   token: number;
   /** The last change of a file that went through it and was answered. */
   acknowledged: number;
-  /** The one that is on its way; 0: none. */
+  /** The one that is on its way, or of which it is not known whether it was made; 0: none. */
   pending: number;
+  /** Whether the answer of what went through it was lost. Until it has been settled nothing is changed through it. */
+  isDoubtful: boolean;
 }
 
 /** The row of a slot: which change it made last, and the file as it was before that. */
@@ -36,9 +38,12 @@ const TAKE_OTHERS = statement('take_others', `UPDATE slots SET token = token + 1
 const READ_SLOTS = statement('read_slots', `SELECT slot, token, change, before FROM slots ORDER BY slot`);
 const TAKE_SLOT = statement(
   'take_slot',
-  `UPDATE slots SET token = token + 1 WHERE slot = :slot::int AND token = :token::bigint RETURNING slot, token, change, before`,
+  `WITH held AS (SELECT slot FROM slots WHERE slot = :slot::int AND token = :token::bigint FOR UPDATE NOWAIT)
+   UPDATE slots SET token = token + 1 FROM held WHERE slots.slot = held.slot RETURNING slots.slot, token, change, before`,
 );
 const PING_MS_MAX = 2000;
+/** How long a call waits for a slot. */
+const LEASE_MS_MAX = 15_000;
 
 export async function takeSlots(client: Client, count: number): Promise<readonly SlotRow[]> {
   const last = count - 1;
@@ -51,6 +56,7 @@ export async function takeSlots(client: Client, count: number): Promise<readonly
 }
 
 interface Waiter {
+  readonly isLook: boolean;
   readonly resolve: (slot: Slot) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -119,31 +125,48 @@ export class Tenure {
     await Promise.allSettled([this.pool.end(), this.lock.end()]);
   }
 
-  /** @throws the signal's reason, or DomainError `index-unavailable` when it is over */
-  async lease(signal: AbortSignal): Promise<Slot> {
+  /**
+   * @param isLook whether it is for what changes nothing, to which it is all the same if the slot is doubtful
+   * @throws the signal's reason, or DomainError `index-unavailable` when it is over, or when no slot comes free in time
+   */
+  async lease(signal: AbortSignal, isLook = false): Promise<Slot> {
+    signal.throwIfAborted();
     if (this.cause !== undefined) throw unavailable(this.cause);
-    const slot = this.free.pop();
+    const at = this.free.findLastIndex(({ isDoubtful }) => isLook || !isDoubtful);
+    const [slot] = at < 0 ? [] : this.free.splice(at, 1);
     if (slot !== undefined) return slot;
     const { promise, resolve, reject } = Promise.withResolvers<Slot>();
-    const waiter = { resolve, reject };
+    const waiter = { isLook, resolve, reject };
     this.waiters.add(waiter);
     try {
-      return await within(signal, promise);
+      return await within(AbortSignal.any([signal, AbortSignal.timeout(LEASE_MS_MAX)]), promise);
     } catch (error) {
       // It may have been given one in the same moment.
       if (!this.waiters.delete(waiter)) promise.then((late) => this.release(late)).catch(() => undefined);
-      throw error;
+      signal.throwIfAborted();
+      throw toUnavailable(error);
     }
   }
 
   release(slot: Slot): void {
-    const [next] = this.waiters;
+    const next = [...this.waiters].find(({ isLook }) => isLook || !slot.isDoubtful);
     if (next === undefined) {
       this.free.push(slot);
       return;
     }
     this.waiters.delete(next);
     next.resolve(slot);
+  }
+
+  /** Puts a slot into use again of which it is known what it made. */
+  private clear(slot: Slot, { token, change }: SlotRow): void {
+    slot.token = token;
+    slot.acknowledged = change;
+    slot.pending = 0;
+    slot.isDoubtful = false;
+    const at = this.free.indexOf(slot);
+    // If it is not there a look has it, and brings it back.
+    if (at >= 0) this.free.splice(at, 1).forEach((one) => this.release(one));
   }
 
   async query<Row extends QueryResultRow>(one: Statement, values: Values): Promise<QueryResult<Row>> {
@@ -168,11 +191,15 @@ export class Tenure {
     }
   }
 
-  /** What a slot made last, for certain: what was under way in it ended or never will be. Undefined: another gateway has taken it. */
+  /**
+   * What a doubtful slot made last, for certain: what was under way in it ended or never will be. Then it is in use again.
+   * @returns undefined if another gateway has taken it
+   * @throws also while something is under way in it
+   */
   async settle(slot: Slot): Promise<SlotRow | undefined> {
     const { rows } = await this.query<SlotRow & QueryResultRow>(TAKE_SLOT, { slot: slot.number, token: slot.token });
     const [row] = rows;
-    if (row !== undefined) slot.token = row.token;
+    if (row !== undefined) this.clear(slot, row);
     return row;
   }
 
@@ -207,6 +234,11 @@ export class Tenure {
       this.end(error as Error);
     }
   }
+}
+
+/** Of a time that is up. */
+function toUnavailable(error: unknown): DomainError {
+  return error instanceof DomainError ? error : unavailable(error);
 }
 
 export function unavailable(cause: unknown): DomainError {
