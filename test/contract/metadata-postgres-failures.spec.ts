@@ -449,6 +449,19 @@ describe('a server of PostgreSQL that fails', () => {
     await expectSound(store);
   });
 
+  it('is let go of in time while it is frozen', async () => {
+    const store = await open();
+    await createFile(store, 'a');
+    server.signal('SIGSTOP');
+    try {
+      const began = performance.now();
+      await store.close();
+      expect(performance.now() - began).toBeLessThan(4000);
+    } finally {
+      server.signal('SIGCONT');
+    }
+  });
+
   it('gives way to the standby that follows it, with all that was acknowledged', async () => {
     const primary = await PostgresServer.start({ isDurable: true });
     let standby: PostgresServer | undefined;

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { DomainError, type ErrorCode } from '../../common/errors.js';
 import type { DatabaseHost } from '../../config/database-url.js';
-import { connect, openPool, type ConnectionOptions } from './database-connection.js';
+import { connect, endInTime, openPool, type ConnectionOptions } from './database-connection.js';
 import { messageOf } from './database-error.js';
 import { enterTerm, prepareSchema, type SchemaOptions } from './database-schema.js';
 import { takeGatewayLock } from './gateway-lock.js';
@@ -42,7 +42,7 @@ export function onPrimary<Result>(options: ConnectionOptions, work: (client: Cli
       await requirePrimary(client);
       return await work(client);
     } finally {
-      await client.end().catch(() => undefined);
+      await endInTime(client);
     }
   });
 }
@@ -89,7 +89,7 @@ async function beginOn(host: DatabaseHost, options: TenureOptions): Promise<Tenu
     onLost = (cause) => tenure.end(cause);
     return tenure;
   } catch (error) {
-    await lock.end().catch(() => undefined);
+    await endInTime(lock);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import type { Client, Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { DomainError } from '../../common/errors.js';
 import { within } from '../../common/within.js';
+import { endInTime } from './database-connection.js';
 import { bind, statement, type Statement, type Values } from './statement.js';
 
 /** A place for one call at a time; a row of the database stands for it. */
@@ -26,11 +27,11 @@ export interface SlotRow {
 
 /**
  * Takes the slots over: it waits for what is under way in them, and whatever comes later with an older token does nothing. So after it, it is
- * certain what was made.
+ * certain what was made. The first token is of the clock: where an index is made anew in the place of another, none comes again.
  */
 const TAKE_SLOTS = statement(
   'take_slots',
-  `INSERT INTO slots (slot, token) SELECT s, 1 FROM generate_series(0, :last::int) AS s
+  `INSERT INTO slots (slot, token) SELECT s, extract(epoch FROM clock_timestamp()) * 1000 FROM generate_series(0, :last::int) AS s
    ON CONFLICT (slot) DO UPDATE SET token = slots.token + 1`,
 );
 /** Of a gateway that had more of them. */
@@ -113,8 +114,7 @@ export class Tenure {
     this.waiters.clear();
     this.gone.resolve(undefined);
     // What its statements come to is told to those who wait for them; a server that is gone hears no farewell.
-    this.lock.end().catch(() => undefined);
-    this.pool.end().catch(() => undefined);
+    void this.endConnections();
   }
 
   /** Ends it in good order. */
@@ -122,7 +122,11 @@ export class Tenure {
     if (this.cause !== undefined) return;
     this.cause = new Error('the index is closed');
     this.gone.resolve(undefined);
-    await Promise.allSettled([this.pool.end(), this.lock.end()]);
+    await this.endConnections();
+  }
+
+  private async endConnections(): Promise<void> {
+    await Promise.all([endInTime(this.pool), endInTime(this.lock)]);
   }
 
   /**
