@@ -84,7 +84,13 @@ async function lists(files: number): Promise<void> {
   const url = await database.createDatabase();
   const embedded = await LmdbMetadataStore.open({ directory, clusterId, mayCreate: true });
   const place = { schema: 'dcloud', connections: 16, callMsMax: 60_000 };
-  const postgres = await PostgresMetadataStore.open({ url: parseDatabaseUrl(url), clusterId, mayCreate: true, ...place });
+  const postgres = await PostgresMetadataStore.open({
+    url: parseDatabaseUrl(url),
+    clusterId,
+    mayCreate: true,
+    term: 1,
+    ...place,
+  });
   try {
     for (const store of [embedded, postgres]) {
       const makers = Array.from({ length: 64 }, async (_, first) => {

@@ -7,12 +7,13 @@ import type { IndexPlace } from './index-place.js';
 import { PostgresIndexPlace } from './postgres/postgres-index-place.js';
 
 /** The place of the index, by the engine that the configuration names. Nothing is opened yet. */
-export function indexPlaceOf(config: AppConfig, { clusterId }: Pick<ClusterFile, 'clusterId'>): IndexPlace {
+export function indexPlaceOf(config: AppConfig, { clusterId, map }: Pick<ClusterFile, 'clusterId' | 'map'>): IndexPlace {
   const { driver, directory, url } = config.metadata;
   if (driver === 'postgres' && url !== null) {
     return new PostgresIndexPlace({
       url: parseDatabaseUrl(url),
       clusterId,
+      term: map.term,
       connections: config.limits.index_connections_max,
       callMsMax: config.limits.index_call_ms_max,
       notesDirectory: join(config.storage_directory, 'index.rebuilding'),

@@ -283,9 +283,8 @@ describe('the lock of the index in PostgreSQL', () => {
     expect(await codeOf(openPostgresStore(server.url(), { clusterId, schema }))).toBe('storage-locked');
   });
 
-  /** What it is to have slept: the lock is gone and another gateway has come, and nobody has told this one yet. Returns how the other goes. */
-  async function overtake(): Promise<() => Promise<void>> {
-    await server.query(`UPDATE ${schema}.slots SET token = token + 1`);
+  /** Another session waits for the lock, so that it is gone when its holder lets go of it. Returns how the other goes. */
+  async function queue(): Promise<() => Promise<void>> {
     const other = new Client({ connectionString: server.url() });
     await other.connect();
     const { rows } = await other.query<{ classid: string; objid: string }>(
@@ -297,6 +296,12 @@ describe('the lock of the index in PostgreSQL', () => {
       await taken;
       await other.end();
     };
+  }
+
+  /** What it is to have slept: the lock is gone and another gateway has come, and nobody has told this one yet. Returns how the other goes. */
+  async function overtake(): Promise<() => Promise<void>> {
+    await server.query(`UPDATE ${schema}.slots SET token = token + 1`);
+    return queue();
   }
 
   it('lets a gateway that has slept give no revision once another has begun', async () => {
@@ -332,6 +337,33 @@ describe('the lock of the index in PostgreSQL', () => {
     await expectSound(sleeper);
   });
 
+  it('lets no change pass for made, or for refused, that waited while another gateway began', async () => {
+    const sleeper = await open();
+    const { file } = await createFile(sleeper, 'a');
+    const stored = (await sleeper.find(file.id, NEVER))!;
+    const goes = await queue();
+    const rival = new Client({ connectionString: server.url() });
+    await rival.connect();
+    await rival.query(`BEGIN; UPDATE ${schema}.slots SET token = token + 1`);
+    const late = [
+      sleeper.commit(makeCreation('late'), NEVER),
+      sleeper.amend(file.id, makeAmendment(stored, { name: 'late' }), undefined, NEVER),
+      sleeper.noteSettled(10 ** 9, NEVER),
+      sleeper.addTombstone({ ...makeRemoval(file).tombstone, fileId: newId() }, NEVER),
+      sleeper.probe(NEVER),
+    ].map(codeOf);
+    const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event IN ('transactionid', 'tuple')`;
+    while ((await server.query(waiting)).length < late.length) await pause(5);
+    await rival.query('COMMIT');
+    await rival.end();
+    expect(await Promise.all(late)).toEqual(late.map(() => 'index-unavailable'));
+    await goes();
+    await served(sleeper);
+    expect(await sleeper.find(file.id, NEVER)).toEqual(stored);
+    expect(await sleeper.settledThrough(NEVER)).toBe(0);
+    await expectSound(sleeper);
+  });
+
   it('is taken from whoever has it where that is no gateway any more, who then gives no higher revisions', async () => {
     const before = await open();
     const given = await before.nextRevision(NEVER);
@@ -339,6 +371,19 @@ describe('the lock of the index in PostgreSQL', () => {
     expect(await after.nextRevision(NEVER)).toBeGreaterThan(given);
     expect(await codeOf(before.nextRevision(NEVER))).toBe('index-unavailable');
     await createFile(after, 'a');
+  });
+
+  it('is not had again by the gateway from which it was taken over, when that of the later term lets go of it', async () => {
+    const before = await open();
+    await createFile(before, 'a');
+    await (await open({ isForced: true, term: 2 })).close();
+    await pause(1000); // in which it tries again and again
+    expect(await codeOf(before.probe(NEVER))).toBe('index-unavailable');
+    const after = await open({ term: 2 });
+    await createFile(after, 'b');
+    await before.close();
+    await after.close();
+    await expect(open()).rejects.toThrow('later term');
   });
 
   it('is not taken again where the database has lost what it had acknowledged', async () => {
@@ -388,23 +433,40 @@ describe('a server of PostgreSQL that fails', () => {
     const store = await open({ callMsMax: 300 });
     await createFile(store, 'a');
     server.signal('SIGSTOP');
-    const began = performance.now();
-    const [found, probed] = await Promise.all([
-      codeOf(store.find(newId(), AbortSignal.timeout(700))),
-      codeOf(store.probe(AbortSignal.timeout(700))),
-    ]);
-    expect(performance.now() - began).toBeLessThan(2000);
-    expect([found, probed]).toEqual(['none', 'none'].map(() => expect.stringMatching(/Timeout|index-unavailable|23/)));
-    server.signal('SIGCONT');
+    try {
+      const began = performance.now();
+      const [found, probed] = await Promise.all([
+        codeOf(store.find(newId(), AbortSignal.timeout(700))),
+        codeOf(store.probe(AbortSignal.timeout(700))),
+      ]);
+      expect(performance.now() - began).toBeLessThan(2000);
+      expect([found, probed]).toEqual(['none', 'none'].map(() => expect.stringMatching(/Timeout|index-unavailable|23/)));
+    } finally {
+      server.signal('SIGCONT');
+    }
     await served(store);
     await createFile(store, 'b');
     await expectSound(store);
   });
 
+  it('is let go of in time while it is frozen', async () => {
+    const store = await open();
+    await createFile(store, 'a');
+    server.signal('SIGSTOP');
+    try {
+      const began = performance.now();
+      await store.close();
+      expect(performance.now() - began).toBeLessThan(4000);
+    } finally {
+      server.signal('SIGCONT');
+    }
+  });
+
   it('gives way to the standby that follows it, with all that was acknowledged', async () => {
     const primary = await PostgresServer.start({ isDurable: true });
-    const standby = await primary.addStandby();
+    let standby: PostgresServer | undefined;
     try {
+      standby = await primary.addStandby();
       await primary.query(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`);
       await primary.query('SELECT pg_reload_conf()');
       const [host] = /127\.0\.0\.1:\d+/.exec(standby.url())!;
@@ -438,8 +500,44 @@ describe('a server of PostgreSQL that fails', () => {
       await store.close();
     } finally {
       await primary.dispose();
-      await standby.dispose();
+      await standby?.dispose();
     }
+  });
+
+  it('knows a change again of which it could not tell its caller, when the standby is there again that it waited for', async () => {
+    const store = await open({ callMsMax: 200, connections: 1 });
+    const { file } = await createFile(store, 'a');
+    const limit = AbortSignal.timeout.bind(AbortSignal);
+    const timeout = jest.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => limit(ms === 15_000 ? 300 : ms));
+    const configure = async (names: string): Promise<void> => {
+      await server.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
+      await server.query('SELECT pg_reload_conf()');
+    };
+    await configure('away');
+    let late = makeCreation('early');
+    let code = 'none';
+    try {
+      // The server takes a moment to see it.
+      for (; code === 'none'; late = code === 'none' ? makeCreation('late') : late)
+        code = await codeOf(store.commit(late, NEVER));
+      expect(code).toBe('index-unavailable');
+      // What reads goes on, and what changes is refused in time, while the only slot waits.
+      expect((await store.find(file.id, NEVER))?.file).toEqual(file);
+      expect(await codeOf(store.commit(makeCreation('never'), NEVER))).toBe('index-unavailable');
+      expect(await codeOf(store.noteSettled(7, NEVER))).toBe('index-unavailable');
+      const hanging = await server.query(`SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'`);
+      expect(hanging.length).toBe(1);
+    } finally {
+      timeout.mockRestore();
+      await configure('');
+    }
+    await endLockSession();
+    await served(store);
+    await createFile(store, 'b');
+    const files = (await collect(store.files(NEVER))).map(({ file: one }) => one);
+    expect(files.map(({ id }) => id)).toContain(late.file.id);
+    expect(files.map(({ name }) => name)).not.toContain('never');
+    await expectSound(store);
   });
 
   it('says that the index is unavailable when its disk is full, and goes on when there is room', async () => {

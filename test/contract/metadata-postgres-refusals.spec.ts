@@ -1,11 +1,14 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Client } from 'pg';
 import { DomainError, errorCode } from '../../src/common/errors.js';
 import { newId, type ClusterId } from '../../src/common/ids.js';
 import type { TenureOptions } from '../../src/metadata/postgres/begin-tenure.js';
+import { parseDatabaseUrl } from '../../src/config/database-url.js';
 import { MIGRATIONS } from '../../src/metadata/postgres/database-schema.js';
+import { PostgresIndexPlace } from '../../src/metadata/postgres/postgres-index-place.js';
 import { TestAuthority } from '../support/certificates.js';
 import { freePort } from '../support/free-port.js';
 import { createFile, NEVER } from '../support/metadata-fixtures.js';
@@ -35,6 +38,38 @@ async function refusal(url: string, options: Partial<TenureOptions> = {}): Promi
 }
 
 const newSchema = (): string => `r${(schemas += 1)}`;
+
+it('has the settings that the index in PostgreSQL takes for granted, whatever those of the database are', async () => {
+  const url = await server.createDatabase();
+  const database = url.split('/').at(-1)!;
+  await server.query(`ALTER DATABASE ${database} SET default_transaction_isolation = 'serializable'`);
+  await server.query(`ALTER DATABASE ${database} SET bytea_output = 'escape'`);
+  const query = jest.spyOn(Client.prototype, 'query');
+  const store = await openPostgresStore(url, { clusterId });
+  const clients = new Set(query.mock.contexts as unknown as Client[]);
+  query.mockRestore();
+  const settings = `SELECT current_setting('transaction_isolation') AS isolation, current_setting('bytea_output') AS bytea`;
+  for (const client of clients)
+    expect((await client.query(settings)).rows).toEqual([{ isolation: 'read committed', bytea: 'hex' }]);
+  expect(clients.size).toBeGreaterThan(0);
+  await store.close();
+});
+
+it('makes the index anew also where its schema is there beforehand and is empty', async () => {
+  const url = await server.createDatabase();
+  await server.query('CREATE SCHEMA dcloud', url);
+  const notesDirectory = mkdtempSync(join(server.directory, 'notes-'));
+  const limits = { connections: 2, callMsMax: 10_000 };
+  const place = new PostgresIndexPlace({ url: parseDatabaseUrl(url), clusterId, term: 1, notesDirectory, ...limits });
+  const building = place.build();
+  const rebuilt = await building.open();
+  const { file } = await createFile(rebuilt, 'a');
+  await rebuilt.close();
+  expect(await building.replace()).toContain('dcloud_replaced_');
+  const store = await place.open(false);
+  expect((await store.find(file.id, NEVER))?.file).toEqual(file);
+  await store.close();
+});
 
 describe('the index in PostgreSQL is refused at start', () => {
   it.each([

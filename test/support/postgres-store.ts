@@ -12,6 +12,7 @@ export function openPostgresStore(
     url: parseDatabaseUrl(url),
     schema: 'dcloud',
     mayCreate: true,
+    term: 1,
     connections: LIMITS.index_connections_max,
     callMsMax: LIMITS.index_call_ms_max,
     ...options,

@@ -24,6 +24,8 @@ import { freePort } from './free-port.ts';
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 const USER = 'dcloud';
+/** What a server is given to end in good order. */
+const QUIT_MS_MAX = 5000;
 
 /** The program, of all servers of this process; it goes with the last of them. */
 const running = new Set<object>();
@@ -90,23 +92,35 @@ export class PostgresServer {
     owned(passwordFile);
     const data = join(directory, 'data');
     const initial = ['-D', data, '-U', USER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--locale=C'];
-    execFileSync(join(bin, 'initdb'), [...initial, '--no-sync', '--no-instructions'], {
-      ...AS_NOBODY,
-      cwd: directory,
-      stdio: 'pipe',
-    });
     const server = new PostgresServer({ directory, port: await freePort(), password });
-    server.configure([
-      `port = ${server.port}`,
-      "listen_addresses = '127.0.0.1'",
-      `unix_socket_directories = '${directory}'`,
-      'shared_buffers = 32MB',
-      'scram_iterations = 1',
-      ...(isDurable ? [] : ['fsync = off', 'full_page_writes = off']),
-      ...settings,
-    ]);
-    await server.run();
-    return server;
+    return server.orNothing(async () => {
+      execFileSync(join(bin, 'initdb'), [...initial, '--no-sync', '--no-instructions'], {
+        ...AS_NOBODY,
+        cwd: directory,
+        stdio: 'pipe',
+      });
+      server.configure([
+        `port = ${server.port}`,
+        "listen_addresses = '127.0.0.1'",
+        `unix_socket_directories = '${directory}'`,
+        'shared_buffers = 32MB',
+        'scram_iterations = 1',
+        ...(isDurable ? [] : ['fsync = off', 'full_page_writes = off']),
+        ...settings,
+      ]);
+      await server.run();
+    });
+  }
+
+  /** Of a start that fails nothing stays. */
+  private async orNothing(start: () => Promise<void>): Promise<this> {
+    try {
+      await start();
+      return this;
+    } catch (error) {
+      await this.dispose();
+      throw error;
+    }
   }
 
   /** Runs some lines for postgresql.conf into it; they count from the next start. */
@@ -184,6 +198,17 @@ export class PostgresServer {
     await gone;
   }
 
+  /** Ends it at once; only so, and not by `kill`, does it give back its shared memory. */
+  private async quit(): Promise<void> {
+    const { child } = this;
+    if (child === undefined || hasEnded(child)) return;
+    const gone = once(child, 'exit');
+    this.signal('SIGCONT');
+    child.kill('SIGINT');
+    const isGone = await Promise.race([gone.then(() => true), pause(QUIT_MS_MAX, false, { ref: false })]);
+    if (!isGone) await this.kill();
+  }
+
   /** Freezes it or lets it go on: all its processes. */
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {
     const pid = this.child?.pid;
@@ -193,20 +218,25 @@ export class PostgresServer {
   /** A standby that follows it and is up to date when this resolves. Its data are copied while this one is stopped for a moment. */
   async addStandby(): Promise<PostgresServer> {
     const directory = owned(mkdtempSync(join(install().root, 'standby-')));
-    await this.stop();
-    const data = join(directory, 'data');
-    cpSync(join(this.directory, 'data'), data, { recursive: true });
-    if (isRoot) execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, data]);
-    chmodSync(data, 0o700);
     const standby = new PostgresServer({ directory, port: await freePort(), password: this.password });
-    owned(join(data, 'postgresql.conf'));
-    writeFileSync(join(data, 'standby.signal'), '');
-    owned(join(data, 'standby.signal'));
-    const primary = `host=127.0.0.1 port=${this.port} user=${USER} password=${this.password} application_name=standby`;
-    standby.configure([`port = ${standby.port}`, `unix_socket_directories = '${directory}'`, `primary_conninfo = '${primary}'`]);
-    await this.run();
-    await standby.run();
-    return standby;
+    return standby.orNothing(async () => {
+      await this.stop();
+      const data = join(directory, 'data');
+      cpSync(join(this.directory, 'data'), data, { recursive: true });
+      if (isRoot) execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, data]);
+      chmodSync(data, 0o700);
+      owned(join(data, 'postgresql.conf'));
+      writeFileSync(join(data, 'standby.signal'), '');
+      owned(join(data, 'standby.signal'));
+      const primary = `host=127.0.0.1 port=${this.port} user=${USER} password=${this.password} application_name=standby`;
+      standby.configure([
+        `port = ${standby.port}`,
+        `unix_socket_directories = '${directory}'`,
+        `primary_conninfo = '${primary}'`,
+      ]);
+      await this.run();
+      await standby.run();
+    });
   }
 
   /** From now on it speaks TLS too. */
@@ -230,7 +260,7 @@ export class PostgresServer {
   }
 
   async dispose(): Promise<void> {
-    await this.kill();
+    await this.quit();
     rmSync(this.directory, { recursive: true, force: true });
     running.delete(this);
     if (running.size > 0 || shared === undefined) return;

@@ -1,13 +1,15 @@
 import type { Client } from 'pg';
 import { DomainError, type ErrorCode } from '../../common/errors.js';
 import type { DatabaseHost } from '../../config/database-url.js';
-import { connect, openPool, type ConnectionOptions } from './database-connection.js';
+import { connect, endInTime, openPool, type ConnectionOptions } from './database-connection.js';
 import { messageOf } from './database-error.js';
-import { prepareSchema, type SchemaOptions } from './database-schema.js';
+import { enterTerm, prepareSchema, type SchemaOptions } from './database-schema.js';
 import { takeGatewayLock } from './gateway-lock.js';
 import { takeSlots, Tenure, type Slot } from './tenure.js';
 
 export interface TenureOptions extends ConnectionOptions, SchemaOptions {
+  /** Of the cluster's map: see ClusterMap. */
+  readonly term: number;
   /** Calls to the database at once. */
   readonly connections: number;
   /** Whether the lock is taken from another process that has it; see {@link takeGatewayLock}. */
@@ -40,7 +42,7 @@ export function onPrimary<Result>(options: ConnectionOptions, work: (client: Cli
       await requirePrimary(client);
       return await work(client);
     } finally {
-      await client.end().catch(() => undefined);
+      await endInTime(client);
     }
   });
 }
@@ -77,16 +79,17 @@ async function beginOn(host: DatabaseHost, options: TenureOptions): Promise<Tenu
     const { isAsync } = await requirePrimary(lock);
     await takeGatewayLock(lock, options.clusterId, options.isForced ?? false);
     await prepareSchema(lock, options);
+    await enterTerm(lock, options.term);
     const found = await takeSlots(lock, options.connections);
     const slots = found
       .slice(0, options.connections)
-      .map(({ slot, token, change }): Slot => ({ number: slot, token, acknowledged: change, pending: 0 }));
+      .map(({ slot, token, change }): Slot => ({ number: slot, token, acknowledged: change, pending: 0, isDoubtful: false }));
     const pool = openPool(options, host, { max: options.connections, isAsync });
     const tenure = new Tenure(lock, pool, new Map(found.map((row) => [row.slot, row])), slots);
     onLost = (cause) => tenure.end(cause);
     return tenure;
   } catch (error) {
-    await lock.end().catch(() => undefined);
+    await endInTime(lock);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { Client, Pool, types, type ClientConfig } from 'pg';
+import { within } from '../../common/within.js';
 import type { DatabaseHost, DatabaseUrl } from '../../config/database-url.js';
 
 /** Where the database is, and how long it may take. */
@@ -16,9 +17,13 @@ export interface ConnectionOptions {
 const CONNECT_MS_MAX = 5000;
 /** What the server is given to say that it gave up, before it is taken for gone. */
 const GRACE_MS = 2000;
+const END_MS_MAX = 2000;
 const KEEP_ALIVE_MS = 10_000;
 /** After it the server ends a session whose peer has vanished, and with it the lock: seconds, and tries. */
 const KEEP_ALIVE = '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3';
+
+/** What the statements take for granted, and a database or a role may have set otherwise. */
+const ASSUMED = '-c default_transaction_isolation=read\\ committed -c bytea_output=hex';
 
 /** int8 as a number: all of ours are at most 2^53 - 1. */
 function parseInteger(text: string): number {
@@ -51,7 +56,7 @@ function configOf({ url, schema, callMsMax }: ConnectionOptions, { host, port }:
     lock_timeout: callMsMax,
     idle_in_transaction_session_timeout: callMsMax,
     query_timeout: callMsMax + GRACE_MS,
-    options: `-c search_path=${schema} ${KEEP_ALIVE}${more}`,
+    options: `-c search_path=${schema} ${ASSUMED} ${KEEP_ALIVE}${more}`,
     types: PARSERS,
   };
 }
@@ -77,6 +82,15 @@ export async function connect(options: ConnectionOptions, host: DatabaseHost, on
   client.on('end', () => onLost(new Error('the connection was ended')));
   await client.connect();
   return client;
+}
+
+/** Ends a connection, or a pool of them, in a time: a server that is silent hears no farewell. Never rejects. */
+export async function endInTime(one: Client | Pool): Promise<void> {
+  try {
+    await within(AbortSignal.timeout(END_MS_MAX), one.end());
+  } catch {
+    if (one instanceof Client) one.connection.stream.destroy();
+  }
 }
 
 /** @param isAsync whether the server would acknowledge what is not durable, unless it is told */

@@ -59,6 +59,7 @@ export const MIGRATIONS: readonly string[] = [
     slot int PRIMARY KEY, token bigint NOT NULL, change bigint NOT NULL DEFAULT 0, before jsonb, probes bigint NOT NULL DEFAULT 0
   );
   `,
+  `ALTER TABLE identity ADD COLUMN term bigint NOT NULL DEFAULT 0`,
 ];
 
 export interface SchemaOptions {
@@ -103,6 +104,16 @@ async function migrate(client: Client, { schema, clusterId, mayCreate, migration
   } else requireOurs(found, clusterId, migrations.length);
   for (const migration of migrations.slice(found?.version ?? 0)) await client.query(migration);
   if (found?.version !== migrations.length) await client.query('UPDATE identity SET version = $1', [migrations.length]);
+}
+
+/**
+ * Notes the term of the gateway that has the lock. One of an older term, which may not know that it was taken over, is not let in again.
+ * @throws DomainError `storage-locked`
+ */
+export async function enterTerm(client: Client, term: number): Promise<void> {
+  const { rowCount } = await client.query('UPDATE identity SET term = $1 WHERE term <= $1', [term]);
+  if (rowCount === 0)
+    throw new DomainError('storage-locked', `the index was taken over: it is that of a later term than ${term}`);
 }
 
 /** Whether a schema has an index, which then is this cluster's. @throws DomainError `storage-mismatch` */

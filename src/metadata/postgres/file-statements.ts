@@ -73,9 +73,8 @@ const RETIRE = `retired AS (
     DELETE FROM layouts USING was
     WHERE layouts.version_id = was.version_id AND cardinality(was.usage_nodes || was.record_nodes) = 0)`;
 
-const TOKEN = `(SELECT token FROM slots WHERE slot = :slot::int) AS token`;
 /** The row as it was, whatever becomes of it. */
-const RESULT = `SELECT ${TOKEN}, EXISTS (SELECT FROM held) AS made, current.* FROM (SELECT 1) AS one LEFT JOIN current ON true`;
+const RESULT = `SELECT EXISTS (SELECT FROM held) AS made, current.* FROM (SELECT 1) AS one LEFT JOIN current ON true`;
 
 export const CREATE = statement(
   'create_file',
@@ -91,7 +90,7 @@ export const CREATE = statement(
   ${putLastPage('held')},
   ${countOwner('SELECT :owner::text, slot, 1, :size::bigint FROM held')},
   ${countNodes(plusNew('held'))}
-  SELECT ${TOKEN}, EXISTS (SELECT FROM held) AS made`,
+  SELECT EXISTS (SELECT FROM held) AS made`,
 );
 
 export const REPLACE = statement(

@@ -37,7 +37,7 @@ export class GivenRevisions {
   async next(hold: () => Tenure, signal: AbortSignal): Promise<number> {
     for (;;) {
       const tenure = hold();
-      const revision = await this.clock.next();
+      const revision = await within(signal, this.clock.next());
       await within(signal, this.check.run());
       // Between two tenures another gateway may have given higher ones.
       if (hold() === tenure) return revision;

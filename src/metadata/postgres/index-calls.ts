@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { QueryResultRow } from 'pg';
 import { DomainError } from '../../common/errors.js';
@@ -6,13 +7,13 @@ import { closedError } from '../index-error.js';
 import { faultOf, toCallerError } from './database-error.js';
 import type { DatabaseSession } from './database-session.js';
 import { FencedError } from './fenced-error.js';
+import { CHECK_TOKEN } from './note-statements.js';
 import type { Statement, Values } from './statement.js';
 import type { Slot, SlotRow, Tenure } from './tenure.js';
 
-/** Of a statement that changes something: the token that its slot has, and whether it was made. */
+/** Of a statement that changes something. */
 export interface ChangeRow extends QueryResultRow {
-  /** Null if there is no such slot. */
-  readonly token: number | null;
+  /** False if another gateway has taken the slot; for a change of a file also if it was refused. */
   readonly made: boolean;
 }
 
@@ -34,8 +35,17 @@ const BACKOFF_MS = 4;
 const BACKOFF_MS_MAX = 200;
 /** How long a call waits for the database to be there again, when it was lost in the middle. */
 const RESUME_MS_MAX = 3000;
-/** The same, if it is not known what became of the call. */
+/** How long a caller waits to be told what became of a call, and the time after which one is not made again. */
 const OUTCOME_MS_MAX = 15_000;
+/** Between two looks at what became of a call. */
+const SETTLE_MS_MIN = 10;
+const SETTLE_MS_MAX = 1000;
+
+/** What a slot made last, and the tenure to go on with. */
+interface Outcome {
+  readonly tenure: Tenure;
+  readonly row: SlotRow;
+}
 
 type Work<Result> = (tenure: Tenure, slot: Slot) => Promise<Result>;
 
@@ -51,15 +61,17 @@ export class IndexCalls {
     const work: Work<readonly Row[]> = async (tenure) => (await tenure.query<Row>(statement, values)).rows;
     return within(
       signal,
-      this.begin(signal, () => this.again(signal, work)),
+      this.begin(signal, () => this.again(signal, work, true)),
     );
   }
 
   /** A change that comes to the same however often it is made. Returns its row. */
   async change<Row extends ChangeRow>(signal: AbortSignal, statement: Statement, values: Values): Promise<Row> {
-    return this.changing(signal, async (tenure, slot) =>
-      changed(await queryIn<Row>(tenure, slot, statement, values), tenure, slot),
-    );
+    return this.changing(signal, async (tenure, slot) => {
+      const row = await queryIn<Row>(tenure, slot, statement, values);
+      if (!row.made) throw fenced(tenure);
+      return row;
+    });
   }
 
   /** As {@link change}, for what takes more than one statement. */
@@ -97,27 +109,33 @@ export class IndexCalls {
     }
   }
 
-  private async again<Result>(signal: AbortSignal, work: Work<Result>): Promise<Result> {
+  private async again<Result>(signal: AbortSignal, work: Work<Result>, isLook = false): Promise<Result> {
+    const deadline = performance.now() + OUTCOME_MS_MAX;
     let tenure = this.session.tenure;
     for (let attempt = 1; ; attempt += 1) {
-      const slot = await tenure.lease(signal);
+      const slot = await tenure.lease(signal, isLook);
       let failure: unknown;
+      let isLost = false;
       try {
         return await work(tenure, slot);
       } catch (error) {
         failure = error;
+        isLost = faultOf(error) === 'lost';
+        if (isLost && !isLook) slot.isDoubtful = true;
       } finally {
         tenure.release(slot);
       }
+      if (isLost && !isLook) void this.settle(tenure, slot);
+      if (performance.now() > deadline) throw toCallerError(failure);
       tenure = await this.afterFault(failure, attempt, tenure);
     }
   }
 
   /** The tenure in which a call is made again. @throws what the caller is told if it is not */
-  private async afterFault(error: unknown, attempt: number, tenure: Tenure, msMax = RESUME_MS_MAX): Promise<Tenure> {
+  private async afterFault(error: unknown, attempt: number, tenure: Tenure): Promise<Tenure> {
     const fault = faultOf(error);
     if (fault === 'refused' || attempt >= ATTEMPTS) throw toCallerError(error);
-    if (fault === 'lost') return this.session.after(tenure, msMax);
+    if (fault === 'lost') return this.session.after(tenure, RESUME_MS_MAX);
     await pause(Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** attempt) * Math.random());
     return tenure;
   }
@@ -125,43 +143,53 @@ export class IndexCalls {
   private async makeOnce<Result>(signal: AbortSignal, change: FileChange<Result>): Promise<Result> {
     let tenure = this.session.tenure;
     for (let attempt = 1; ; attempt += 1) {
-      const held = tenure;
-      const slot = await held.lease(signal);
+      const slot = await tenure.lease(signal);
+      let failure: unknown;
+      let isDoubtful = false;
       try {
-        return await attemptIn(held, slot, change);
+        return await attemptIn(tenure, slot, change);
       } catch (error) {
-        if (slot.pending === 0) {
-          tenure = await this.afterFault(error, attempt, held);
-          continue;
-        }
-        // Nobody else gets the slot before it is known what was made in it.
-        const outcome = await this.settle(held, slot, error);
-        slot.pending = 0;
-        if (outcome.row.change === change.revision) {
-          slot.acknowledged = change.revision;
-          return change.recall(outcome.row.before);
-        }
-        if (attempt >= ATTEMPTS) throw toCallerError(error);
-        tenure = outcome.tenure;
+        failure = error;
+        isDoubtful = slot.isDoubtful;
       } finally {
-        held.release(slot);
+        tenure.release(slot);
       }
+      if (!isDoubtful) {
+        tenure = await this.afterFault(failure, attempt, tenure);
+        continue;
+      }
+      const outcome = await this.outcomeOf(tenure, slot, failure);
+      if (outcome.row.change === change.revision) return change.recall(outcome.row.before);
+      if (attempt >= ATTEMPTS) throw toCallerError(failure);
+      tenure = outcome.tenure;
     }
   }
 
-  /** Finds out what a slot made last. @throws DomainError `index-unavailable` if that cannot be known */
-  private async settle(held: Tenure, slot: Slot, cause: unknown): Promise<{ readonly tenure: Tenure; readonly row: SlotRow }> {
-    const deadline = performance.now() + OUTCOME_MS_MAX;
-    for (;;) {
+  /** @throws DomainError `index-unavailable` if it cannot be known yet */
+  private async outcomeOf(tenure: Tenure, slot: Slot, cause: unknown): Promise<Outcome> {
+    try {
+      return await within(AbortSignal.timeout(OUTCOME_MS_MAX), this.settle(tenure, slot));
+    } catch {
+      throw unknownOutcome(cause);
+    }
+  }
+
+  /** Finds out what a doubtful slot made last, however long that takes: nothing is changed through it before. Never rejects. */
+  private async settle(held: Tenure, slot: Slot): Promise<Outcome> {
+    for (let wait = SETTLE_MS_MIN; await held.isHeld(); wait = Math.min(2 * wait, SETTLE_MS_MAX)) {
       try {
-        const tenure = await this.session.after(held, Math.max(1, Math.ceil(deadline - performance.now())));
-        const row = tenure === held ? await held.settle(slot) : tenure.found.get(slot.number);
-        if (row !== undefined) return { tenure, row };
+        const row = await held.settle(slot);
+        if (row !== undefined) return { tenure: held, row };
         held.end(new FencedError());
-      } catch (error) {
-        if (faultOf(error) !== 'lost' || performance.now() > deadline) throw unknownOutcome(cause);
+      } catch {
+        // It is under way yet, or the database cannot tell now.
+        await pause(wait, undefined, { ref: false });
       }
     }
+    const tenure = await held.next;
+    const row = tenure.found.get(slot.number);
+    assert(row !== undefined, 'no slot is ever removed');
+    return { tenure, row };
   }
 }
 
@@ -173,12 +201,23 @@ async function attemptIn<Result>(tenure: Tenure, slot: Slot, change: FileChange<
     row = await queryIn<ChangeRow>(tenure, slot, statement, values);
   } catch (error) {
     // An error of any other kind says that it was not made.
-    if (faultOf(error) !== 'lost') slot.pending = 0;
+    if (faultOf(error) === 'lost') slot.isDoubtful = true;
+    else slot.pending = 0;
     throw error;
   }
   slot.pending = 0;
   if (row.made) slot.acknowledged = revision;
-  return decode(changed(row, tenure, slot));
+  else await requireHeld(tenure, slot);
+  return decode(row);
+}
+
+/**
+ * What was not made because another gateway is at work is no refusal. This has to be seen by a statement that begins later: one that waited
+ * for the slot reads all else as it was before it waited. Tokens only grow, so the same one now was the same one then.
+ */
+async function requireHeld(tenure: Tenure, slot: Slot): Promise<void> {
+  const { made: isOurs } = await queryIn<ChangeRow>(tenure, slot, CHECK_TOKEN, {});
+  if (!isOurs) throw fenced(tenure);
 }
 
 async function queryIn<Row extends ChangeRow>(tenure: Tenure, slot: Slot, statement: Statement, values: Values): Promise<Row> {
@@ -186,12 +225,10 @@ async function queryIn<Row extends ChangeRow>(tenure: Tenure, slot: Slot, statem
   return rows[0] as Row;
 }
 
-/** What was not made because another gateway is at work is no refusal. */
-function changed<Row extends ChangeRow>(row: Row, tenure: Tenure, slot: Slot): Row {
-  if (row.made || row.token === slot.token) return row;
+function fenced(tenure: Tenure): FencedError {
   const error = new FencedError();
   tenure.end(error);
-  throw error;
+  return error;
 }
 
 function unknownOutcome(cause: unknown): DomainError {

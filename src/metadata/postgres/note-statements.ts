@@ -9,18 +9,19 @@ function noting(name: string, parts: readonly string[], result = ''): Statement 
     name,
     `WITH held AS (SELECT slot FROM slots WHERE slot = :slot::int AND token = :token::bigint FOR UPDATE),
      ${parts.map((part, at) => `part${at} AS (${part})`).join(', ')}
-     SELECT (SELECT token FROM slots WHERE slot = :slot::int) AS token, EXISTS (SELECT FROM held) AS made${result}`,
+     SELECT EXISTS (SELECT FROM held) AS made${result}`,
   );
 }
 
+/** Changes nothing; it is as if made while the slot is this gateway's. */
 export const CHECK_TOKEN = statement(
   'check_token',
-  'SELECT (SELECT token FROM slots WHERE slot = :slot::int) AS token, false AS made',
+  'SELECT EXISTS (SELECT FROM slots WHERE slot = :slot::int AND token = :token::bigint) AS made',
 );
 export const PROBE = statement(
   'probe',
   `UPDATE slots SET probes = CASE WHEN token = :token::bigint THEN probes + 1 ELSE probes END WHERE slot = :slot::int
-   RETURNING token, token = :token::bigint AS made`,
+   RETURNING token = :token::bigint AS made`,
 );
 
 export const READ_STATE = statement('read_state', 'SELECT ceiling, settled, scrub FROM identity');
@@ -104,7 +105,7 @@ export const CLEAR_GARBAGE = statement(
      DELETE FROM garbage USING there, held
      WHERE garbage.version_id = there.version_id AND cardinality(${WITHOUT_NODE}) = 0 RETURNING garbage.version_id),
    pages AS (DELETE FROM layouts USING gone WHERE layouts.version_id = gone.version_id)
-   SELECT (SELECT token FROM slots WHERE slot = :slot::int) AS token, EXISTS (SELECT FROM held) AS made`,
+   SELECT EXISTS (SELECT FROM held) AS made`,
 );
 export const WALK_GARBAGE = statement(
   'walk_garbage',

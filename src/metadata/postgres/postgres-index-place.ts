@@ -52,7 +52,10 @@ export class PostgresIndexPlace extends IndexPlace {
         const kept = `${SCHEMA}_replaced_${Date.now()}`;
         const isThere = await onPrimary({ ...options, schema: SCHEMA }, async (client) => {
           await takeGatewayLock(client, options.clusterId, false);
-          const isOld = await requireOwnOrNone(client, SCHEMA, options.clusterId);
+          await requireOwnOrNone(client, SCHEMA, options.clusterId);
+          // One without an index, made beforehand for this user, is in the way all the same.
+          const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [SCHEMA]);
+          const isOld = rowCount === 1;
           await client.query('BEGIN');
           if (isOld) await client.query(`ALTER SCHEMA ${SCHEMA} RENAME TO ${kept}`);
           await client.query(`ALTER SCHEMA ${BUILDING} RENAME TO ${SCHEMA}`);

@@ -1,6 +1,7 @@
 import type { Client, Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { DomainError } from '../../common/errors.js';
 import { within } from '../../common/within.js';
+import { endInTime } from './database-connection.js';
 import { bind, statement, type Statement, type Values } from './statement.js';
 
 /** A place for one call at a time; a row of the database stands for it. */
@@ -10,8 +11,10 @@ export interface Slot {
   token: number;
   /** The last change of a file that went through it and was answered. */
   acknowledged: number;
-  /** The one that is on its way; 0: none. */
+  /** The one that is on its way, or of which it is not known whether it was made; 0: none. */
   pending: number;
+  /** Whether the answer of what went through it was lost. Until it has been settled nothing is changed through it. */
+  isDoubtful: boolean;
 }
 
 /** The row of a slot: which change it made last, and the file as it was before that. */
@@ -24,11 +27,11 @@ export interface SlotRow {
 
 /**
  * Takes the slots over: it waits for what is under way in them, and whatever comes later with an older token does nothing. So after it, it is
- * certain what was made.
+ * certain what was made. The first token is of the clock: where an index is made anew in the place of another, none comes again.
  */
 const TAKE_SLOTS = statement(
   'take_slots',
-  `INSERT INTO slots (slot, token) SELECT s, 1 FROM generate_series(0, :last::int) AS s
+  `INSERT INTO slots (slot, token) SELECT s, extract(epoch FROM clock_timestamp()) * 1000 FROM generate_series(0, :last::int) AS s
    ON CONFLICT (slot) DO UPDATE SET token = slots.token + 1`,
 );
 /** Of a gateway that had more of them. */
@@ -36,9 +39,12 @@ const TAKE_OTHERS = statement('take_others', `UPDATE slots SET token = token + 1
 const READ_SLOTS = statement('read_slots', `SELECT slot, token, change, before FROM slots ORDER BY slot`);
 const TAKE_SLOT = statement(
   'take_slot',
-  `UPDATE slots SET token = token + 1 WHERE slot = :slot::int AND token = :token::bigint RETURNING slot, token, change, before`,
+  `WITH held AS (SELECT slot FROM slots WHERE slot = :slot::int AND token = :token::bigint FOR UPDATE NOWAIT)
+   UPDATE slots SET token = token + 1 FROM held WHERE slots.slot = held.slot RETURNING slots.slot, token, change, before`,
 );
 const PING_MS_MAX = 2000;
+/** How long a call waits for a slot. */
+const LEASE_MS_MAX = 15_000;
 
 export async function takeSlots(client: Client, count: number): Promise<readonly SlotRow[]> {
   const last = count - 1;
@@ -51,6 +57,7 @@ export async function takeSlots(client: Client, count: number): Promise<readonly
 }
 
 interface Waiter {
+  readonly isLook: boolean;
   readonly resolve: (slot: Slot) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -107,8 +114,7 @@ export class Tenure {
     this.waiters.clear();
     this.gone.resolve(undefined);
     // What its statements come to is told to those who wait for them; a server that is gone hears no farewell.
-    this.lock.end().catch(() => undefined);
-    this.pool.end().catch(() => undefined);
+    void this.endConnections();
   }
 
   /** Ends it in good order. */
@@ -116,34 +122,55 @@ export class Tenure {
     if (this.cause !== undefined) return;
     this.cause = new Error('the index is closed');
     this.gone.resolve(undefined);
-    await Promise.allSettled([this.pool.end(), this.lock.end()]);
+    await this.endConnections();
   }
 
-  /** @throws the signal's reason, or DomainError `index-unavailable` when it is over */
-  async lease(signal: AbortSignal): Promise<Slot> {
+  private async endConnections(): Promise<void> {
+    await Promise.all([endInTime(this.pool), endInTime(this.lock)]);
+  }
+
+  /**
+   * @param isLook whether it is for what changes nothing, to which it is all the same if the slot is doubtful
+   * @throws the signal's reason, or DomainError `index-unavailable` when it is over, or when no slot comes free in time
+   */
+  async lease(signal: AbortSignal, isLook = false): Promise<Slot> {
+    signal.throwIfAborted();
     if (this.cause !== undefined) throw unavailable(this.cause);
-    const slot = this.free.pop();
+    const at = this.free.findLastIndex(({ isDoubtful }) => isLook || !isDoubtful);
+    const [slot] = at < 0 ? [] : this.free.splice(at, 1);
     if (slot !== undefined) return slot;
     const { promise, resolve, reject } = Promise.withResolvers<Slot>();
-    const waiter = { resolve, reject };
+    const waiter = { isLook, resolve, reject };
     this.waiters.add(waiter);
     try {
-      return await within(signal, promise);
+      return await within(AbortSignal.any([signal, AbortSignal.timeout(LEASE_MS_MAX)]), promise);
     } catch (error) {
       // It may have been given one in the same moment.
       if (!this.waiters.delete(waiter)) promise.then((late) => this.release(late)).catch(() => undefined);
-      throw error;
+      signal.throwIfAborted();
+      throw toUnavailable(error);
     }
   }
 
   release(slot: Slot): void {
-    const [next] = this.waiters;
+    const next = [...this.waiters].find(({ isLook }) => isLook || !slot.isDoubtful);
     if (next === undefined) {
       this.free.push(slot);
       return;
     }
     this.waiters.delete(next);
     next.resolve(slot);
+  }
+
+  /** Puts a slot into use again of which it is known what it made. */
+  private clear(slot: Slot, { token, change }: SlotRow): void {
+    slot.token = token;
+    slot.acknowledged = change;
+    slot.pending = 0;
+    slot.isDoubtful = false;
+    const at = this.free.indexOf(slot);
+    // If it is not there a look has it, and brings it back.
+    if (at >= 0) this.free.splice(at, 1).forEach((one) => this.release(one));
   }
 
   async query<Row extends QueryResultRow>(one: Statement, values: Values): Promise<QueryResult<Row>> {
@@ -168,11 +195,15 @@ export class Tenure {
     }
   }
 
-  /** What a slot made last, for certain: what was under way in it ended or never will be. Undefined: another gateway has taken it. */
+  /**
+   * What a doubtful slot made last, for certain: what was under way in it ended or never will be. Then it is in use again.
+   * @returns undefined if another gateway has taken it
+   * @throws also while something is under way in it
+   */
   async settle(slot: Slot): Promise<SlotRow | undefined> {
     const { rows } = await this.query<SlotRow & QueryResultRow>(TAKE_SLOT, { slot: slot.number, token: slot.token });
     const [row] = rows;
-    if (row !== undefined) slot.token = row.token;
+    if (row !== undefined) this.clear(slot, row);
     return row;
   }
 
@@ -207,6 +238,11 @@ export class Tenure {
       this.end(error as Error);
     }
   }
+}
+
+/** Of a time that is up. */
+function toUnavailable(error: unknown): DomainError {
+  return error instanceof DomainError ? error : unavailable(error);
 }
 
 export function unavailable(cause: unknown): DomainError {
