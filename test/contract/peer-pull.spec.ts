@@ -31,7 +31,7 @@ describe('a peer that is to copy from another one', () => {
     kept = { source: new MemoryStorageNode(SOURCE), target: new MemoryStorageNode(TARGET, 5_000_000) };
     faulty = { source: new FaultyStorageNode(kept.source), target: new FaultyStorageNode(kept.target) };
     source = await serve(faulty.source);
-    const patient = new DeadlineStorageNode(source, 300);
+    const patient = new DeadlineStorageNode(source, 2500);
     target = await serve(faulty.target, { sourceOf: (number) => (number === SOURCE ? patient : undefined) });
   });
 
