@@ -24,7 +24,7 @@ export class OwnStorageNode extends StorageNode {
     /** For whom this speaks, at this moment. */
     private readonly caller: () => NodeCall,
     /** The nodes of other processes, to copy from. */
-    private readonly sourceOf: (number: number) => StorageNode | undefined = () => undefined,
+    private readonly sourceOf: (number: number) => StorageNode | undefined,
   ) {
     super();
   }
@@ -43,7 +43,6 @@ export class OwnStorageNode extends StorageNode {
 
   override pull(number: number, copies: readonly ShardCopy[], signal: AbortSignal): Promise<readonly (NodeError | undefined)[]> {
     const source = this.sourceOf(number);
-    if (source === undefined) return super.pull(number, copies, signal);
     return this.use(signal, (target, limit) => pullShards({ source, target }, copies, limit));
   }
 

@@ -40,7 +40,8 @@ export class PeerSources {
       return undefined;
     const known = this.open.get(number);
     if (known?.nodeId === nodeId && known.origin === origin) return known.node;
-    this.letGo(known);
+    // Another disk is in its place, or it is elsewhere: who copies from it now, fails, and is served in another way.
+    void known?.node.close().catch(() => undefined);
     const node = this.connect({ number, nodeId, origin, clusterId: map.clusterId });
     this.open.set(number, { nodeId, origin, node });
     return node;
@@ -59,10 +60,5 @@ export class PeerSources {
     const term = (): number => local.map?.term ?? 0;
     const node = new PeerStorageNode({ ...ids, secret, tls, limits, term });
     return new DeadlineStorageNode(node, PATIENCE_SHARE * limits.node_call_ms_max);
-  }
-
-  /** Another disk is in its place, or it is elsewhere: who copies from it now, fails, and is served in another way. */
-  private letGo(source: Source | undefined): void {
-    void source?.node.close().catch(() => undefined);
   }
 }

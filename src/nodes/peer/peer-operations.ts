@@ -112,11 +112,6 @@ async function* pulled(
 ): AsyncGenerator<readonly Uint8Array[], void, undefined> {
   const pull = decodePull(body);
   const source = sourceOf(pull.source);
-  // Its configuration may be older than the gateway's: that is no reason to do without this node.
-  if (source === undefined) {
-    yield* encodeVerdicts(await target.pull(pull.source, pull.copies, signal));
-    return;
-  }
   const give = await room(
     pull.copies.reduce((sum, { length }) => sum + length, 0),
     signal,

@@ -4,10 +4,11 @@ import { NodeError, type Shard, type ShardCopy, type StorageNode } from '../stor
 
 /**
  * Gets shards from one node and puts them on another; see {@link StorageNode.pull}. Of what is wrong with the source nothing is said but the
- * error of each shard: the caller has other ways to them.
+ * error of each shard: the caller has other ways to them. That includes that this process does not know where the source is: its configuration
+ * may be older than the gateway's, and that is no reason to do without the target.
  */
 export async function pullShards(
-  { source, target }: { readonly source: StorageNode; readonly target: StorageNode },
+  { source, target }: { readonly source: StorageNode | undefined; readonly target: StorageNode },
   copies: readonly ShardCopy[],
   signal: AbortSignal,
 ): Promise<readonly (NodeError | undefined)[]> {
@@ -20,10 +21,11 @@ export async function pullShards(
 }
 
 async function getEach(
-  source: StorageNode,
+  source: StorageNode | undefined,
   copies: readonly ShardCopy[],
   signal: AbortSignal,
 ): Promise<readonly (Uint8Array | NodeError)[]> {
+  if (source === undefined) return copies.map(() => new NodeError('unavailable', 'it does not know where that node is'));
   try {
     return await source.get(
       copies.map(({ versionId, stripe, fromIndex }) => ({ versionId, stripe, index: fromIndex })),

@@ -1,5 +1,6 @@
 import type { Manifest, NodeUsage } from '../../metadata/metadata-store.js';
 import type { Placement } from '../../placement/placement.js';
+import type { StripeShape } from '../stripe-codec.js';
 import type { Stray } from '../write-ledger.js';
 import type { ShardPlace, StripePlan } from './move-plan.js';
 import { shardBytes } from './shard-bytes.js';
@@ -159,4 +160,14 @@ export class MoveStep {
     const candidates = this.parts.candidates(nodes[index]).filter((node) => !taken.has(node) && !this.lost.has(node));
     return this.parts.placement.place({ width: 1, candidates })?.[0];
   }
+}
+
+/** Nodes of a stripe that have a bad shard of it. */
+export function damagedOf({ writes }: StripeMove): readonly number[] {
+  return writes.filter(({ isMend }) => isMend).map(({ node }) => node);
+}
+
+/** The shape of a stripe after a move. */
+export function shapeAfter({ k }: Manifest, { row }: StripeMove): StripeShape {
+  return { k, m: row.length - k };
 }

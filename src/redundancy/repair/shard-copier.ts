@@ -9,9 +9,9 @@ import { StripeAttempt } from '../stripe-attempt.js';
 import { encodeStripe } from '../stripe-batches.js';
 import type { StripeCodec } from '../stripe-codec.js';
 import type { DamageListener } from '../stripe-reader.js';
-import type { MoveStep, ShardWrite, StripeMove } from './move-step.js';
+import { damagedOf, type MoveStep, shapeAfter, type ShardWrite, type StripeMove } from './move-step.js';
 import { shardBytes } from './shard-bytes.js';
-import { damagedOf, shapeAfter, ShardPuller } from './shard-puller.js';
+import { ShardPuller } from './shard-puller.js';
 
 export interface CopierParts {
   readonly registry: NodeRegistry;

@@ -1,8 +1,7 @@
 import type { Manifest } from '../../metadata/metadata-store.js';
 import type { NodeRegistry } from '../../nodes/node-registry.js';
 import { NodeError, type ShardCopy } from '../../nodes/storage-node.js';
-import type { StripeShape } from '../stripe-codec.js';
-import type { MoveStep, ShardWrite, StripeMove } from './move-step.js';
+import { damagedOf, type MoveStep, shapeAfter, type ShardWrite, type StripeMove } from './move-step.js';
 import { shardBytes } from './shard-bytes.js';
 
 /** A write that its node may do by itself, from another node. */
@@ -57,16 +56,6 @@ export class ShardPuller {
       return group.map((one) => one.write).filter((one) => step.retarget(one));
     }
   }
-}
-
-/** Nodes of a stripe that have a bad shard of it. */
-export function damagedOf({ writes }: StripeMove): readonly number[] {
-  return writes.filter(({ isMend }) => isMend).map(({ node }) => node);
-}
-
-/** The shape of a stripe after a move. */
-export function shapeAfter({ k }: Manifest, { row }: StripeMove): StripeShape {
-  return { k, m: row.length - k };
 }
 
 /** Any copy will do, but one that the node has itself and is to drop; of a coded stripe only the shard itself. */
