@@ -27,15 +27,9 @@ export class DatabaseSession {
 
   /** @throws DomainError as {@link beginTenure} */
   static async open(options: TenureOptions, onBegin: TenureListener): Promise<DatabaseSession> {
-    const tenure = await beginTenure(options);
+    const tenure = await beginWith(options, onBegin);
     // From now on nothing is new, and what is not there was lost.
     const session = new DatabaseSession({ ...options, mayCreate: false, isForced: false }, tenure, onBegin);
-    try {
-      await onBegin(tenure);
-    } catch (error) {
-      await tenure.close();
-      throw error;
-    }
     session.watch(tenure);
     return session;
   }
@@ -91,17 +85,25 @@ export class DatabaseSession {
   }
 
   private async begin(lost: Tenure): Promise<void> {
-    const tenure = await beginTenure(this.options);
-    try {
-      tenure.requireAfter(lost);
-      await this.onBegin(tenure);
-    } catch (error) {
-      await tenure.close();
-      throw error;
-    }
+    const tenure = await beginWith(this.options, (begun) => {
+      begun.requireAfter(lost);
+      return this.onBegin(begun);
+    });
     this.held = tenure;
     this.watch(tenure);
     lost.hasNext(tenure);
     if (this.stopping.signal.aborted) await tenure.close();
+  }
+}
+
+/** Begins a tenure; one for which the listener throws is let go of. */
+async function beginWith(options: TenureOptions, onBegin: TenureListener): Promise<Tenure> {
+  const tenure = await beginTenure(options);
+  try {
+    await onBegin(tenure);
+    return tenure;
+  } catch (error) {
+    await tenure.close();
+    throw error;
   }
 }
