@@ -183,6 +183,8 @@ describe('under load, a disk', () => {
 
 /** After this time Node.js has closed a connection on which nothing comes (5 s, and a second of grace). */
 const IDLE_MS = 7000;
+/** A node without descriptors goes down and comes back, and the more often, the longer it has to be well (16 probes at the most). */
+const FLAPPED_MS = 30_000;
 
 describe('too few descriptors for all that is asked', () => {
   it('are no end of the server: it answers with codes, or not at all, and is well when it is asked for less', async () => {
@@ -201,8 +203,8 @@ describe('too few descriptors for all that is asked', () => {
     const { refused, broken } = await load.stop('breaks');
     expect([server.process.exitCode, server.process.signalCode]).toEqual([null, null]);
     expect(refused + broken).toBeGreaterThan(0); // it was short of them indeed
-    for (const node of [1, 2, 3, 4]) await server.untilNode(node, 'up', 5000);
     await sleep(IDLE_MS); // the connections of those who left are closed, and their descriptors free
+    for (const node of [1, 2, 3, 4]) await server.untilNode(node, 'up', FLAPPED_MS);
     const client = new Client(server.url);
     const puts: number[] = [];
     for (let at = 0; at < 20; at += 1) {

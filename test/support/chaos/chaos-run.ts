@@ -21,6 +21,8 @@ const COPIES_SAMPLE = 20;
 const STORIES_MAX = 5;
 /** Time in which what was still under way comes to its end when nothing is wrong any more. */
 const QUIET_MS = 1500;
+/** Time in which deeds of the kinds that are asked for must have been done. */
+const KINDS_MS_MAX = 60_000;
 /** Time in which a change must be acknowledged with as many nodes struck as may be. */
 const STALL_MS_MAX = 60_000;
 
@@ -30,6 +32,8 @@ export interface ChaosOptions {
   readonly msMax: number;
   /** Time under load and deeds in a round, at the most. */
   readonly loadMsMax: number;
+  /** The load goes on beyond that until the nemesis has done deeds of so many kinds: a busy machine takes long for each. */
+  readonly kindsMin?: number;
   /** Where all lies. Removed if all was well. */
   readonly directory: string;
   readonly start: (parts: { readonly random: Random; readonly directory: string }) => Promise<ChaosTarget>;
@@ -146,8 +150,7 @@ export class ChaosRun {
     const load = this.workload();
     load.requests.tolerate('faults');
     const running = Promise.all([load.run(), this.registers.run()]);
-    const { loadMsMax } = this.options;
-    await this.nemesis.disturb(AbortSignal.timeout(this.random.between(loadMsMax / 2, loadMsMax)));
+    await this.disturb();
     await this.nemesis.strike(this.options.strike ?? this.nemesis.drawStrike(this.options.strikeKinds));
     await this.watchStrike(load);
     load.stop('faults');
@@ -166,6 +169,16 @@ export class ChaosRun {
       `round ${this.sums.rounds}: ${acknowledged - before.acknowledged} changes acknowledged, ${refused - before.refused} refused, ` +
         `${unanswered - before.unanswered} without an answer, ${checked - before.checked} files checked`,
     );
+  }
+
+  private async disturb(): Promise<void> {
+    const { loadMsMax, kindsMin = 0 } = this.options;
+    const calm = new AbortController();
+    const disturbed = this.nemesis.disturb(calm.signal);
+    await sleep(this.random.between(loadMsMax / 2, loadMsMax));
+    for (const end = Date.now() + KINDS_MS_MAX; this.nemesis.counts.size < kindsMin && Date.now() < end;) await sleep(100);
+    calm.abort();
+    await disturbed;
   }
 
   private workload(): Workload {
