@@ -20,7 +20,7 @@ import { startProduct, type Subject } from './subject.ts';
 const MiB = 1024 * 1024;
 const SMALL_BYTES = 4096;
 const PASSWORD = 'a password of the bench';
-/** Requests of the plain upload of many files that are under way at once, as many as of the drive's. */
+/** Uploads that are under way at once while the folder that is listed is filled. */
 const WIDTH = 16;
 
 const { values } = parseArgs({
@@ -111,7 +111,7 @@ interface FolderPair {
   readonly cpu: readonly [readonly [number, number], readonly [number, number]];
 }
 
-/** A folder of small files: seconds of `dcloud put -r`, and of curl with as many requests at once. */
+/** A folder of small files: seconds of `dcloud put -r`, and of curl with as many requests at once as it chooses itself (50). */
 async function folderPair({ subject, url, token, folder }: World, round: number): Promise<FolderPair> {
   const cpu = (): readonly [number, number] => [commandSeconds(), subject.cpuSeconds()];
   const used = (from: readonly [number, number], to: readonly [number, number]) => [to[0] - from[0], to[1] - from[1]] as const;
@@ -128,7 +128,7 @@ async function folderPair({ subject, url, token, folder }: World, round: number)
   ]);
   await writeFile(list, [`header = "Authorization: Bearer ${token}"`, ...lines.flat()].join('\n'));
   const between = cpu();
-  const plain = await seconds(() => run('curl', ['-sS', '-Z', '--parallel-max', String(WIDTH), '-K', list]));
+  const plain = await seconds(() => run('curl', ['-sS', '-Z', '-K', list]));
   return { seconds: [sealed, plain], cpu: [used(begin, between), used(between, cpu())] };
 }
 

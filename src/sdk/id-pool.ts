@@ -4,11 +4,14 @@ import { within } from '../common/within.js';
 const COUNT_FIRST = 8;
 const COUNT_MAX = 512;
 const GROWTH = 8;
+/** When fewer than this are left of many, the next ones are fetched before somebody has to wait for them. */
+const COUNT_LOW = 128;
 
 /** Ids for new nodes, fetched many at a time: thousands of small files cost few requests for ids. */
 export class IdPool {
   private ids: string[] = [];
-  private count = COUNT_FIRST;
+  /** How many came last. */
+  private count = 0;
   private coming: Promise<void> | undefined;
 
   /** @param fetchIds asks the server for so many */
@@ -18,9 +21,10 @@ export class IdPool {
   async take(signal: AbortSignal): Promise<string> {
     for (;;) {
       const id = this.ids.pop();
+      const isLow = this.ids.length < COUNT_LOW && this.count === COUNT_MAX;
+      if (id === undefined || isLow) this.coming ??= this.refill();
       if (id !== undefined) return id;
-      this.coming ??= this.refill();
-      await within(signal, this.coming);
+      await within(signal, this.coming as Promise<void>);
     }
   }
 
@@ -29,10 +33,17 @@ export class IdPool {
     this.ids = [];
   }
 
-  private async refill(): Promise<void> {
+  private refill(): Promise<void> {
+    const coming = this.fetch();
+    coming.catch(() => undefined); // whoever waits hears of it; perhaps nobody does
+    return coming;
+  }
+
+  private async fetch(): Promise<void> {
     try {
-      this.ids.push(...(await this.fetchIds(this.count)));
-      this.count = Math.min(COUNT_MAX, this.count * GROWTH);
+      const count = this.count === 0 ? COUNT_FIRST : Math.min(COUNT_MAX, this.count * GROWTH);
+      this.ids.push(...(await this.fetchIds(count)));
+      this.count = count;
     } finally {
       this.coming = undefined;
     }

@@ -60,6 +60,25 @@ describe('nodes that are made at the same time', () => {
     expect([sizes(making.requests), making.most]).toEqual([[1, 1, 32, 32, 32, 2], 2]);
   });
 
+  it('wait a moment for others if others came with the last ones, and else not at all', async () => {
+    const making = new Making();
+    await making.make(10);
+    expect(sizes(making.requests)).toEqual([1, 1, 8]);
+    // The first of eight comes, and the others while it waits.
+    const first = making.batches.make(node(1), signal);
+    await Promise.resolve();
+    expect(making.underWay).toBe(0);
+    await Promise.all([first, making.make(7)]);
+    expect(sizes(making.requests)).toEqual([1, 1, 8, 8]);
+    const before = performance.now();
+    await making.make(1); // in vain
+    expect(performance.now() - before).toBeGreaterThan(8);
+    const alone = making.batches.make(node(1), signal);
+    expect(making.underWay).toBe(1);
+    await alone;
+    expect(sizes(making.requests)).toEqual([1, 1, 8, 8, 1, 1]);
+  });
+
   it('have a bounded size together', async () => {
     const making = new Making();
     await making.make(42, 48 * 1024);

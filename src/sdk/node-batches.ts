@@ -6,6 +6,8 @@ const REQUESTS_MAX = 2;
 /** Of one request. */
 const NODES_MAX = 32;
 const BYTES_MAX = 512 * 1024;
+/** For how long the first that waits waits for others, if others came with the one before. */
+const LINGER_MS = 10;
 
 /** How nodes are made. */
 export interface NodeMaking<Node, Made> {
@@ -26,11 +28,15 @@ interface Waiting<Node, Made> {
 interface Queue<Node, Made> {
   readonly waiting: Waiting<Node, Made>[];
   underWay: number;
+  /** How many the last request had: when they are made, so many come again, one after the other. */
+  expected: number;
+  lingering: ReturnType<typeof setTimeout> | undefined;
 }
 
 /**
  * Makes many small nodes in few requests: what comes while requests are under way waits and goes with the next one, and what comes alone goes
- * alone and at once. Only what is broken off by one signal goes together, so that nobody's request depends on anybody else.
+ * alone and at once. Who makes many makes the next ones when he hears of the last ones, so the first of them waits a moment for the others. Only what
+ * is broken off by one signal goes together, so that nobody's request depends on anybody else.
  */
 export class NodeBatches<Node, Made extends object> {
   private readonly queues = new WeakMap<AbortSignal, Queue<Node, Made>>();
@@ -41,7 +47,7 @@ export class NodeBatches<Node, Made extends object> {
 
   /** What {@link NodeMaking.one} promises. */
   make(node: Node, signal: AbortSignal): Promise<Made> {
-    const queue = this.queues.get(signal) ?? { waiting: [], underWay: 0 };
+    const queue = this.queues.get(signal) ?? { waiting: [], underWay: 0, expected: 1, lingering: undefined };
     this.queues.set(signal, queue);
     const made = Promise.withResolvers<Made>();
     queue.waiting.push({ node, bytes: this.making.bytesOf(node), made });
@@ -51,13 +57,28 @@ export class NodeBatches<Node, Made extends object> {
 
   private send(queue: Queue<Node, Made>, signal: AbortSignal): void {
     while (queue.waiting.length > 0 && queue.underWay < REQUESTS_MAX) {
-      const batch = queue.waiting.splice(0, fitting(queue.waiting));
-      queue.underWay += 1;
-      void this.request(batch, signal).finally(() => {
-        queue.underWay -= 1;
-        this.send(queue, signal);
-      });
+      const count = fitting(queue.waiting);
+      if (count === queue.waiting.length && count < queue.expected && !signal.aborted) {
+        queue.lingering ??= setTimeout(() => {
+          queue.expected = 1;
+          queue.lingering = undefined;
+          this.send(queue, signal);
+        }, LINGER_MS);
+        return;
+      }
+      this.sendFirst(count, queue, signal);
     }
+  }
+
+  private sendFirst(count: number, queue: Queue<Node, Made>, signal: AbortSignal): void {
+    clearTimeout(queue.lingering);
+    queue.lingering = undefined;
+    queue.underWay += 1;
+    queue.expected = count;
+    void this.request(queue.waiting.splice(0, count), signal).finally(() => {
+      queue.underWay -= 1;
+      this.send(queue, signal);
+    });
   }
 
   /** Never rejects: who waits for a node hears of it. */

@@ -5,8 +5,8 @@ import type { Context } from './context.js';
 import { commonExit, failureOf, isFatal, type Failure } from './failure.js';
 import { TransferProgress } from './transfer-progress.js';
 
-/** Small files that are under way at once: two requests full of them. */
-const WIDTH = 64;
+/** Small files that are under way at once: two requests full of them, and as many that are read and sealed meanwhile. */
+const WIDTH = 128;
 /** What those that are under way may have together; a file counts for as much as it can have in memory, so that there is one large one at a time. */
 const BYTES_IN_FLIGHT = 48 * 1_048_576;
 const FILE_BYTES = 65_536;
