@@ -1,4 +1,3 @@
-import * as opaque from '@serenity-kit/opaque';
 import { parseUserName, type UserName } from '../common/user-name.js';
 import { fromBase64Url, type Bytes } from './bytes.js';
 import { SdkError } from './errors.js';
@@ -61,8 +60,7 @@ export interface BegunLogin {
  * @throws DomainError `invalid-user-name`; SdkError `weak-password-cost`
  */
 export async function beginRegistration(login: LoginSecret): Promise<BegunRegistration> {
-  const prepared = await prepare(login);
-  const { password, identifiers, keyStretching } = prepared;
+  const { opaque, password, identifiers, keyStretching } = await prepare(login);
   const { clientRegistrationState, registrationRequest } = opaque.client.startRegistration({ password });
   const finish = (registrationResponse: string): RegisteredLogin => {
     const result = understand(() =>
@@ -87,7 +85,7 @@ export async function beginRegistration(login: LoginSecret): Promise<BegunRegist
  * @throws DomainError `invalid-user-name`; SdkError `weak-password-cost`
  */
 export async function beginLogin(login: LoginSecret): Promise<BegunLogin> {
-  const { password, identifiers, keyStretching } = await prepare(login);
+  const { opaque, password, identifiers, keyStretching } = await prepare(login);
   const { clientLoginState, startLoginRequest } = opaque.client.startLogin({ password });
   const finish = (loginResponse: string): ProvenLogin => {
     const result = understand(() =>
@@ -102,6 +100,7 @@ export async function beginLogin(login: LoginSecret): Promise<BegunLogin> {
 }
 
 interface Prepared {
+  readonly opaque: typeof import('@serenity-kit/opaque');
   readonly password: string;
   readonly identifiers: { readonly client: string; readonly server: string };
   readonly keyStretching: {
@@ -112,9 +111,12 @@ interface Prepared {
 async function prepare({ userName, factor, secret, cost = PASSWORD_COST }: LoginSecret): Promise<Prepared> {
   assertCost(cost);
   const client = identifier(parseUserName(userName), factor);
+  // Loaded when it is needed: a session that goes on needs none of it.
+  const opaque = await import('@serenity-kit/opaque');
   await opaque.ready;
   const { memoryKib: memory, iterations, parallelism } = cost;
   return {
+    opaque,
     password: secret.normalize('NFKC'),
     identifiers: { client, server: SERVER_IDENTITY },
     keyStretching: { 'argon2id-custom': { memory, iterations, parallelism } },
