@@ -12,6 +12,7 @@ import { AccessService } from './auth/access.service.js';
 import { AppConfig } from './config/app-config.js';
 import { LiveTls } from './config/live-tls.js';
 import { isLoopback } from './config/load-config.js';
+import { KeyRingHolder } from './crypto/key-ring.holder.js';
 import { DirectFiles } from './files/direct-files.service.js';
 import { AccessGate } from './http/access-gate.js';
 import { Authenticator } from './http/authenticator.js';
@@ -38,6 +39,8 @@ export interface RunningApp {
 /** The modules that serve files, opened, behind a server that is somebody else's. */
 export interface OpenApp {
   readonly answer: (request: IncomingMessage, response: ServerResponse) => void;
+  /** The fingerprints of the key ring that is in use. */
+  readonly keys: () => readonly string[];
   /** See {@link RunningApp}. */
   readonly reload: () => Promise<void>;
   /** Ends the background work, then closes the stores; throws if any of that fails. */
@@ -84,8 +87,10 @@ export async function openApp(config: AppConfig, cluster: ClusterParts): Promise
     throw error;
   }
   const adapter = adapterOf(app);
+  const keys = app.get(KeyRingHolder, { strict: false });
   return {
     answer: (request, response) => adapter.answer(request, response),
+    keys: () => keys.current().fingerprints,
     reload: () => reload(app),
     close: () => closeApp(app, config),
   };

@@ -21,6 +21,8 @@ export async function openGateway(member: ClusterMember, file: ClusterFile): Pro
     return {
       name: 'gateway',
       answer: opened.answer,
+      heard: () => ({ hears: member.number, keys: opened.keys() }),
+      silentMs: () => 0,
       reload: opened.reload,
       close: async () => {
         await keeper.stop();

@@ -52,6 +52,8 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
   return {
     name: 'peer',
     answer: (request, response) => adapter.answer(request, response),
+    heard: () => ({ hears: watch.hears ?? null, ...(watch.keys === undefined ? {} : { keys: watch.keys }) }),
+    silentMs: () => watch.silentMs,
     reload: () => Promise.resolve().then(() => member.reload()),
     close: async () => {
       await watch.stop();

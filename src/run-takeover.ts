@@ -5,7 +5,8 @@ import { PeerNodeSource } from './cluster/peer-node-source.js';
 import { Takeover } from './cluster/takeover.js';
 import { DomainError, errorCode } from './common/errors.js';
 import type { AppConfig } from './config/app-config.js';
-import type { ClusterFile } from './config/cluster-file.js';
+import { ClusterFile } from './config/cluster-file.js';
+import type { ClusterMap } from './config/cluster-map.js';
 import { readKeyRing } from './crypto/key-ring-file.js';
 import { indexPlaceOf } from './metadata/open-index-place.js';
 import type { NodeProgress } from './recovery/index-rebuild.js';
@@ -13,6 +14,8 @@ import { RecoveryModule } from './recovery/recovery.module.js';
 import { RebuildService } from './recovery/rebuild.service.js';
 
 export interface TakeoverOrder {
+  /** The fingerprints of the keys that the gateway had when it was last heard; undefined if it never was. */
+  readonly keys: readonly string[] | undefined;
   /** Also from a gateway that answers. */
   readonly isForced: boolean;
   /** Takes each line of progress. */
@@ -21,26 +24,35 @@ export interface TakeoverOrder {
 }
 
 /** Takes over in the process that is to be the gateway; see {@link Takeover}. */
-export async function runTakeover(member: ClusterMember, { isForced, say, signal }: TakeoverOrder): Promise<void> {
+export async function runTakeover(member: ClusterMember, { keys, isForced, say, signal }: TakeoverOrder): Promise<void> {
   const { config } = member;
   const takeover = new Takeover({
     member,
-    requireKeys: ({ clusterId }) => {
-      const { key_ring: path } = config;
-      if (path === null || !existsSync(path)) {
-        throw new DomainError(
-          'storage-missing',
-          `the key ring ${String(path)} is missing, and without it no record can be read: put the copy of the old gateway's there`,
-        );
-      }
-      readKeyRing(path, clusterId);
-    },
+    requireKeys: (map) => requireKeys(config, map, isForced ? undefined : keys),
+    claimTerm: (map) => indexPlaceOf(config, ClusterFile.of(config.storage_directory, map)).claimTerm(map.term),
     takeIndex: async (file, tell, stop) => {
       if (await seizeIndex(config, file)) tell('the index is in the database and stays as it is');
       else await rebuild(member, file, { say: tell, signal: stop });
     },
   });
   await takeover.run(isForced, say, signal);
+}
+
+/** @throws DomainError `storage-missing`, `key-missing` if the key ring lacks one that the gateway had, and those of `readKeyRing` */
+function requireKeys({ key_ring: path }: AppConfig, { clusterId }: ClusterMap, wanted: readonly string[] = []): void {
+  if (path === null || !existsSync(path)) {
+    throw new DomainError(
+      'storage-missing',
+      `the key ring ${String(path)} is missing, and without it no record can be read: put the copy of the old gateway's there`,
+    );
+  }
+  const there = new Set(readKeyRing(path, clusterId).fingerprints);
+  const lacking = wanted.filter((key) => !there.has(key)).map((key) => key.split(':')[0]);
+  if (lacking.length === 0) return;
+  throw new DomainError(
+    'key-missing',
+    `the key ring ${path} lacks ${lacking.join(', ')}, which the gateway had: it is an older copy, or another one. Put the newest there`,
+  );
 }
 
 /** Takes the index from a gateway that may still hold it; false if it is to be made anew. */
@@ -59,7 +71,7 @@ async function seizeIndex(config: AppConfig, file: ClusterFile): Promise<boolean
 async function rebuild(
   member: ClusterMember,
   file: ClusterFile,
-  { say, signal }: Omit<TakeoverOrder, 'isForced'>,
+  { say, signal }: Pick<TakeoverOrder, 'say' | 'signal'>,
 ): Promise<void> {
   const source = new PeerNodeSource(member);
   const app = await NestFactory.createApplicationContext(RecoveryModule.forRoot(member.config, { file, source }), {

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
 import { seeForwarding } from './cluster/client-edge.js';
+import { AutoTakeover } from './cluster/auto-takeover.js';
 import { ClusterMember } from './cluster/cluster-member.js';
-import type { ClusterRole } from './cluster/cluster-role.js';
+import type { ClusterRole, HeardGateway } from './cluster/cluster-role.js';
 import { openSecret } from './cluster/cluster-secret.js';
 import { openOwnMap } from './cluster/own-map.js';
 import { lockOf } from './cluster/process-lock-of.js';
@@ -59,6 +60,9 @@ class ClusterProcess implements RunningProcess {
   /** Changes of the role, one after the other. */
   private changing: Promise<void> = Promise.resolve();
   private takingOver = false;
+  /** From when it is entitled until it serves, or will not. */
+  private becoming = false;
+  private readonly auto: AutoTakeover;
   private readonly waits = Promise.withResolvers<undefined>();
 
   constructor(
@@ -68,6 +72,11 @@ class ClusterProcess implements RunningProcess {
   ) {
     this.proof = proof;
     const { config, secret, local } = member;
+    this.auto = new AutoTakeover({
+      member,
+      silentMs: () => (this.becoming ? 0 : (this.current?.silentMs() ?? 0)),
+      takeOver: (signal) => this.takeOver(false, (line) => this.logger.log(line), signal),
+    });
     this.server = createGuardedServer(config.limits, (request, response) => this.answer(request, response), member.tls);
     this.peers = new PeerServer({
       secret,
@@ -78,6 +87,7 @@ class ClusterProcess implements RunningProcess {
       about: () => ({
         nodeCount: member.config.node_count,
         redundancyCount: member.config.redundancy_count,
+        ...this.heard(),
       }),
       onTakeOver: (stop, isForced) => spoken((say) => this.takeOver(isForced, say, stop)),
     });
@@ -101,6 +111,7 @@ class ClusterProcess implements RunningProcess {
     this.member.onMap(() => this.reconsider());
     // A gateway that has to wait for others is served as far as it is there.
     await Promise.race([this.settle(), this.waits.promise]);
+    this.auto.start();
   }
 
   async reload(): Promise<void> {
@@ -110,6 +121,7 @@ class ClusterProcess implements RunningProcess {
 
   async close(): Promise<void> {
     this.stopping.abort();
+    await this.auto.stop();
     await this.closeServer();
     await this.changing.catch(() => undefined);
     try {
@@ -149,7 +161,7 @@ class ClusterProcess implements RunningProcess {
         const isEntitled = this.isEntitled();
         if (this.role() === (isEntitled ? 'gateway' : 'peer')) return;
         if (!isEntitled) await this.becomePeer();
-        else await this.becomeGateway(await openOwnMap(this.member, () => this.onWait(), this.stopping.signal));
+        else await this.becomeGateway();
       });
     return this.changing;
   }
@@ -160,13 +172,23 @@ class ClusterProcess implements RunningProcess {
     this.changing.catch((error: unknown) => this.logger.error({ err: error }, 'the role could not be changed'));
   }
 
-  /** @param file undefined if this process is not the one by now */
-  private async becomeGateway(file: ClusterFile | undefined): Promise<void> {
-    if (file === undefined || this.stopping.signal.aborted) return;
-    const before = this.current;
-    this.logger.log({ node: this.member.number, term: file.map.term }, 'becomes the gateway');
-    this.current = await openGateway(this.member, file);
-    await before?.close();
+  private async becomeGateway(): Promise<void> {
+    this.becoming = true;
+    try {
+      const file = await openOwnMap(this.member, () => this.onWait(), this.stopping.signal);
+      if (file === undefined || this.stopping.signal.aborted) return; // it is not the one by now
+      const before = this.current;
+      this.logger.log({ node: this.member.number, term: file.map.term }, 'becomes the gateway');
+      this.current = await openGateway(this.member, file);
+      await before?.close();
+    } finally {
+      this.becoming = false;
+    }
+  }
+
+  /** One that only has to open what it has is as good as there: nobody need take that from it. */
+  private heard(): HeardGateway {
+    return this.becoming ? { hears: this.member.number } : (this.current?.heard() ?? { hears: null });
   }
 
   /** First the requests go elsewhere, then what they went to is closed; a gateway that is fenced may well fail to end in good order. */
@@ -205,7 +227,8 @@ class ClusterProcess implements RunningProcess {
     if (this.takingOver) throw new DomainError('takeover-refused', 'a takeover by this node is under way');
     this.takingOver = true;
     try {
-      await runTakeover(this.member, { isForced, say, signal: AbortSignal.any([signal, this.stopping.signal]) });
+      const { keys } = this.current?.heard() ?? {};
+      await runTakeover(this.member, { keys, isForced, say, signal: AbortSignal.any([signal, this.stopping.signal]) });
     } finally {
       this.takingOver = false;
     }

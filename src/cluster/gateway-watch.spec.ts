@@ -50,6 +50,52 @@ describe('GatewayWatch', () => {
     await watch.stop();
   });
 
+  it('says whom it hears, for how long it has not, and which keys that one had', async () => {
+    let hello: object | undefined = { number: 1, run: 'a', hears: 1, keys: ['k1:x'] };
+    const member = {
+      number: 2,
+      map: { gateway: 1 },
+      config: { limits: { probe_interval_ms: 60_000 }, peers: [] },
+      hear: () => (hello === undefined ? Promise.reject(new NodeError('unavailable', 'it is late')) : Promise.resolve(hello)),
+      hearAll: () => Promise.resolve(new Map()),
+    };
+    const watch = new GatewayWatch(member as unknown as ClusterMember);
+    expect([watch.hears, watch.silentMs]).toEqual([undefined, 0]);
+    await watch.relearn();
+    expect([watch.hears, watch.silentMs, watch.keys]).toEqual([1, 0, ['k1:x']]);
+    hello = undefined;
+    await watch.relearn();
+    expect(watch.hears).toBe(1); // one failure is none
+    await watch.relearn();
+    expect([watch.hears, watch.keys]).toEqual([undefined, ['k1:x']]);
+    expect(watch.silentMs).toBeGreaterThan(0);
+    // It is there and does not serve: nobody is helped by that.
+    hello = { number: 1, run: 'b', hears: null };
+    await watch.relearn();
+    expect(watch.hears).toBeUndefined();
+    expect(watch.silentMs).toBeGreaterThan(0);
+    hello = { number: 1, run: 'b' }; // an older program does not say
+    await watch.relearn();
+    expect([watch.hears, watch.silentMs]).toEqual([1, 0]);
+    member.map = { gateway: 3 };
+    expect([watch.hears, watch.silentMs]).toEqual([undefined, 0]);
+    await watch.stop();
+  });
+
+  it('counts as silence that this process itself is the gateway and does not serve', async () => {
+    const member = {
+      number: 2,
+      map: { gateway: 2 },
+      config: { limits: { probe_interval_ms: 60_000 }, peers: [] },
+      hearAll: () => Promise.resolve(new Map()),
+    };
+    const watch = new GatewayWatch(member as unknown as ClusterMember);
+    await watch.relearn();
+    expect(watch.hears).toBeUndefined();
+    expect(watch.silentMs).toBeGreaterThan(0);
+    await watch.stop();
+  });
+
   it('learns with each look which run the gateway is of, and at once when asked', async () => {
     let run = 'first';
     const member = {

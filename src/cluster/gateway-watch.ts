@@ -16,8 +16,10 @@ export class GatewayWatch {
   private running: Promise<void> | undefined;
   /** Failures in a row; the second one counts. */
   private failures = 0;
-  /** Which run the gateway is of, by what it said last. */
-  private known: { readonly gateway: number; readonly run: string } | undefined;
+  /** Since when this one is not heard, by a clock that never goes back. */
+  private silence: { readonly gateway: number; readonly since: number } | undefined;
+  /** What the gateway said last: which run it is of, and which keys it has. */
+  private known: { readonly gateway: number; readonly run: string; readonly keys: readonly string[] | undefined } | undefined;
 
   private listener: (isSilent: boolean) => void = () => undefined;
 
@@ -49,6 +51,23 @@ export class GatewayWatch {
       : undefined;
   }
 
+  /** The gateway, if it is heard. */
+  get hears(): number | undefined {
+    const gateway = this.member.map?.gateway;
+    return this.failures > 1 || this.known?.gateway !== gateway ? undefined : gateway;
+  }
+
+  /** For how long the gateway was not heard, milliseconds; 0 if it is, or if nobody knows who it is. */
+  get silentMs(): number {
+    const { silence } = this;
+    return silence === undefined || silence.gateway !== this.member.map?.gateway ? 0 : performance.now() - silence.since;
+  }
+
+  /** The fingerprints of the key ring that the gateway had when it was last heard; undefined if it never was. */
+  get keys(): readonly string[] | undefined {
+    return this.known?.keys;
+  }
+
   /** Where requests go; undefined if that cannot be told now. */
   target(): ForwardTarget | undefined {
     const { map, number, config } = this.member;
@@ -73,12 +92,15 @@ export class GatewayWatch {
   private async ask(): Promise<void> {
     const { map, number } = this.member;
     const { signal } = this.stopping;
+    const began = performance.now();
     try {
-      if (map === undefined || map.gateway === number) await this.hearAll(signal);
-      else {
+      if (map === undefined || map.gateway === number) {
+        if (map !== undefined) this.miss(map, began);
+        await this.hearAll(signal);
+      } else {
         const hello = await this.member.hear(map.gateway, signal);
         requireSame(map, hello);
-        this.known = { gateway: map.gateway, run: hello.run };
+        this.note(map.gateway, hello);
       }
       const wasSilent = this.failures > 1;
       this.failures = 0;
@@ -87,6 +109,7 @@ export class GatewayWatch {
       this.listener(false);
     } catch (error) {
       if (signal.aborted) return;
+      if (map !== undefined) this.miss(map, began);
       this.failures += 1;
       if (this.failures > 1) this.listener(true);
       if (this.failures !== 2) return;
@@ -100,11 +123,27 @@ export class GatewayWatch {
     const answers = await this.member.hearAll(signal);
     const gateway = this.member.map?.gateway;
     const hello = gateway === undefined ? undefined : answers.get(gateway);
-    if (gateway !== undefined && hello !== undefined) this.known = { gateway, run: hello.run };
+    if (gateway !== undefined && hello !== undefined && serves(hello)) this.note(gateway, hello);
+  }
+
+  /** @throws NodeError if it is not, or not yet, what the map says */
+  private note(gateway: number, hello: PeerHello): void {
+    if (!serves(hello)) throw new NodeError('unavailable', 'it does not serve');
+    this.known = { gateway, run: hello.run, keys: hello.keys };
+    this.silence = undefined;
+  }
+
+  private miss({ gateway }: ClusterMap, since: number): void {
+    if (this.silence?.gateway !== gateway) this.silence = { gateway, since };
   }
 }
 
 function requireSame({ clusterId }: ClusterMap, { map }: PeerHello): void {
   if (map !== undefined && map.clusterId !== clusterId)
     throw new NodeError('rejected', `it is of another cluster, ${map.clusterId}, and this process of ${clusterId}`);
+}
+
+/** Whether a process serves, or, as an older program, does not say. */
+function serves({ number, hears }: PeerHello): boolean {
+  return hears === undefined || hears === number;
 }

@@ -25,11 +25,12 @@ describe('Takeover', () => {
         learn: () => undefined,
       } as unknown as ClusterMember;
       const takeIndex = () => Promise.reject(new Error('it began'));
-      await new Takeover({ member, requireKeys: () => undefined, takeIndex }).run(
-        true,
-        () => undefined,
-        AbortSignal.timeout(5000),
-      );
+      await new Takeover({
+        member,
+        requireKeys: () => undefined,
+        claimTerm: ({ term }) => Promise.resolve(term + 1),
+        takeIndex,
+      }).run(true, () => undefined, AbortSignal.timeout(5000));
     };
     await expect(attempt([3, 4])).rejects.toMatchObject({
       code: 'not-enough-nodes',

@@ -33,7 +33,12 @@ function takeOver(
   const requireKeys = (): never => {
     throw new Error('enough obey');
   };
-  const takeover = new Takeover({ member: member as ClusterMember, requireKeys, takeIndex: () => Promise.reject(new Error()) });
+  const takeover = new Takeover({
+    member: member as ClusterMember,
+    requireKeys,
+    claimTerm: () => Promise.reject(new Error()),
+    takeIndex: () => Promise.reject(new Error()),
+  });
   return takeover.run(false, () => undefined, NEVER);
 }
 

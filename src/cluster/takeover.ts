@@ -10,6 +10,8 @@ export interface TakeoverParts {
   readonly member: ClusterMember;
   /** Whether this process has the keys. @throws DomainError if not */
   readonly requireKeys: (map: ClusterMap) => void;
+  /** Gives the next term to this process alone. @throws DomainError if the index cannot be reached, where it does not go with the old gateway */
+  readonly claimTerm: (map: ClusterMap) => Promise<number>;
   /** Makes the index this process's: anew from the nodes, or as it is, where it does not go with the old gateway. */
   readonly takeIndex: (file: ClusterFile, say: (line: string) => void, signal: AbortSignal) => Promise<void>;
 }
@@ -24,11 +26,11 @@ export class Takeover {
 
   /** @throws DomainError `takeover-refused`, `not-enough-nodes`, `storage-missing` and those of a rebuild */
   async run(isForced: boolean, say: (line: string) => void, signal: AbortSignal): Promise<void> {
-    const { member, requireKeys, takeIndex } = this.parts;
+    const { member, requireKeys, claimTerm, takeIndex } = this.parts;
     const answers = await member.hearAll(signal);
     const map = this.present(answers, isForced);
     requireKeys(map);
-    const next = { ...map, term: map.term + 1, revision: 1, gateway: member.number };
+    const next = { ...map, term: await claimTerm(map), revision: 1, gateway: member.number };
     const took = await this.fence(next, [...answers.keys()], signal);
     say(`term ${next.term}: nodes ${took.join(', ')} obey node ${member.number} now`);
     const file = ClusterFile.of(member.config.storage_directory, next);
@@ -41,7 +43,8 @@ export class Takeover {
     const { map, config, number } = this.parts.member;
     if (map === undefined) throw new DomainError('takeover-refused', 'none of the peers that answer knows of a cluster');
     const gateway = answers.get(map.gateway);
-    if (!isForced && map.gateway !== number && gateway?.map?.gateway === map.gateway) {
+    const isServing = gateway?.map?.gateway === map.gateway && gateway.hears !== null;
+    if (!isForced && map.gateway !== number && isServing) {
       throw new DomainError(
         'takeover-refused',
         `the process of node ${map.gateway} holds the index and answers: stop it first, or use --force if it is not to go on`,

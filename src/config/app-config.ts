@@ -123,6 +123,16 @@ export class AppConfig {
   @Max(30 * 86_400)
   readonly repair_after!: number;
 
+  /**
+   * Seconds for which no peer that answers has heard the gateway before another one takes over by itself; null: a person does. Only where the index
+   * does not go with the gateway.
+   */
+  @ValidateIf((config: AppConfig) => config.takeover_after !== null)
+  @IsInt()
+  @Min(3)
+  @Max(86_400)
+  readonly takeover_after!: number | null;
+
   /** The key ring's file; null is `key-ring.json` under the storage directory. */
   @ValidateIf((config: AppConfig) => config.key_ring !== null)
   @IsString()

@@ -69,6 +69,16 @@ describe('KeyRing', () => {
     expect(JSON.parse(ring.serialize())).toMatchObject({ format: 1, clusterId, active: 'k2' });
   });
 
+  it('names its keys by fingerprints that others with the same keys have, too, and that tell nothing of them', () => {
+    const [first, second] = ring.fingerprints;
+    expect(ring.fingerprints).toEqual([expect.stringMatching(/^k1:[0-9a-f]{16}$/), expect.stringMatching(/^k2:[0-9a-f]{16}$/)]);
+    expect(KeyRing.parse(ring.serialize()).fingerprints).toEqual(ring.fingerprints);
+    expect(ring.without('k1').fingerprints).toEqual([second]);
+    expect(KeyRing.create(clusterId, now).fingerprints).not.toEqual([first]);
+    const withLogin = ring.withLoginSetup(Uint8Array.of(1, 2, 3), now);
+    expect(withLogin.fingerprints).toEqual([first, second, expect.stringMatching(/^login:[0-9a-f]{16}$/)]);
+  });
+
   const damages: [string, RegExp, (root: Root) => void][] = [
     ['a newer format', /format 3.*newer program/, (root) => (root['format'] = 3)],
     ['the format with a login setup but none', /no login/, (root) => (root['format'] = 2)],

@@ -92,6 +92,12 @@ export class KeyRing {
     return this.key(this.active);
   }
 
+  /** Names what it holds, and tells nothing of it: another ring that has all of these opens whatever this one does. */
+  get fingerprints(): readonly string[] {
+    const keys = this.keys.map(({ id, key }) => `${id}:${keyCheck(key, id, this.clusterId)}`);
+    return this.loginSetup === undefined ? keys : [...keys, `login:${loginCheck(this.loginSetup.secret, this.clusterId)}`];
+  }
+
   /** @throws DomainError `key-missing` if it does not hold a key of this id. */
   key(id: string): RingKey {
     const found = this.keys.find((key) => key.id === id);

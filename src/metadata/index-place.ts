@@ -24,5 +24,12 @@ export abstract class IndexPlace {
   /** Lets nobody else have the index from now on, who is not the gateway any more and may not know it. Resolves when this process could open it. */
   abstract seize(): Promise<void>;
 
+  /**
+   * The term with which this process may take over: later than all that are known, and, where others can reach the index, given to nobody else.
+   * Nothing changes for who has the index.
+   * @throws DomainError `storage-unusable`, `storage-mismatch` if it cannot be reached
+   */
+  abstract claimTerm(known: number): Promise<number>;
+
   abstract build(): IndexBuilding;
 }

@@ -71,6 +71,24 @@ it('makes the index anew also where its schema is there beforehand and is empty'
   await store.close();
 });
 
+it('gives each that would take over a term of its own, and leaves the gateway as it is', async () => {
+  const url = parseDatabaseUrl(await server.createDatabase());
+  const notesDirectory = join(server.directory, 'no-notes');
+  const placeOf = (term: number): PostgresIndexPlace =>
+    new PostgresIndexPlace({ url, clusterId, term, notesDirectory, connections: 2, callMsMax: 10_000 });
+  expect(await placeOf(3).claimTerm(3)).toBe(4); // there is no index yet, and it is made anew from the nodes
+  const gateway = await placeOf(3).open(true);
+  await createFile(gateway, 'a');
+  const claimed = await Promise.all([3, 3, 1, 3].map((known) => placeOf(3).claimTerm(known)));
+  expect(claimed.toSorted((one, other) => one - other)).toEqual([4, 5, 6, 7]);
+  expect(await placeOf(3).claimTerm(20)).toBe(21);
+  await createFile(gateway, 'b');
+  await gateway.close();
+  await (await placeOf(3).open(false)).close(); // nobody has entered a later one
+  await (await placeOf(21).open(false)).close();
+  await expect(placeOf(3).open(false)).rejects.toThrow('later term');
+});
+
 describe('the index in PostgreSQL is refused at start', () => {
   it.each([
     ['a wrong password', () => server.url().replace(server.password, 'wrong-secret'), 'password authentication failed'],

@@ -219,6 +219,8 @@ describe('A process that holds the secret', () => {
     ['is of another cluster', { ...HELLO, clusterId: newPeerIds().clusterId }, 'another cluster'],
     ['serves another number', { ...HELLO, number: 3 }, 'serves node 3'],
     ['greets in an unknown way', { hello: 'world' }, 'not as the protocol'],
+    ['hears what is no node', { ...HELLO, hears: 'the sea' }, 'not as the protocol'],
+    ['has too many keys', { ...HELLO, keys: Array.from({ length: 1002 }, () => 'k') }, 'not as the protocol'],
   ])('and %s is rejected, in words', async (_what, hello, words) => {
     const peer = await speaker(hello);
     const node = peerNode(peer.origin, ids, { limits: HASTY });

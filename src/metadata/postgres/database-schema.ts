@@ -60,6 +60,7 @@ export const MIGRATIONS: readonly string[] = [
   );
   `,
   `ALTER TABLE identity ADD COLUMN term bigint NOT NULL DEFAULT 0`,
+  `ALTER TABLE identity ADD COLUMN claimed bigint NOT NULL DEFAULT 0`,
 ];
 
 export interface SchemaOptions {
@@ -114,6 +115,20 @@ export async function enterTerm(client: Client, term: number): Promise<void> {
   const { rowCount } = await client.query('UPDATE identity SET term = $1 WHERE term <= $1', [term]);
   if (rowCount === 0)
     throw new DomainError('storage-locked', `the index was taken over: it is that of a later term than ${term}`);
+}
+
+/**
+ * Gives a term that is later than the known one to its caller alone: of several that ask at the same time each gets another one. It is not entered by
+ * that: who claims one and gets no further leaves the gateway as it was.
+ */
+export async function claimTerm(client: Client, known: number): Promise<number> {
+  const { rows } = await client.query<{ claimed: string }>(
+    'UPDATE identity SET claimed = greatest(claimed, term, $1::bigint) + 1 RETURNING claimed',
+    [known],
+  );
+  const [row] = rows;
+  if (row === undefined) throw missing();
+  return Number(row.claimed);
 }
 
 /** Whether a schema has an index, which then is this cluster's. @throws DomainError `storage-mismatch` */

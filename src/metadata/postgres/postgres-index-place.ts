@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { IndexPlace, type IndexBuilding } from '../index-place.js';
 import type { MetadataStore } from '../metadata-store.js';
 import { onPrimary, type TenureOptions } from './begin-tenure.js';
-import { requireOwnOrNone } from './database-schema.js';
+import { claimTerm, prepareSchema, requireOwnOrNone } from './database-schema.js';
 import { takeGatewayLock } from './gateway-lock.js';
 import { PostgresMetadataStore } from './postgres.metadata-store.js';
 
@@ -28,6 +28,15 @@ export class PostgresIndexPlace extends IndexPlace {
 
   override async seize(): Promise<void> {
     await (await PostgresMetadataStore.open({ ...this.options, schema: SCHEMA, mayCreate: false, isForced: true })).close();
+  }
+
+  override claimTerm(known: number): Promise<number> {
+    const { clusterId } = this.options;
+    return onPrimary({ ...this.options, schema: SCHEMA }, async (client) => {
+      if (!(await requireOwnOrNone(client, SCHEMA, clusterId))) return known + 1;
+      await prepareSchema(client, { clusterId, schema: SCHEMA, mayCreate: false }); // an older program's has no room for it
+      return claimTerm(client, known);
+    });
   }
 
   /**

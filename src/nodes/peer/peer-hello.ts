@@ -7,6 +7,8 @@ import { NodeError } from '../storage-node.js';
 export const PROTOCOL: readonly [number, number] = [2, 2];
 
 const VERSION_CHARACTERS_MAX = 64;
+/** As many keys as a key ring may have, and the login setup. */
+const FINGERPRINTS_MAX = 1001;
 
 /** The body of the call by which a process is made the gateway although the present one answers. */
 export const FORCE = 'force';
@@ -30,6 +32,13 @@ export interface PeerHello {
   readonly redundancyCount: number;
   /** The version of the program. */
   readonly version: string;
+  /**
+   * The number of the node whose process serves, as far as this process knows: its own if it is the gateway. Null: it hears of none. Absent: it is
+   * an older program, and does not say.
+   */
+  readonly hears?: number | null;
+  /** The fingerprints of the key ring that the gateway has, or had when this process heard it last. */
+  readonly keys?: readonly string[];
   /** A random name of this run of the process: requests name it, so that none of an earlier run can be played to it again. */
   readonly run: string;
 }
@@ -46,6 +55,7 @@ export function parseHello(text: string): PeerHello {
     number,
     ...readIds(hello),
     ...readMap(hello['map']),
+    ...readHeard(hello),
     nodeCount,
     redundancyCount,
     version: version.slice(0, VERSION_CHARACTERS_MAX),
@@ -72,6 +82,16 @@ function readIds(hello: Readonly<Record<string, unknown>>): Pick<PeerHello, 'clu
 function readMap(value: unknown): Pick<PeerHello, 'map'> {
   const map = value === undefined ? undefined : readClusterMap(value);
   return map === undefined ? {} : { map };
+}
+
+function readHeard({ hears, keys }: Readonly<Record<string, unknown>>): Pick<PeerHello, 'hears' | 'keys'> {
+  if (hears !== undefined && hears !== null && !isCount(hears)) throw malformed();
+  if (keys !== undefined && !isFingerprints(keys)) throw malformed();
+  return { ...(hears === undefined ? {} : { hears }), ...(keys === undefined ? {} : { keys }) };
+}
+
+function isFingerprints(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length <= FINGERPRINTS_MAX && value.every((each) => typeof each === 'string');
 }
 
 /** The fields of a JSON object; `rejected` if the text is none. */

@@ -14,11 +14,13 @@ import { workOf, type Operation, type ServedNode } from './peer-operations.js';
 import type { PeerClaim } from './peer-proof.js';
 import type { PeerSecret } from './peer-secret.js';
 
+/** What a process would say of itself. */
+export type PeerAbout = Pick<PeerHello, 'nodeCount' | 'redundancyCount' | 'hears' | 'keys'> & Partial<Pick<PeerHello, 'version'>>;
+
 export interface PeerServerParts {
   readonly secret: PeerSecret;
   readonly local: ServedNode;
-  /** What this process would be told by its configuration. */
-  readonly about: () => { readonly nodeCount: number; readonly redundancyCount: number; readonly version?: string };
+  readonly about: () => PeerAbout;
   readonly limits: Limits;
   /** The other nodes of the cluster, for those that this one is to copy from; undefined for one of which it does not know where it is. */
   readonly sourceOf?: Operation['sourceOf'];
@@ -173,15 +175,14 @@ export class PeerServer {
 
   private hello(): PeerHello {
     const { local, about } = this.parts;
-    const { nodeCount, redundancyCount, version = '' } = about();
+    const { version = '', ...others } = about();
     const { ids, map } = local;
     return {
       protocol: PROTOCOL,
       number: local.number,
       ...ids,
       ...(map === undefined ? {} : { map }),
-      nodeCount,
-      redundancyCount,
+      ...others,
       version,
       run: this.run,
     };
