@@ -19,6 +19,8 @@ export type DeedKind =
   | 'skew'
   /** The process with the index is killed, the index is deleted and made anew from the nodes. */
   | 'rebuild'
+  /** The database of the index is killed or frozen for a while. */
+  | 'database'
   /** The process with the index is killed or frozen, and another one takes over; then it comes back. */
   | 'take-over';
 
@@ -69,7 +71,9 @@ export abstract class ChaosTarget {
 export function spellDeed({ kind, node, fault, direction, offsetMs, heir, ...how }: Deed): string {
   const end = how.isEmptied === true ? 'emptied' : how.isFrozen === true ? 'frozen' : 'killed';
   const parts = [
-    `${kind} ${node === 0 ? 'all' : `node ${node}`}`,
+    kind === 'database'
+      ? `${how.isFrozen === true ? 'freeze' : 'kill'} the database`
+      : `${kind} ${node === 0 ? 'all' : `node ${node}`}`,
     ...(fault === undefined ? [] : [`${JSON.stringify(fault)} ${direction ?? 'both ways'}`]),
     ...(offsetMs === undefined ? [] : [`by ${offsetMs} ms`]),
     ...(heir === undefined ? [] : [`by node ${heir}, the old one ${end}`]),

@@ -10,8 +10,8 @@ interface Link {
 interface Spoiling {
   readonly fault: LinkFault;
   readonly direction: Direction | undefined;
-  /** The node of the process to which requests of clients are passed on. */
-  readonly gateway: number;
+  /** The node of the process to which requests of clients are passed on; undefined: it may be any. */
+  readonly gateway: number | undefined;
 }
 
 /** A proxy for each pair of processes of a cluster, in both directions. */
@@ -47,7 +47,7 @@ export class ClusterLinks {
    */
   spoil(node: number, { fault, direction, gateway }: Spoiling): void {
     for (const { link, proxy } of this.of(node)) {
-      const isForwarding = link.node === gateway;
+      const isForwarding = gateway === undefined || link.node === gateway;
       if (fault.flipShare === undefined || !isForwarding) proxy.set(fault, direction);
     }
   }

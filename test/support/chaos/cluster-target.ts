@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TestDisk } from '../disks.ts';
 import { PeerCluster } from '../peer-cluster.ts';
+import type { PostgresServer } from '../postgres.ts';
 import { ChaosTarget, type Cost, type Deed, type DeedKind } from './chaos-target.ts';
 import { ClusterLinks } from './cluster-links.ts';
 import { type Plant, preloaded, setClock } from './preloads.ts';
@@ -20,6 +21,8 @@ export interface ClusterTargetOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly deeds?: Readonly<Partial<Record<DeedKind, number>>>;
   readonly plant?: Plant | undefined;
+  /** Has the index, so that a peer takes over by itself when the gateway is gone; ended with the rest. Without it a person has to. */
+  readonly database?: PostgresServer | undefined;
   /** Each node has a disk of its own, in memory, of so many megabytes; none where this machine allows no mounts. */
   readonly diskMegabytes?: number;
 }
@@ -34,8 +37,8 @@ type Acts = Partial<Record<DeedKind, () => Promise<unknown>>>;
 
 /** A cluster of real processes on loopback, with a proxy on each link between two of them. Clients go to the processes themselves. */
 export class ClusterTarget extends ChaosTarget {
-  /** The node of the process that has the index. */
-  gateway = 1;
+  /** The node of the process that has the index, where that only changes by a deed. */
+  private holder = 1;
   private readonly options: ClusterTargetOptions;
   private readonly cluster: PeerCluster;
   private readonly links: ClusterLinks;
@@ -53,7 +56,9 @@ export class ClusterTarget extends ChaosTarget {
   }
 
   static async start(options: ClusterTargetOptions): Promise<ClusterTarget> {
-    const { nodes, redundancy, directory, random, config = {}, plant } = options;
+    const { nodes, redundancy, directory, random, plant, database } = options;
+    const url = await database?.createDatabase();
+    const config = { ...options.config, ...(url !== undefined && { takeover_after: 3, metadata: { driver: 'postgres', url } }) };
     const links = await ClusterLinks.open(nodes, random);
     const disks = await makeDisks(options);
     try {
@@ -74,6 +79,10 @@ export class ClusterTarget extends ChaosTarget {
     }
   }
 
+  get gateway(): number {
+    return this.options.database === undefined ? this.holder : 0;
+  }
+
   get nodes(): number {
     return this.options.nodes;
   }
@@ -84,7 +93,8 @@ export class ClusterTarget extends ChaosTarget {
 
   get deeds(): Readonly<Partial<Record<DeedKind, number>>> {
     const fill = this.disks.size > 0 ? { fill: 2 } : {};
-    return this.options.deeds ?? { kill: 4, stop: 1, freeze: 4, cut: 6, skew: 1, 'take-over': 1, ...fill };
+    const ofGateway = this.options.database === undefined ? { 'take-over': 1 } : { database: 3 };
+    return this.options.deeds ?? { kill: 4, stop: 1, freeze: 4, cut: 6, skew: 1, ...ofGateway, ...fill };
   }
 
   urls(): readonly string[] {
@@ -96,21 +106,24 @@ export class ClusterTarget extends ChaosTarget {
   }
 
   cost({ kind }: Deed): Cost {
+    if (kind === 'database') return 'none';
     // Whose clock is far off is not believed by the others.
     return kind === 'take-over' ? 'alone' : 'node';
   }
 
   async begin(deed: Deed): Promise<void> {
     const { cluster } = this;
+    const { database } = this.options;
     const { node, fault = { isSilent: true } } = deed;
     const acts: Acts = {
       kill: () => cluster.kill(node),
       stop: () => cluster.stop(node),
       freeze: async () => cluster.freeze(node),
-      cut: async () => this.links.spoil(node, { fault, direction: deed.direction, gateway: this.gateway }),
+      cut: async () => this.links.spoil(node, { fault, direction: deed.direction, gateway: this.gateway || undefined }),
       skew: () => setClock(clockOf(this.options.directory, node), deed.offsetMs ?? 0),
       fill: async () => this.disks.get(node)?.fill(),
       empty: () => this.empty(node),
+      database: async () => (deed.isFrozen === true ? database?.signal('SIGSTOP') : await database?.kill()),
       'take-over': () => this.takeOver(deed),
     };
     await act(acts, deed);
@@ -118,6 +131,7 @@ export class ClusterTarget extends ChaosTarget {
 
   async end(deed: Deed): Promise<void> {
     const { node } = deed;
+    const { database } = this.options;
     const back = async (): Promise<void> => {
       if (deed.isFrozen === true) await thaw();
       else if (deed.isEmptied === true) {
@@ -146,6 +160,7 @@ export class ClusterTarget extends ChaosTarget {
         await this.untilUp(node);
       },
       empty: () => this.replace(node),
+      database: async () => (deed.isFrozen === true ? database?.signal('SIGCONT') : await database?.run()),
       'take-over': back,
     };
     await act(acts, deed);
@@ -171,6 +186,7 @@ export class ClusterTarget extends ChaosTarget {
     } finally {
       await this.links.close();
       for (const disk of this.disks.values()) await disk.remove();
+      await this.options.database?.dispose();
     }
   }
 
@@ -201,7 +217,7 @@ export class ClusterTarget extends ChaosTarget {
     const disk = this.disks.get(node);
     if (disk === undefined) await mkdir(folder, { recursive: true });
     else await onDisk(disk, folder);
-    const base = `${this.cluster.url(this.gateway)}/nodes/${node}`;
+    const base = `${this.cluster.url(this.holder)}/nodes/${node}`;
     await until(`node ${node} is not replaced`, async () => (await fetch(`${base}/replace`, { method: 'POST' })).status === 202);
     await this.untilUp(node);
     const isWhole = async (): Promise<boolean> =>
@@ -228,7 +244,7 @@ export class ClusterTarget extends ChaosTarget {
         await sleep(500);
       }
     }
-    this.gateway = heir;
+    this.holder = heir;
   }
 }
 

@@ -86,6 +86,7 @@ export class Nemesis {
     if (kind === 'cut')
       return { kind, fault: this.drawFault(), direction: random.pick(['to', 'from', undefined, undefined] as const) };
     if (kind === 'skew') return { kind, offsetMs: random.pick([-24 * HOUR_MS, -HOUR_MS, -5000, 5000, HOUR_MS, 24 * HOUR_MS]) };
+    if (kind === 'database') return { kind, isFrozen: random.chance(0.5) };
     if (kind === 'take-over') {
       const others = Array.from({ length: target.nodes }, (_, at) => at + 1).filter((node) => node !== target.gateway);
       return { kind, heir: random.pick(others), isFrozen: random.chance(0.5) };
