@@ -39,7 +39,7 @@ class World {
       hearAll: () => {
         this.asked += 1;
         if (this.learned !== undefined) this.map = { ...this.map, term: this.learned };
-        const hellos = this.answers.map(({ hears, term = 7 }, index) => ({ hears, map: { term }, number: index }));
+        const hellos = this.answers.map(({ hears, term = 7 }, at) => ({ hears, map: { term }, number: at === 0 ? 2 : at + 3 }));
         return Promise.resolve(new Map(hellos.map((hello) => [hello.number, hello])));
       },
     };
@@ -81,6 +81,16 @@ describe('a peer with the index in a database', () => {
     const second = new World(2);
     second.silentMs = AFTER_MS + 1;
     expect((await second.run()).taken).toBe(1);
+  });
+
+  it('leaves it to a person if less than half of the cluster answers', async () => {
+    const world = new World();
+    world.map.nodes.push({ state: 'active' }, { state: 'removed' });
+    expect((await world.run()).taken).toBe(1); // three of five
+    const few = new World();
+    few.map.nodes.push({ state: 'active' });
+    few.answers = [{ hears: null }];
+    expect((await few.run()).taken).toBe(0);
   });
 
   it('does not while anybody else hears it, or may, being of an older program', async () => {

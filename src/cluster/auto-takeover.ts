@@ -16,7 +16,7 @@ export interface AutoTakeoverParts {
 
 /**
  * Lets this process take over by itself when the gateway is gone and the index is not gone with it. None of the peers that answer may have
- * heard the gateway for `takeover_after`, so that one that is only cut off from it does not take it from all others. The peers try one after the other, by
+ * heard the gateway for `takeover_after`, and they must be half of the cluster, so that those who are only cut off from it do not take it from the others. The peers try one after the other, by
  * their numbers; that two do so at the same time does no harm (docs/adr/0024).
  */
 export class AutoTakeover {
@@ -63,19 +63,22 @@ export class AutoTakeover {
     const { member, takeOver } = this.parts;
     const { signal } = this.stopping;
     const { gateway, term } = member.map as ClusterMap;
-    if (await this.isHeard(term, signal)) return;
+    if (!(await this.isGone(term, signal))) return;
     this.logger.warn({ gateway, term }, 'nobody hears the gateway: takes over by itself');
     await takeOver(signal);
     this.retryMs = RETRY_MS;
     this.reported = '';
   }
 
-  /** Whether anybody who answers hears the gateway, or may, or another term has begun meanwhile. */
-  private async isHeard(term: number, signal: AbortSignal): Promise<boolean> {
+  /** Whether so many answer that those who do not are no larger part of the cluster, and none of them hears the gateway, or may. */
+  private async isGone(term: number, signal: AbortSignal): Promise<boolean> {
     const { member } = this.parts;
     const answers = await member.hearAll(signal);
-    if (member.map?.term !== term) return true;
-    return [...answers.values()].some(({ hears, map }) => hears === undefined || (hears !== null && map?.term === term));
+    if (member.map?.term !== term) return false;
+    const members = membersOf(member.map);
+    const others = members.filter((node) => answers.has(node)).length;
+    if (2 * (others + 1) < members.length) return false;
+    return [...answers.values()].every(({ hears, map }) => hears === null || (hears !== undefined && map?.term !== term));
   }
 
   private fail(error: unknown): void {

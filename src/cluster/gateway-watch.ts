@@ -92,10 +92,9 @@ export class GatewayWatch {
   private async ask(): Promise<void> {
     const { map, number } = this.member;
     const { signal } = this.stopping;
-    const began = performance.now();
     try {
       if (map === undefined || map.gateway === number) {
-        if (map !== undefined) this.miss(map, began);
+        if (map !== undefined) this.miss(map);
         await this.hearAll(signal);
       } else {
         const hello = await this.member.hear(map.gateway, signal);
@@ -109,7 +108,7 @@ export class GatewayWatch {
       this.listener(false);
     } catch (error) {
       if (signal.aborted) return;
-      if (map !== undefined) this.miss(map, began);
+      if (map !== undefined) this.miss(map);
       this.failures += 1;
       if (this.failures > 1) this.listener(true);
       if (this.failures !== 2) return;
@@ -133,8 +132,9 @@ export class GatewayWatch {
     this.silence = undefined;
   }
 
-  private miss({ gateway }: ClusterMap, since: number): void {
-    if (this.silence?.gateway !== gateway) this.silence = { gateway, since };
+  /** From now on, and not from when it was asked: this process may have slept in between. */
+  private miss({ gateway }: ClusterMap): void {
+    if (this.silence?.gateway !== gateway) this.silence = { gateway, since: performance.now() };
   }
 }
 
