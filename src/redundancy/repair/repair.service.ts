@@ -204,9 +204,9 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
     });
     await Array.fromAsync(repairs);
     progress.end(reasonOf({ unplaced, unread, failed }));
-    const { done, reason } = progress.status();
+    const { done, reason, lastError } = progress.status();
     if (failed === 0) this.logger.log({ ...done }, 'repair ended');
-    else this.logger.warn({ ...done, left: failed, reason }, 'repair could not restore everything and will try again');
+    else this.logger.warn({ ...done, left: failed, reason, lastError }, 'repair could not restore everything and will try again');
     return failed === 0;
   }
 
