@@ -49,7 +49,7 @@ describe('a transfer', () => {
   });
 
   it.each([
-    ['small', 100, 1, 64],
+    ['small', 200, 1, 128],
     ['large', 6, 30 * MIB, 1],
     ['larger than what may be under way at all', 3, 100 * MIB, 1],
     ['of some megabytes', 20, 11 * MIB, 4],
@@ -82,7 +82,7 @@ describe('a transfer', () => {
   it('ends, with what is under way, at a failure that all that follow would have, too', async () => {
     const { context, said, exits } = newContext();
     const begun: string[] = [];
-    const summary = await transferAll(context, items(100), async ({ subject }, { signal }) => {
+    const summary = await transferAll(context, items(200), async ({ subject }, { signal }) => {
       begun.push(subject);
       await settled();
       if (subject === 'file 2') throw new SdkError('quota-exceeded');
@@ -91,7 +91,7 @@ describe('a transfer', () => {
       return 'done';
     });
     expect(summary).toMatchObject({ doneFiles: 0, isComplete: false });
-    expect(begun).toHaveLength(64);
+    expect(begun).toHaveLength(128);
     expect(said).toEqual(['dcloud: file 2: There is no room left for this.\n']);
     expect(exits).toEqual(['full']);
   });
@@ -99,7 +99,7 @@ describe('a transfer', () => {
   it('lets what is under way come to its end, if that is soon, and says once what is wrong', async () => {
     const { context, said, exits } = newContext();
     const begun: string[] = [];
-    const summary = await transferAll(context, items(100), async ({ subject }, { signal }) => {
+    const summary = await transferAll(context, items(200), async ({ subject }, { signal }) => {
       begun.push(subject);
       await settled();
       if (['file 2', 'file 3', 'file 4'].includes(subject)) throw new SdkError('quota-exceeded');
@@ -107,8 +107,8 @@ describe('a transfer', () => {
       signal.throwIfAborted();
       return 'done';
     });
-    expect(summary).toMatchObject({ doneFiles: 61, isComplete: false, failures: [{ kind: 'quota-exceeded' }] });
-    expect(begun).toHaveLength(64);
+    expect(summary).toMatchObject({ doneFiles: 125, isComplete: false, failures: [{ kind: 'quota-exceeded' }] });
+    expect(begun).toHaveLength(128);
     expect([said, exits]).toEqual([['dcloud: file 2: There is no room left for this.\n'], ['full']]);
   });
 
