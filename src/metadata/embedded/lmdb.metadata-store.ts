@@ -16,6 +16,7 @@ import type {
   OwnerUsage,
   Relocation,
   ScrubNote,
+  SnapshotEntry,
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
@@ -31,6 +32,7 @@ import { layoutRevision } from './index-page-revisions.js';
 import { relocateVersion } from './index-relocation.js';
 import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, readSettled } from './index-revisions.js';
 import { decodeGarbage, decodeTombstone, decodeUsage } from './index-rows.js';
+import { snapshotOf } from './index-snapshot.js';
 import { sweepStaged } from './index-suspects.js';
 import type { IndexTables } from './index-tables.js';
 import { type TableWalk, walkFiles, walkTable } from './index-walk.js';
@@ -256,6 +258,16 @@ export class LmdbMetadataStore extends MetadataStore {
 
   override scrubNote(signal: AbortSignal): Promise<ScrubNote | undefined> {
     return this.look(signal, readScrubNote);
+  }
+
+  override async *snapshot(signal: AbortSignal): AsyncGenerator<SnapshotEntry, void, undefined> {
+    this.requireUsable(signal);
+    try {
+      yield* snapshotOf(this.index.database, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw toIndexError(error);
+    }
   }
 
   /** Writes a row of its own: LMDB does not sync a transaction that changed nothing. */
