@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction } from 'lmdb';
 import { DomainError } from '../../common/errors.js';
 import { idToBytes } from '../../common/ids.js';
-import { closedError } from '../index-error.js';
+import { closedError, toIndexError } from '../index-error.js';
 import type { FileRecord, SnapshotEntry } from '../metadata-store.js';
 import { decodeDamage, decodeScrubNote, SCRUB } from './index-damage.js';
 import type { IndexDatabase, OpenDatabase } from './index-database.js';
@@ -16,10 +16,14 @@ const CHUNK = 256;
 
 /** All of the index at the moment at which the first entry is asked for: in one read transaction, which writers do not wait for. */
 export async function* snapshotOf(database: IndexDatabase, signal: AbortSignal): AsyncGenerator<SnapshotEntry, void, undefined> {
+  signal.throwIfAborted();
   const opened = database.current;
   const transaction = opened.environment.useReadTransaction();
   try {
     yield* new IndexSnapshot({ database, opened, transaction }, signal).entries();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw toIndexError(error);
   } finally {
     // With its environment it is gone too, and must not be touched.
     if (database.isStill(opened)) transaction.done();
