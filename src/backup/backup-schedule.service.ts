@@ -66,7 +66,9 @@ export class BackupSchedule implements OnApplicationBootstrap, OnApplicationShut
   private runIn(ms: number): void {
     if (this.intervalMs === 0 || this.stopping.signal.aborted) return;
     const wait = Math.max(0, Math.min(ms, TIMER_MS_MAX));
-    this.timer = setTimeout(() => (this.running = this.run()), wait);
+    this.timer = setTimeout(() => {
+      this.running = this.run();
+    }, wait);
   }
 
   private async run(): Promise<void> {

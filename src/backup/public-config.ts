@@ -4,7 +4,11 @@ const PASSWORD = /^(postgres(?:ql)?:\/\/[^:@/?#]*):[^@/?#]*@/;
 
 /** The configuration as a file that can be given to `--config`, without what is secret: the cluster's secret and the database's password. */
 export function publicConfig(config: AppConfig): string {
-  const { metadata, node: _, ...rest } = config;
-  const url = metadata.url === null ? null : metadata.url.replace(PASSWORD, '$1@');
-  return `${JSON.stringify({ ...rest, cluster_secret: null, metadata: { ...metadata, url } }, null, 2)}\n`;
+  return `${JSON.stringify(config, withoutSecrets, 2)}\n`;
+}
+
+function withoutSecrets(key: string, value: unknown): unknown {
+  if (key === 'node') return undefined; // which is no key of the file
+  if (key === 'cluster_secret') return null;
+  return key === 'url' && typeof value === 'string' ? value.replace(PASSWORD, '$1@') : value;
 }

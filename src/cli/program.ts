@@ -92,18 +92,6 @@ function addBackup(program: Command): void {
         await backupStore(await readConfig(flags), flags);
       }),
     );
-  program
-    .command('restore')
-    .description('make the index anew from the nodes, and from a backup what they do not know')
-    .option('--from <file>', 'the backup (else the newest one on the nodes)')
-    .option('--config <file>', 'configuration file')
-    .option('--node <number>', 'which of the configured peers this is: the one that holds the index', wholeNumber)
-    .action(
-      withErrors(async (flags: ConfigFlags & { readonly from?: string }) => {
-        const { restoreStore } = await import('./restore.command.js');
-        await restoreStore(await readConfig(flags), flags);
-      }),
-    );
 }
 
 function addAudit(program: Command): void {
