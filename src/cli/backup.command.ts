@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
 import { writeBackupFile } from '../backup/backup-file.js';
-import { BackupWriter } from '../backup/backup-writer.js';
 import { DomainError, errorCode } from '../common/errors.js';
 import type { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
-import { indexPlaceOf } from '../metadata/open-index-place.js';
+import { BackupAtRest } from '../recovery/backup-at-rest.service.js';
 import { ApiClient, type ApiFlags } from './api-client.js';
 import { urlOf } from './server-url.js';
 import { ends, openContext, print, type StoreContext } from './store-context.js';
@@ -31,18 +30,9 @@ async function backupHere(config: AppConfig, path: string): Promise<number> {
     return backupAt(urlOf(config), path);
   }
   try {
-    return await backupAtRest(config, context, path);
+    return await context.get(BackupAtRest).run(path, ends());
   } finally {
     await context.close();
-  }
-}
-
-async function backupAtRest(config: AppConfig, context: StoreContext, path: string): Promise<number> {
-  const index = await indexPlaceOf(config, context.get(ClusterFile)).open(false);
-  try {
-    return await writeBackupFile(path, context.get(BackupWriter).write(index, ends()));
-  } finally {
-    await index.close();
   }
 }
 

@@ -6,6 +6,7 @@ import { CryptoModule } from '../crypto/crypto.module.js';
 import type { ClusterParts } from '../nodes/cluster-parts.js';
 import { NodeSourceModule } from '../nodes/node-source.module.js';
 import { RecordsModule } from '../records/records.module.js';
+import { BackupAtRest } from './backup-at-rest.service.js';
 import { RebuildService } from './rebuild.service.js';
 import { RestoreCrypto, RestoreService } from './restore.service.js';
 import { VerifyService } from './verify.service.js';
@@ -18,7 +19,7 @@ export class RecoveryModule {
     return {
       module: RecoveryModule,
       imports: [ConfigModule.forRoot(config, cluster), NodeSourceModule.forRoot(cluster?.source), CryptoModule, RecordsModule],
-      providers: [BackupWriter, RebuildService, RestoreCrypto, RestoreService, VerifyService],
+      providers: [BackupAtRest, BackupWriter, RebuildService, RestoreCrypto, RestoreService, VerifyService],
     };
   }
 }
