@@ -12,7 +12,7 @@ import { decodeFile, decodeOwned, decodeRevision, decodeTombstone, decodeVersion
 import { rangeOptions, type Table } from './index-tables.js';
 
 /** Rows that are read before others have the event loop. */
-const CHUNK = 256;
+const CHUNK = 64;
 
 /** All of the index at the moment at which the first entry is asked for: in one read transaction, which writers do not wait for. */
 export async function* snapshotOf(database: IndexDatabase, signal: AbortSignal): AsyncGenerator<SnapshotEntry, void, undefined> {
