@@ -49,7 +49,8 @@ describe('BackupService', () => {
   });
 
   it('says by a code that there is no room or no place for it', async () => {
-    const service = serviceOf(() => (async function* () {})(), join(directory, 'nowhere'));
+    const pieces = (): AsyncIterable<Uint8Array> => new Blob([]).stream();
+    const service = serviceOf(pieces, join(directory, 'nowhere'));
     await expect(service.make(NEVER)).rejects.toMatchObject({ code: 'backup-failed', detail: expect.stringContaining('ENOENT') });
   });
 });
