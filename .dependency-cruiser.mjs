@@ -23,7 +23,9 @@ const MAY_IMPORT = {
   membership: ['placement', 'nodes', 'metadata', 'redundancy'],
   health: ['placement', 'nodes', 'metadata'],
   // A store at rest: the index from the nodes, and a look at everything.
-  recovery: ['crypto', 'nodes', 'metadata', 'records', 'redundancy'],
+  recovery: ['backup', 'crypto', 'nodes', 'metadata', 'records', 'redundancy'],
+  // What the index and the configuration were at one moment, sealed: as a file, and on the nodes.
+  backup: ['crypto', 'files', 'metadata'],
   // Who did what. It looks on at requests, and nobody needs it to answer them.
   audit: [],
   // Who may do what; it asks the index what an owner has stored.
@@ -34,7 +36,7 @@ const MAY_IMPORT = {
   drive: ['accounts', 'auth', 'documents', 'files', 'sdk'],
   // The command line starts the program, so it sees the composition root; and the key ring, for `dcloud keys`.
   // And it talks to a peer, for `dcloud takeover`; and it proves to a server that it may read its storage, for `dcloud admin init`.
-  cli: ['audit', 'auth', 'crypto', 'recovery', 'cluster', 'nodes', 'sdk'],
+  cli: ['audit', 'auth', 'backup', 'crypto', 'recovery', 'cluster', 'nodes', 'sdk'],
   // The client's side: it shares formats with the server, never its parts.
   sdk: ['chunking', 'crypto'],
   // What a process is for the others, and whom it passes requests on to.

@@ -5,6 +5,7 @@ import { AccountsModule } from './accounts/accounts.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import type { AppConfig } from './config/app-config.js';
+import { BackupModule } from './backup/backup.module.js';
 import { ConfigModule } from './config/config.module.js';
 import type { LiveTls } from './config/live-tls.js';
 import type { ClusterParts } from './nodes/cluster-parts.js';
@@ -40,6 +41,7 @@ export class AppModule {
         DocumentsModule,
         DriveModule,
         MembershipModule,
+        BackupModule,
       ],
       providers: [
         { provide: APP_FILTER, useClass: ProblemFilter },

@@ -41,6 +41,7 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addServer('http://127.0.0.1:5000', 'A server with the default configuration')
     .addTag('files', 'Store files, find them and get them back')
     .addTag('nodes', 'Where the bytes lie, and whether each place can be reached')
+    .addTag('backup', 'Index and configuration at one moment, sealed')
     .addTag('accounts', 'Who may use the store, for how much, and by which tokens')
     .addTag('auth', 'Logging in by OPAQUE (RFC 9807): the server never sees a password; the client half is in the SDK')
     .addTag('drive', 'What clients seal before they send it: a tree of records, contents, and who may read and write them')

@@ -82,7 +82,7 @@ async function rebuild(
   try {
     const count = file.map.nodes.length;
     const tell = ({ node, records }: NodeProgress): void => say(`node ${node} of ${count}: ${records} records read`);
-    const result = await app.get(RebuildService).run(tell, signal);
+    const result = await app.get(RebuildService).run({ progress: tell }, signal);
     for (const [node, reason] of result.missing) say(`node ${node}: not read (${reason})`);
     say(`the index is made anew: ${result.files} files, ${result.tombstones} deletions that some node may not know of yet`);
     for (const id of result.incomplete) say(`file ${id}: a part of its layout is on none of the nodes that were read`);

@@ -37,6 +37,8 @@ export const SURVEY: readonly Step[] = [
     status: 200,
     tests: [test('nothing is damaged', `pm.expect(pm.response.json().damaged).to.equal(0)`)],
   },
+  { name: 'Make a backup of the index', operation: 'POST /backup', status: 200 },
+  { name: 'The backups on the nodes', operation: 'GET /backup', status: 200 },
   { name: 'Read the configuration anew', operation: 'POST /reload', status: 200 },
   { name: 'Make all nodes equally full', operation: 'POST /rebalance', status: 202 },
   { name: 'How far the rebalance is', operation: 'GET /rebalance', status: 200 },

@@ -3,6 +3,7 @@ import { DomainError, errorCode } from '../common/errors.js';
 import type { AppConfig } from '../config/app-config.js';
 import type { startApp } from '../create-app.js';
 import { ApiClient, type ApiFlags } from './api-client.js';
+import { urlOf } from './server-url.js';
 
 interface Initialized {
   readonly account: { readonly name: string };
@@ -48,10 +49,4 @@ async function initAt(url: string, { storage_directory: directory }: AppConfig, 
     throw new DomainError('forbidden', detail);
   }
   return new ApiClient(url, secret).call({ method: 'POST', path: '/admin/init', body: { name } });
-}
-
-/** Where the server of a configuration is reached from its own machine. */
-function urlOf({ listen, port, tls }: AppConfig): string {
-  const host = listen === '0.0.0.0' ? '127.0.0.1' : listen === '::' ? '::1' : listen;
-  return `${tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

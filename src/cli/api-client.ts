@@ -31,16 +31,32 @@ export class ApiClient {
 
   /** The JSON of the answer; undefined if it has none. @throws DomainError with the code that the server answered, `server-unreachable` */
   async call({ method, path, body }: ApiCall): Promise<unknown> {
-    const response = await this.fetch(method, path, body);
+    const response = await this.fetch({ method, path, ...(body !== undefined && { body }) }, AbortSignal.timeout(CALL_MS_MAX));
     if (response.status === 204) return undefined;
     const answer = await this.parse(response);
     if (response.ok) return answer;
-    const { code, detail } = answer as { code?: unknown; detail?: unknown };
-    if (typeof code !== 'string' || !Object.hasOwn(ERRORS, code)) throw this.stranger();
-    throw new DomainError(code as ErrorCode, String(detail));
+    throw this.errorOf(answer);
   }
 
-  private async fetch(method: string, path: string, body: object | undefined): Promise<Response> {
+  /** The bytes of the answer, however long they take. Throws as `call`, and if they break off. */
+  async *bytes(call: ApiCall): AsyncGenerator<Uint8Array, void, undefined> {
+    const response = await this.fetch(call);
+    if (!response.ok) throw this.errorOf(await this.parse(response));
+    if (response.headers.get('content-type') !== 'application/octet-stream' || response.body === null) throw this.stranger();
+    try {
+      for await (const piece of response.body) yield piece as Uint8Array;
+    } catch (cause) {
+      throw new DomainError('server-unreachable', `the answer of ${this.url} broke off`, { cause });
+    }
+  }
+
+  private errorOf(answer: unknown): DomainError {
+    const { code, detail } = answer as { code?: unknown; detail?: unknown };
+    if (typeof code !== 'string' || !Object.hasOwn(ERRORS, code)) return this.stranger();
+    return new DomainError(code as ErrorCode, String(detail));
+  }
+
+  private async fetch({ method, path, body }: ApiCall, signal?: AbortSignal): Promise<Response> {
     try {
       return await fetch(new URL(path, this.url), {
         method,
@@ -50,7 +66,7 @@ export class ApiClient {
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
         redirect: 'error', // the token is for this server
-        signal: AbortSignal.timeout(CALL_MS_MAX),
+        ...(signal !== undefined && { signal }),
       });
     } catch (cause) {
       throw new DomainError('server-unreachable', `there is no answer from ${this.url}`, { cause });

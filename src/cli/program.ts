@@ -47,6 +47,7 @@ export function createProgram(): Command {
         await rebuildIndex(await readConfig(flags));
       }),
     );
+  addBackup(program);
   program
     .command('takeover')
     .description('make another peer the one that holds the index, when that one is gone: rebuilds the index from the nodes')
@@ -75,6 +76,22 @@ export function createProgram(): Command {
   addAccessCommands(program);
   addDriveCommands(program);
   return program;
+}
+
+function addBackup(program: Command): void {
+  program
+    .command('backup')
+    .description('write index and configuration, sealed, to a file; the server may run')
+    .option('--to <file>', 'the file (else one named by the time, here)')
+    .option('--config <file>', 'configuration file')
+    .option('--node <number>', 'in a cluster: the peer that holds the index', wholeNumber)
+    .option('--url <url>', 'the server (else DCLOUD_URL, else that of the configuration); the token is in DCLOUD_TOKEN')
+    .action(
+      withErrors(async (flags: ConfigFlags & { readonly to?: string; readonly url?: string }) => {
+        const { backupStore } = await import('./backup.command.js');
+        await backupStore(await readConfig(flags), flags);
+      }),
+    );
 }
 
 function addAudit(program: Command): void {

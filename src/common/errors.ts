@@ -57,6 +57,7 @@ export const ERRORS = {
   'drain-refused': { status: 409, title: 'The node cannot be drained' },
   'removal-refused': { status: 409, title: 'The node cannot be removed now' },
   'replace-refused': { status: 409, title: 'The node cannot be replaced now' },
+  'backup-running': { status: 409, title: 'A backup is being written' },
   'link-expired': { status: 410, title: 'The link is over' },
   'precondition-failed': { status: 412, title: 'The file is not at the version that was named' },
   'body-too-large': { status: 413, title: 'The body is larger than allowed' },
@@ -76,6 +77,7 @@ export const ERRORS = {
   'not-enough-nodes': { status: 503, title: 'Fewer nodes are up than each file must be stored on' },
   'index-unavailable': { status: 503, title: 'The index cannot be read or written now' },
   'too-busy': { status: 503, title: 'The server has as much in flight as it may have' },
+  'backup-failed': { status: 503, title: 'The backup could not be written' },
   'quota-exceeded': { status: 507, title: 'The account has no room left for this' },
   'takeover-refused': { status: null, title: 'The takeover was refused' },
   'invalid-config': { status: null, title: 'The configuration is not valid' },
@@ -84,6 +86,7 @@ export const ERRORS = {
   'storage-missing': { status: null, title: 'A part of this storage is missing' },
   'index-behind': { status: null, title: 'The index is older than what the nodes hold' },
   'storage-unusable': { status: null, title: 'The storage cannot be opened' },
+  'backup-unusable': { status: null, title: 'The backup cannot be used' },
   'server-unreachable': { status: null, title: 'The server cannot be reached' },
   'address-unusable': { status: null, title: 'The server cannot listen at this address' },
 } as const satisfies Record<string, { status: number | null; title: string }>;

@@ -162,6 +162,12 @@ export class AppConfig {
   @IsIn(['changes', 'all', 'off'])
   readonly audit!: 'changes' | 'all' | 'off' | null;
 
+  /** Seconds between two backups that the server writes to its own nodes; 0: none. */
+  @IsInt()
+  @Min(0)
+  @Max(30 * 86_400)
+  readonly backup_interval!: number;
+
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   readonly log_level!: string;
 

@@ -102,6 +102,10 @@ export const LIMITS = {
   audit_files_max: 16,
   /** Lines of it that wait for the disk; more are dropped and counted. */
   audit_lines_waiting_max: 16_384,
+  /** Backups on the nodes that are kept. */
+  backups_kept_max: 3,
+  /** Pause after a backup that failed, before it is tried again. */
+  backup_retry_ms: 60_000,
   /** Age at which what no file needs counts as left behind; before that it may belong to an upload that is on its way. */
   orphan_grace_ms: 3_600_000,
   /** Pause between two walks over the nodes for shards that belong to nothing. */

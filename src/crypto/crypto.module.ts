@@ -3,6 +3,7 @@ import { Logger, Module } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
 import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
+import { BackupCrypto } from './backup-crypto.js';
 import { createKeyRing } from './key-ring-file.js';
 import { KeyRingHolder } from './key-ring.holder.js';
 import { RecordCrypto } from './record-crypto.js';
@@ -21,8 +22,13 @@ import { VersionCrypto } from './version-keys.js';
       useFactory: (keys: KeyRingHolder, { clusterId }: ClusterFile) => new RecordCrypto(clusterId, () => keys.current()),
       inject: [KeyRingHolder, ClusterFile],
     },
+    {
+      provide: BackupCrypto,
+      useFactory: (keys: KeyRingHolder) => new BackupCrypto(() => keys.current()),
+      inject: [KeyRingHolder],
+    },
   ],
-  exports: [KeyRingHolder, RecordCrypto, VersionCrypto],
+  exports: [BackupCrypto, KeyRingHolder, RecordCrypto, VersionCrypto],
 })
 export class CryptoModule {}
 

@@ -216,6 +216,13 @@ export type ImportedRecord =
   | { readonly kind: 'layout'; readonly versionId: VersionId; readonly page: LayoutPage; readonly revision: number }
   | { readonly kind: 'tombstone'; readonly tombstone: Tombstone };
 
+/** What a snapshot has: all that a rebuild takes in, and what the index alone knows of nodes and shards. */
+export type SnapshotEntry =
+  | ImportedRecord
+  | { readonly kind: 'damage'; readonly damage: Damage }
+  | { readonly kind: 'proven'; readonly node: number; readonly at: number }
+  | { readonly kind: 'scrub'; readonly note: ScrubNote };
+
 /**
  * The index: which files there are and where their shards lie. Each method that changes something resolves when the change is durable
  * (it survives a power cut) and is atomic: all of it happens or nothing. What has resolved is seen by every later call.
@@ -357,6 +364,12 @@ export abstract class MetadataStore {
   abstract noteScrub(note: ScrubNote | undefined, signal: AbortSignal): Promise<void>;
 
   abstract scrubNote(signal: AbortSignal): Promise<ScrubNote | undefined>;
+
+  /**
+   * Everything as it was at one moment, whatever is changed meanwhile: pages of a layout before the manifest that they belong to. It holds up what the
+   * engine gives back of what was deleted, so it is to be read at once, and ended.
+   */
+  abstract snapshot(signal: AbortSignal): AsyncIterable<SnapshotEntry>;
 
   /** Proves that the index can be written: a durable write of nothing. */
   abstract probe(signal: AbortSignal): Promise<void>;

@@ -1,7 +1,7 @@
 import { DomainError } from '../common/errors.js';
 import type { FileId } from '../common/ids.js';
 import type { ImportedRecord, MetadataStore } from '../metadata/metadata-store.js';
-import { NodeError, type NodeRecord, type RecordHead, type StorageNode } from '../nodes/storage-node.js';
+import { NodeError, type NodeRecord, type RecordHead, type RecordKey, type StorageNode } from '../nodes/storage-node.js';
 import { RecordSealer } from '../records/record-sealer.js';
 import { layoutPages } from '../redundancy/layout.js';
 import { DoubtfulRecords, isYoung } from './doubtful-records.js';
@@ -47,7 +47,15 @@ const BATCH = 256;
 export class IndexRebuild {
   private readonly doubtful = new DoubtfulRecords();
 
+  /** What nodes hold and cannot be read there, by {@link nameOf}, with its highest revision; nobody deleted it. */
+  private readonly unreadable = new Map<string, number>();
+
   constructor(private readonly parts: RebuildParts) {}
+
+  /** Whether some node lists a record with this revision that could not be read there. */
+  isUnreadable(key: RecordKey, revision: number): boolean {
+    return this.unreadable.get(nameOf(key)) === revision;
+  }
 
   /** Takes in all records of one node. @throws NodeError if the node fails in the middle */
   async harvest(node: StorageNode, signal: AbortSignal): Promise<NodeHarvest> {
@@ -55,7 +63,7 @@ export class IndexRebuild {
     const { newestRevision } = await node.probe(signal);
     await this.parts.index.raiseRevision(newestRevision, signal); // it may be that of a record which was forgotten since
     for await (const batch of batchesOf(node.listRecords(signal))) {
-      await this.take(await node.getRecords(batch, signal), { counts, node: node.number }, signal);
+      await this.take(await node.getRecords(batch, signal), { counts, node: node.number, heads: batch }, signal);
       counts.records += batch.length;
       this.parts.progress({ node: node.number, records: counts.records });
     }
@@ -66,7 +74,7 @@ export class IndexRebuild {
   async revisit(node: StorageNode, newestRevision: number, signal: AbortSignal): Promise<void> {
     const counts = { damaged: 0, retired: 0 };
     for await (const batch of batchesOf(youngOf(node.listRecords(signal), newestRevision)))
-      await this.take(await node.getRecords(batch, signal), { counts, node: node.number }, signal);
+      await this.take(await node.getRecords(batch, signal), { counts, node: node.number, heads: batch }, signal);
   }
 
   /** When all nodes were read: drops the pages of versions that were replaced, and looks whether those of the others are all there. */
@@ -95,25 +103,26 @@ export class IndexRebuild {
 
   private async take(
     records: readonly (NodeRecord | NodeError)[],
-    { counts, node }: { readonly counts: { damaged: number; retired: number }; readonly node: number },
+    { counts, node, heads }: Answered,
     signal: AbortSignal,
   ): Promise<void> {
     const imports: ImportedRecord[] = [];
-    for (const record of records) {
-      if (record instanceof NodeError) {
-        if (record.kind !== 'not-found' && record.kind !== 'corrupt') throw record;
-        counts.damaged += record.kind === 'corrupt' ? 1 : 0;
-        continue;
-      }
-      const opened = this.open(record, counts);
-      if (opened === undefined) continue;
+    for (const [at, record] of records.entries()) {
+      const opened = record instanceof NodeError ? damagedAt(record, counts) : this.open(record, counts);
+      if (opened === 'damaged') this.noteUnreadable(heads[at]);
+      if (opened === undefined || opened === 'damaged') continue;
       imports.push(opened);
       if (opened.kind === 'file') this.doubtful.saw(node, opened.file);
     }
     await this.parts.index.importRecords(imports, signal);
   }
 
-  private open(record: NodeRecord, counts: { damaged: number; retired: number }): ReturnType<RecordSealer['open']> | undefined {
+  private noteUnreadable(head: RecordHead | undefined): void {
+    if (head === undefined || this.unreadable.size >= this.parts.damageMax) return;
+    this.unreadable.set(nameOf(head), Math.max(head.revision, this.unreadable.get(nameOf(head)) ?? 0));
+  }
+
+  private open(record: NodeRecord, counts: Counts): ImportedRecord | 'damaged' | undefined {
     try {
       return this.parts.sealer.open(record);
     } catch (error) {
@@ -122,11 +131,38 @@ export class IndexRebuild {
         throw new DomainError('key-missing', 'the key ring is older than what the nodes hold: put a newer copy in its place', {
           cause: error,
         });
-      if (error.code === 'key-missing') counts.retired += 1;
-      else counts.damaged += 1;
+      if (error.code !== 'key-missing') {
+        counts.damaged += 1;
+        return 'damaged';
+      }
+      counts.retired += 1;
       return undefined;
     }
   }
+}
+
+interface Counts {
+  damaged: number;
+  retired: number;
+}
+
+/** What a node was asked, and what it had to say so far. */
+interface Answered {
+  readonly counts: Counts;
+  readonly node: number;
+  readonly heads: readonly RecordHead[];
+}
+
+/** @throws NodeError if the node failed, and not the one record */
+function damagedAt(error: NodeError, counts: Counts): 'damaged' | undefined {
+  if (error.kind === 'not-found') return undefined;
+  if (error.kind !== 'corrupt') throw error;
+  counts.damaged += 1;
+  return 'damaged';
+}
+
+function nameOf({ kind, id, page }: RecordKey): string {
+  return `${kind} ${id} ${page}`;
 }
 
 async function* batchesOf(heads: AsyncIterable<RecordHead>): AsyncGenerator<readonly RecordHead[], void, undefined> {

@@ -3,6 +3,7 @@ import { DomainError } from '../common/errors.js';
 import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import type { IndexBuilding } from '../metadata/index-place.js';
+import type { MetadataStore } from '../metadata/metadata-store.js';
 import { indexPlaceOf } from '../metadata/open-index-place.js';
 import { NodeError, type StorageNode } from '../nodes/storage-node.js';
 import { closeNodes, NodeSource, type ReadableNodes } from '../nodes/node-source.js';
@@ -18,6 +19,20 @@ export interface RebuildResult extends RebuildFindings {
   readonly kept: string | undefined;
 }
 
+/** An index that was filled from all nodes that can be read, before it is finished. */
+export interface Harvested {
+  readonly rebuild: IndexRebuild;
+  readonly index: MetadataStore;
+  readonly nodes: ReadableNodes['readable'];
+}
+
+/** What is to be done for one rebuild. */
+export interface RebuildOptions {
+  readonly progress: (progress: NodeProgress) => void;
+  /** Called once when all nodes were read; if it throws, the index that was there before stays in its place. */
+  readonly onHarvested?: (harvested: Harvested) => Promise<void>;
+}
+
 /** Makes the index anew from the nodes, beside the one that may be there, and puts it in its place when it is whole. */
 @Injectable()
 export class RebuildService {
@@ -29,11 +44,11 @@ export class RebuildService {
   ) {}
 
   /** @throws DomainError `not-enough-nodes` if more nodes than may be lost cannot be read; `storage-locked`, `storage-unusable` */
-  async run(progress: (progress: NodeProgress) => void, signal: AbortSignal): Promise<RebuildResult> {
+  async run(options: RebuildOptions, signal: AbortSignal): Promise<RebuildResult> {
     const nodes = await this.source.openForReading(this.cluster, signal);
     try {
       const building = indexPlaceOf(this.config, this.cluster).build();
-      const result = await this.build(building, nodes, progress, signal);
+      const result = await this.build(building, nodes, options, signal);
       return { ...result, kept: await building.replace() };
     } finally {
       await closeNodes(nodes);
@@ -43,7 +58,7 @@ export class RebuildService {
   private async build(
     building: IndexBuilding,
     { readable, missing }: ReadableNodes,
-    progress: (progress: NodeProgress) => void,
+    { progress, onHarvested }: RebuildOptions,
     signal: AbortSignal,
   ): Promise<Omit<RebuildResult, 'kept'>> {
     const journal = RebuildJournal.open(building.directory, await newestOf(readable, signal));
@@ -59,6 +74,7 @@ export class RebuildService {
         else harvests.push(harvest);
       }
       this.requireEnough(lost);
+      await onHarvested?.({ rebuild, index, nodes: readable });
       return { ...(await rebuild.finish(signal)), harvests, missing: lost };
     } finally {
       await index.close();
@@ -104,7 +120,8 @@ async function harvestOnce(
   try {
     const { newestRevision } = await node.probe(signal);
     const before = journal.harvestOf(node.number, newestRevision);
-    if (before !== undefined) {
+    // Which of its records are damaged is not in the journal.
+    if (before?.damaged === 0) {
       await rebuild.revisit(node, newestRevision, signal);
       return before;
     }

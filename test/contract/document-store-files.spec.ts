@@ -80,7 +80,7 @@ describe('FileDocumentStore', () => {
     expect(await everything()).toEqual(before);
     await running.close();
     await rm(join(directory, 'data', 'index'), { recursive: true });
-    const { files } = await running.atRest((context) => context.get(RebuildService).run(() => undefined, NEVER));
+    const { files } = await running.atRest((context) => context.get(RebuildService).run({ progress: () => undefined }, NEVER));
     expect(files).toBe(4);
     await reopen();
     expect(await everything()).toEqual(before);

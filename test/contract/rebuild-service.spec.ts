@@ -61,7 +61,7 @@ describe('RebuildService', () => {
         }),
     } as unknown as NodeSource;
     const service = new RebuildService(config, ClusterFile.of(around, map), cluster.sealer, source);
-    return service.run(onRead, NEVER);
+    return service.run({ progress: onRead }, NEVER);
   }
 
   async function files(): Promise<FileId[]> {

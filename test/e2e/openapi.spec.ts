@@ -59,6 +59,7 @@ describe('openapi.yaml', () => {
       'finishRecovery',
       'finishRegistration',
       'getAccount',
+      'getBackups',
       'getBundle',
       'getDriveNode',
       'getDriveRoot',
@@ -89,6 +90,7 @@ describe('openapi.yaml', () => {
       'listShared',
       'listTokens',
       'logOut',
+      'makeBackup',
       'openLink',
       'putBundle',
       'putSharing',
@@ -120,7 +122,7 @@ describe('openapi.yaml', () => {
         const isProblem = Number(status) >= 400 && !['getHealth', 'getLiveness', 'getReadiness'].includes(operationId);
         const type = isProblem
           ? 'application/problem+json'
-          : ['downloadFile', 'downloadPart'].includes(operationId)
+          : ['downloadFile', 'downloadPart', 'makeBackup'].includes(operationId)
             ? 'application/octet-stream'
             : 'application/json';
         expect([operationId, status, Object.keys(content ?? {})]).toEqual([operationId, status, isEmpty ? [] : [type]]);

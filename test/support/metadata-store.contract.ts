@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorCode } from '../../src/common/errors.js';
 import { newId, STORE_OWNER } from '../../src/common/ids.js';
-import type { FileId, VersionId } from '../../src/common/ids.js';
+import type { FileId, OwnerId, VersionId } from '../../src/common/ids.js';
 import type { FileRecord, ListOrder, ListQuery, MetadataStore, NodeUsage } from '../../src/metadata/metadata-store.js';
 import {
   NEVER,
@@ -736,6 +736,86 @@ export function describeMetadataStore(title: string, makeHarness: () => Promise<
         await store.importRecords([{ kind: 'tombstone', tombstone }, asRecord(later), asRecord(creation)], NEVER);
         expect(await collect(store.files(NEVER))).toEqual([{ file: later.file, manifest: later.manifest }]);
         expect(await collect(store.tombstones(NEVER))).toEqual([]);
+      });
+    });
+
+    describe('snapshot', () => {
+      const damage = { node: 1, shard: { versionId: newId<VersionId>(), stripe: 3, index: 1 } };
+      const note = { startedAt: 5, after: newId<FileId>(), unproven: [2] };
+
+      it('has everything: files of all owners, all layout pages with their revisions, tombstones, and notes', async () => {
+        const stored = await createFile(store, 'a');
+        const owned = await createFile(store, 'b', { owner: newId<FileId>() as string as OwnerId });
+        const creation = makeCreation('large');
+        const { versionId } = creation.manifest;
+        for (const page of [0, 1]) await store.stageLayout(versionId, { page, bytes: Uint8Array.of(page) }, NEVER);
+        await store.commit({ ...creation, lastPage: { page: 2, bytes: Uint8Array.of(2) } }, NEVER);
+        await store.stageLayout(newId<VersionId>(), { page: 0, bytes: Uint8Array.of(7) }, NEVER);
+        const layoutRevision = nextRevision();
+        const large = await store.find(creation.file.id, NEVER);
+        const amendment = makeAmendment(large!, { layoutRevision, revision: layoutRevision });
+        const file = await store.amend(creation.file.id, amendment, undefined, NEVER);
+        const gone = await createFile(store, 'gone');
+        const tombstone = makeRemoval(gone.file).tombstone;
+        await store.remove({ tombstone, basis: gone.file.revision }, undefined, NEVER);
+        await store.noteDamage([damage], 10, NEVER);
+        await store.noteProven(4, 77, NEVER);
+        await store.noteScrub(note, NEVER);
+        const entries = await collect(store.snapshot(NEVER));
+        const expected = [
+          { ...stored, kind: 'file' },
+          { ...owned, kind: 'file' },
+          { kind: 'layout', versionId, page: { page: 0, bytes: Uint8Array.of(0) }, revision: layoutRevision },
+          { kind: 'layout', versionId, page: { page: 1, bytes: Uint8Array.of(1) }, revision: layoutRevision },
+          { kind: 'file', file, manifest: creation.manifest, lastPage: { page: 2, bytes: Uint8Array.of(2) } },
+          { kind: 'tombstone', tombstone },
+          { kind: 'damage', damage },
+          { kind: 'proven', node: 4, at: 77 },
+          { kind: 'scrub', note },
+        ];
+        expect(entries).toHaveLength(expected.length);
+        for (const entry of expected) expect(entries).toContainEqual(entry);
+      });
+
+      it('is of one moment, whatever is changed while it is read', async () => {
+        const before = [];
+        for (let number = 0; number < 600; number += 1) before.push(createFile(store, `f${number}`));
+        const files = (await Promise.all(before)).map(({ file }) => file);
+        const names = new Set<string>();
+        for await (const entry of store.snapshot(NEVER)) {
+          if (entry.kind !== 'file') throw new Error(`a ${entry.kind} was made later`);
+          if (names.size === 0) {
+            for (const file of files.slice(300)) await removeFile(store, file.id);
+            await createFile(store, 'later');
+            for (const { id } of files.slice(0, 300)) {
+              const found = await store.find(id, NEVER);
+              await store.amend(id, makeAmendment(found!, { name: 'renamed' }), undefined, NEVER);
+            }
+          }
+          names.add(entry.file.name);
+        }
+        expect([...names].sort()).toEqual(files.map(({ name }) => name).sort());
+        const now = await collect(store.snapshot(NEVER));
+        expect(now.filter(({ kind }) => kind === 'file')).toHaveLength(301);
+      });
+
+      it('may be left in the middle, and ends when its caller leaves or the store is closed', async () => {
+        for (let number = 0; number < 600; number += 1) await createFile(store, `f${number}`);
+        for await (const entry of store.snapshot(NEVER)) {
+          expect(entry.kind).toBe('file');
+          break;
+        }
+        const leaving = new AbortController();
+        const left = (async () => {
+          for await (const entry of store.snapshot(leaving.signal)) if (entry.kind === 'file') leaving.abort(new Error('left'));
+        })();
+        await expect(left).rejects.toThrow('left');
+        const closed = (async () => {
+          for await (const entry of store.snapshot(NEVER)) if (entry.kind === 'file') await store.close();
+        })();
+        expect(await codeOf(closed)).toBe('index-unavailable');
+        store = await harness.open();
+        expect(await collect(store.snapshot(NEVER))).toHaveLength(600);
       });
     });
 

@@ -6,6 +6,7 @@ import type { GetFlags } from './get.command.js';
 import type { LsFlags } from './ls.command.js';
 import { collected, positive } from './option-values.js';
 import type { PutFlags } from './put.command.js';
+import { addRestore } from './restore.wiring.js';
 import { run } from './run.js';
 
 // What does the work is loaded when it is needed.
@@ -79,10 +80,5 @@ function addRevisions(program: Command): void {
   driveCommand(program, 'history <path>', 'list the revisions of a file, newest first').action(
     (path: string, flags: CommonFlags) => run(flags, async (context) => (await trees()).history(context, path)),
   );
-  const restore = driveCommand(program, 'restore <path>', 'make an older revision the newest, without uploading anything');
-  restore
-    .requiredOption('--revision <number>', 'which one', positive)
-    .action((path: string, flags: CommonFlags & { readonly revision: number }) =>
-      run(flags, async (context) => (await trees()).restore(context, path, flags.revision)),
-    );
+  addRestore(program);
 }

@@ -15,7 +15,7 @@ import {
   type Tombstone,
 } from '../metadata-store.js';
 import { addFile, findRecord, forgetFile, hasFile, rewriteFile } from './index-files.js';
-import { idKey, kekKey, layoutKey, layoutRange, nodeKey } from './index-keys.js';
+import { idKey, kekKey, layoutKey, layoutRange, nodeKey, nodeOfKey } from './index-keys.js';
 import { noteLayoutRevision } from './index-page-revisions.js';
 import type { VersionRow } from './index-rows.js';
 import {
@@ -49,6 +49,15 @@ export function readFile(tables: IndexTables, id: FileId): CurrentFile | undefin
   const version = readVersion(tables, file.versionId);
   if (version === undefined) throw new Error('the index has a file without a version');
   return { file, version };
+}
+
+export function readByVersion(tables: IndexTables, versionId: VersionId): StoredFile | undefined {
+  const version = readVersion(tables, versionId);
+  return version && readStored(tables, version.manifest.fileId);
+}
+
+export function readUsage({ usage }: IndexTables): readonly NodeUsage[] {
+  return [...usage.getRange()].map(({ key, value }) => decodeUsage(nodeOfKey(key), value));
 }
 
 export function readStored(tables: IndexTables, id: FileId): StoredFile | undefined {

@@ -44,7 +44,7 @@ export function decodeDamage(bytes: Key): Damage {
   return { node, shard: { versionId: idFromBytes<VersionId>(key), stripe, index: key.readUInt8(KEY.indexAt) } };
 }
 
-const SCRUB = Buffer.from('scrub');
+export const SCRUB = Buffer.from('scrub');
 const ID_BYTES = 16;
 
 export function writeScrubNote({ meta }: IndexTables, note: ScrubNote | undefined): void {
@@ -58,7 +58,10 @@ export function writeScrubNote({ meta }: IndexTables, note: ScrubNote | undefine
 
 export function readScrubNote({ meta }: IndexTables): ScrubNote | undefined {
   const row = meta.getBinary(SCRUB);
-  if (row === undefined) return undefined;
+  return row === undefined ? undefined : decodeScrubNote(row);
+}
+
+export function decodeScrubNote(row: Uint8Array): ScrubNote {
   return readRow(row, (reader) => ({
     startedAt: reader.number(),
     after: idFromBytes<FileId>(reader.fixed(ID_BYTES)),

@@ -44,6 +44,11 @@ export class IndexDatabase {
     return this.opened;
   }
 
+  /** Whether what was open then is open still, and not closed or opened anew. */
+  isStill(opened: OpenDatabase): boolean {
+    return this.opened === opened;
+  }
+
   /** Opens it if an error closed it. */
   ensureOpen(): OpenDatabase {
     if (this.isClosed) throw closedError();

@@ -5,7 +5,7 @@ import type { VersionRow } from './index-rows.js';
 import type { IndexTables } from './index-tables.js';
 
 /** With it the upload puts the layout pages before the last one on the nodes. */
-const OF_UPLOAD = 1;
+export const OF_UPLOAD = 1;
 
 /** The revision with which the nodes keep a layout page. */
 export function layoutRevision(tables: IndexTables, versionId: VersionId, page: number): number {

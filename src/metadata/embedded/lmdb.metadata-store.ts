@@ -16,6 +16,7 @@ import type {
   OwnerUsage,
   Relocation,
   ScrubNote,
+  SnapshotEntry,
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
@@ -25,12 +26,13 @@ import { clearDamage, damageOf, decodeDamage, noteDamage, readScrubNote, writeSc
 import { usageOf } from './index-files.js';
 import { importRecord, revisionOf } from './index-import.js';
 import { closedError, toIndexError } from '../index-error.js';
-import { fileOfKey, idKey, layoutKey, nodeKey, nodeOfKey, versionOfKey } from './index-keys.js';
+import { fileOfKey, idKey, layoutKey, nodeKey, versionOfKey } from './index-keys.js';
 import { findByName, listFiles, wrappedVersions } from './index-listing.js';
 import { layoutRevision } from './index-page-revisions.js';
 import { relocateVersion } from './index-relocation.js';
 import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, readSettled } from './index-revisions.js';
-import { decodeGarbage, decodeTombstone, decodeUsage } from './index-rows.js';
+import { decodeGarbage, decodeTombstone } from './index-rows.js';
+import { snapshotOf } from './index-snapshot.js';
 import { sweepStaged } from './index-suspects.js';
 import type { IndexTables } from './index-tables.js';
 import { type TableWalk, walkFiles, walkTable } from './index-walk.js';
@@ -173,10 +175,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override findByVersion(versionId: VersionId, signal: AbortSignal): Promise<StoredFile | undefined> {
-    return this.look(signal, (tables) => {
-      const version = changes.readVersion(tables, versionId);
-      return version && changes.readStored(tables, version.manifest.fileId);
-    });
+    return this.look(signal, (tables) => changes.readByVersion(tables, versionId));
   }
 
   override async *files(signal: AbortSignal): AsyncGenerator<StoredFile, void, undefined> {
@@ -221,9 +220,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override usage(signal: AbortSignal): Promise<readonly NodeUsage[]> {
-    return this.look(signal, (tables) =>
-      [...tables.usage.getRange()].map(({ key, value }) => decodeUsage(nodeOfKey(key), value)),
-    );
+    return this.look(signal, changes.readUsage);
   }
 
   override noteDamage(damage: readonly Damage[], max: number, signal: AbortSignal): Promise<void> {
@@ -256,6 +253,10 @@ export class LmdbMetadataStore extends MetadataStore {
 
   override scrubNote(signal: AbortSignal): Promise<ScrubNote | undefined> {
     return this.look(signal, readScrubNote);
+  }
+
+  override snapshot(signal: AbortSignal): AsyncGenerator<SnapshotEntry, void, undefined> {
+    return snapshotOf(this.index.database, signal);
   }
 
   /** Writes a row of its own: LMDB does not sync a transaction that changed nothing. */

@@ -37,14 +37,29 @@ export function beginTenure(options: TenureOptions): Promise<Tenure> {
 /** Does something once, on a connection of its own to the first of the hosts that takes changes. @throws DomainError as {@link beginTenure} */
 export function onPrimary<Result>(options: ConnectionOptions, work: (client: Client) => Promise<Result>): Promise<Result> {
   return onFirstOf(options, async (host) => {
-    const client = await connect(options, host, () => undefined);
+    const client = await connectTo(host, options);
     try {
-      await requirePrimary(client);
       return await work(client);
     } finally {
       await endInTime(client);
     }
   });
+}
+
+/** A connection of its own to the first of the hosts that takes changes; whoever asks for it ends it. @throws DomainError as {@link beginTenure} */
+export function connectApart(options: ConnectionOptions): Promise<Client> {
+  return onFirstOf(options, (host) => connectTo(host, options));
+}
+
+async function connectTo(host: DatabaseHost, options: ConnectionOptions): Promise<Client> {
+  const client = await connect(options, host, () => undefined);
+  try {
+    await requirePrimary(client);
+    return client;
+  } catch (error) {
+    await endInTime(client);
+    throw error;
+  }
 }
 
 async function onFirstOf<Result>({ url }: ConnectionOptions, work: (host: DatabaseHost) => Promise<Result>): Promise<Result> {

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import type { Client } from 'pg';
 import { errorCode } from '../../common/errors.js';
 import { within } from '../../common/within.js';
 import { closedError } from '../index-error.js';
-import { beginTenure, type TenureOptions } from './begin-tenure.js';
+import { beginTenure, connectApart, type TenureOptions } from './begin-tenure.js';
 import { messageOf } from './database-error.js';
 import { unavailable, type Tenure } from './tenure.js';
 
@@ -52,6 +53,11 @@ export class DatabaseSession {
     } catch (cause) {
       throw unavailable(cause);
     }
+  }
+
+  /** A connection beside those of the tenure, for what takes long; whoever asks for it ends it. @throws DomainError as {@link beginTenure} */
+  connectApart(): Promise<Client> {
+    return connectApart(this.options);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { QueryResultRow } from 'pg';
+import type { Client, QueryResultRow } from 'pg';
 import { DomainError } from '../../common/errors.js';
 import { within } from '../../common/within.js';
 import { closedError } from '../index-error.js';
@@ -89,6 +89,11 @@ export class IndexCalls {
     signal.throwIfAborted();
     if (this.isClosed) throw closedError();
     return this.session.tenure;
+  }
+
+  /** See DatabaseSession. */
+  connectApart(): Promise<Client> {
+    return this.session.connectApart();
   }
 
   /** Nothing is begun any more; resolves when nothing is under way. */

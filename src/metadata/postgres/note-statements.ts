@@ -51,6 +51,13 @@ export const FIND_BY_NAME = statement(
 );
 export const IS_COMMITTED = statement('is_committed', 'SELECT FROM files WHERE version_id = :versionId::uuid');
 export const WALK_FILES = statement('walk_files', `${STORED} WHERE id > :after::uuid ORDER BY id LIMIT :limit::int`);
+/** With the last layout page of each. */
+export const WALK_WITH_LAYOUT = statement(
+  'walk_with_layout',
+  `SELECT ${FILE_COLUMNS}, ${VERSION_COLUMNS},
+     (SELECT bytes FROM layouts WHERE layouts.version_id = files.version_id AND page = files.pages - 1) AS last_bytes
+   FROM files WHERE id > :after::uuid ORDER BY id LIMIT :limit::int`,
+);
 export const WRAPPED_BY = statement(
   'wrapped_by',
   `${STORED} WHERE kek_id = :kekId::text ORDER BY kek_id, version_id LIMIT :limit::int`,
@@ -154,6 +161,8 @@ export const NOTE_PROVEN = noting('note_proven', [
    SET proven = CASE WHEN excluded.proven IS NULL THEN NULL ELSE greatest(nodes.proven, excluded.proven) END`,
 ]);
 export const READ_NODE = statement('read_node', 'SELECT swept, proven FROM nodes WHERE node = :node::int');
+
+export const ALL_PROVEN = statement('all_proven', 'SELECT node, proven FROM nodes WHERE proven IS NOT NULL ORDER BY node');
 
 const GIVEN_DAMAGE = `unnest(:versionIds::uuid[], :stripes::bigint[], :indexes::int[], :nodes::int[]) AS d (version_id, stripe, index, node)`;
 export const NOTE_DAMAGE = noting('note_damage', [

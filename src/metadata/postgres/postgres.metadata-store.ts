@@ -18,6 +18,7 @@ import type {
   OwnerUsage,
   Relocation,
   ScrubNote,
+  SnapshotEntry,
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
@@ -29,6 +30,7 @@ import { toBytes, toManifest, toStored, type FileRow, type StoredRow } from './f
 import { GivenRevisions } from './given-revisions.js';
 import { IndexCalls, type ChangeRow } from './index-calls.js';
 import { importAll, newestOf } from './index-import.js';
+import { snapshotOf } from './index-snapshot.js';
 import {
   damageValues,
   toDamage,
@@ -270,6 +272,10 @@ export class PostgresMetadataStore extends MetadataStore {
 
   override async scrubNote(signal: AbortSignal): Promise<ScrubNote | undefined> {
     return (await this.state(signal)).scrub ?? undefined;
+  }
+
+  override snapshot(signal: AbortSignal): AsyncGenerator<SnapshotEntry, void, undefined> {
+    return snapshotOf(this.calls, { tombstones: TOMBSTONES, damage: DAMAGE }, signal);
   }
 
   override probe(signal: AbortSignal): Promise<void> {

@@ -5,6 +5,9 @@ import type { Statement, Values } from './statement.js';
 /** Rows that a long walk reads at once. */
 const WALK_ROWS = 256;
 
+/** Who reads: the calls of the index, or a transaction. */
+export type RowSource = Pick<IndexCalls, 'look'>;
+
 export interface RowWalk<Row> {
   readonly statement: Statement;
   /** The parameters with which the walk goes on behind a row. */
@@ -15,12 +18,12 @@ export interface RowWalk<Row> {
 
 /** All rows of a table, some at a time: each statement begins behind the last row of the one before. */
 export async function* walkRows<Row extends object>(
-  calls: IndexCalls,
+  source: RowSource,
   signal: AbortSignal,
   { statement, placeOf, first = { after: FIRST_ID } }: RowWalk<Row>,
 ): AsyncGenerator<Row, void, undefined> {
   for (let place = first; ;) {
-    const rows = await calls.look<Row>(signal, statement, { ...place, limit: WALK_ROWS });
+    const rows = await source.look<Row>(signal, statement, { ...place, limit: WALK_ROWS });
     yield* rows;
     const last = rows.at(-1);
     if (last === undefined) return;

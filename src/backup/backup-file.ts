@@ -1,0 +1,52 @@
+import { constants } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { DomainError, errorCode } from '../common/errors.js';
+
+const MODE = 0o600;
+
+/**
+ * Writes a file as a whole or not at all: under another name beside it, synced, and then renamed. What was there before is replaced.
+ * @throws DomainError `backup-failed` if the file system refuses; what the pieces throw is thrown as it is
+ */
+export async function writeBackupFile(path: string, pieces: AsyncIterable<Uint8Array>): Promise<number> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
+  await rm(temporary, { force: true }).catch(refused);
+  const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL, MODE).catch(refused);
+  try {
+    let bytes = 0;
+    try {
+      for await (const piece of pieces) {
+        await file.writeFile(piece).catch(refused);
+        bytes += piece.length;
+      }
+      await file.sync().catch(refused);
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path).catch(refused);
+    await syncDirectory(dirname(path)).catch(refused);
+    return bytes;
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Which Windows opens not, and needs not. */
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function refused(cause: unknown): never {
+  throw new DomainError('backup-failed', `the file cannot be written (${errorCode(cause) ?? 'for an unknown reason'})`, {
+    cause,
+  });
+}

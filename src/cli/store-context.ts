@@ -1,0 +1,72 @@
+import 'reflect-metadata';
+import type { INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { openStoreAtRest } from '../cluster/store-at-rest.js';
+import type { AppConfig } from '../config/app-config.js';
+import { RecoveryModule } from '../recovery/recovery.module.js';
+import type { RebuildOptions, RebuildResult } from '../recovery/rebuild.service.js';
+
+/** Exit code for a store in which something is not as it should be. */
+export const EXIT_PROBLEMS = 1;
+const PROGRESS_MS = 1000;
+
+export interface StoreContext {
+  readonly get: INestApplicationContext['get'];
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * What is done to a store at rest. With peers the process of the gateway is the one that does not run; the others serve their nodes.
+ * @throws DomainError `storage-locked` while a server runs
+ */
+export async function openContext(config: AppConfig): Promise<StoreContext> {
+  const cluster = config.node === null ? undefined : openStoreAtRest(config);
+  const module = RecoveryModule.forRoot(config, cluster?.parts);
+  const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+  return {
+    get: app.get.bind(app),
+    close: async () => {
+      await app.close();
+      cluster?.close();
+    },
+  };
+}
+
+/** Says how far a rebuild is. */
+export function progressOf({ node_count: count }: AppConfig): RebuildOptions['progress'] {
+  const say = throttled();
+  return ({ node, records }) => say(`node ${node} of ${count}: ${records} records read`);
+}
+
+/** Says what came of a rebuild. */
+export function summarizeRebuild(result: RebuildResult): void {
+  for (const { node, records, damaged, retired } of result.harvests)
+    print(
+      `node ${node}: ${records} records${damaged > 0 ? `, ${damaged} damaged` : ''}${retired > 0 ? `, ${retired} of retired keys` : ''}`,
+    );
+  for (const [node, reason] of result.missing) print(`node ${node}: not read (${reason})`);
+  print(`the index is made anew: ${result.files} files, ${result.tombstones} deletions that some node may not know of yet`);
+  if (result.kept !== undefined) print(`the index that was there before is kept in ${result.kept}`);
+  for (const id of result.incomplete) print(`file ${id}: a part of its layout is on none of the nodes that were read`);
+  if (result.incomplete.length > 0) process.exitCode = EXIT_PROBLEMS;
+}
+
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Says something once in a while, where somebody looks on. */
+export function throttled(): (line: string) => void {
+  let last = performance.now();
+  return (line) => {
+    const now = performance.now();
+    if (now - last < PROGRESS_MS) return;
+    last = now;
+    process.stderr.write(`${line}\n`);
+  };
+}
+
+/** The command line is ended by its signals alone; nothing is left half done by them. */
+export function ends(): AbortSignal {
+  return new AbortController().signal;
+}
