@@ -20,8 +20,8 @@ const NEVER = new AbortController().signal;
 
 export interface FilledStore {
   readonly server: Subject;
-  /** Where pages begin, all over the list, as the API writes it. */
-  readonly cursors: readonly string[];
+  /** Where whole pages begin, all over the list, as the API writes it; undefined is the beginning. */
+  readonly cursors: readonly (string | undefined)[];
 }
 
 /**
@@ -52,7 +52,7 @@ export async function filledStore(base: string, files: number): Promise<FilledSt
   }
 }
 
-async function fillIndex(storage: string, id: FileId, files: number): Promise<readonly string[]> {
+async function fillIndex(storage: string, id: FileId, files: number): Promise<FilledStore['cursors']> {
   const { newId } = await of<{ newId: typeof NewId }>('common/ids.js');
   const { LmdbMetadataStore } = await of<{ LmdbMetadataStore: typeof Embedded }>('metadata/embedded/lmdb.metadata-store.js');
   const { clusterId } = JSON.parse(readFileSync(join(storage, 'cluster.json'), 'utf8')) as { clusterId: ClusterId };
@@ -80,7 +80,8 @@ async function fillIndex(storage: string, id: FileId, files: number): Promise<re
   }
 }
 
-async function cursorsOf(index: MetadataStore, files: number): Promise<readonly string[]> {
+async function cursorsOf(index: MetadataStore, files: number): Promise<FilledStore['cursors']> {
+  if (files <= PAGE) return [undefined];
   const cursors: string[] = [];
   for (let at = 0; at < CURSORS; at += 1) {
     const prefix = nameOf(Math.floor(((files - PAGE) * at) / CURSORS)).slice(0, -1);
@@ -90,7 +91,7 @@ async function cursorsOf(index: MetadataStore, files: number): Promise<readonly 
   return cursors;
 }
 
-async function requireWhole({ port }: Subject, [cursor]: readonly string[]): Promise<void> {
+async function requireWhole({ port }: Subject, [cursor]: FilledStore['cursors']): Promise<void> {
   const [, path = ''] = list(PAGE, cursor).head.split(' ');
   const { items } = (await (await fetch(`http://127.0.0.1:${port}${path}`)).json()) as { items: readonly unknown[] };
   if (items.length !== PAGE) throw new RangeError(`a page has ${items.length} files`);

@@ -49,8 +49,14 @@ async function main(): Promise<void> {
   const results: RowResult[] = [];
   for (const trial of trials) {
     const started = performance.now();
-    results.push(...(await runTrial(trial, bench)));
-    console.error(`${trial.name}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    try {
+      results.push(...(await runTrial(trial, bench)));
+      console.error(`${trial.name}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    } catch (error) {
+      // What the others found in minutes is kept.
+      console.error(`${trial.name} failed:`, error);
+      process.exitCode = 1;
+    }
   }
   console.log(report(values.results, bench, began, results));
 }

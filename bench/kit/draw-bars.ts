@@ -21,9 +21,13 @@ export function drawBars(rows: readonly RowResult[]): { readonly height: number;
       line([x(share), TOP_PX - 4, x(share), height - 10], { stroke: share === 1 ? '#888' : '#ddd' }) +
       label([x(share), TOP_PX - 9], String(share), { 'text-anchor': 'middle', fill: '#777', 'font-size': 10 }),
   );
-  const title = label([0, 16], 'Speed as a share of the floor (1 is as fast; the mark is what must be reached)', {
-    'font-weight': 600,
-  });
+  const title = label(
+    [0, 16],
+    'Speed as a share of the floor: 1 is as fast, a mark is a goal, green has reached it and red has not',
+    {
+      'font-weight': 600,
+    },
+  );
   const bars = drawn.map((row, at) => barOf(row, TOP_PX + at * LINE_PX, x));
   return { height, drawing: [title, ...grid, ...bars].join('\n') };
 }

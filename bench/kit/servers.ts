@@ -8,7 +8,7 @@ import type { Arena, Turns } from './trial.ts';
 
 const GONE_MS_MAX = 30_000;
 /** Large bodies are sent as pieces of this size, over and over. */
-const PIECE_BYTES = 4 * MiB;
+const PIECE_BYTES = 2 * MiB;
 
 interface Wanted {
   readonly directory: string;

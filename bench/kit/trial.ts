@@ -86,6 +86,8 @@ export interface Arena {
 export interface Trial {
   readonly name: string;
   readonly rows: readonly Row[];
+  /** It takes so long that it runs only with `--long`, or when it is named. */
+  readonly isOfLong?: boolean;
   /** How many turns at the most, where more would tell nothing. */
   readonly turnsMax?: number;
   readonly open: () => Promise<Arena>;

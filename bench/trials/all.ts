@@ -15,10 +15,10 @@ import { small } from './small.ts';
 
 const ALL = [large, small, mixed, lists, ranges, slices, schemes, codec, degraded, repairs, fileSizes, nodeCounts];
 
-/** All trials in the order in which they run; or those of such names, or that begin with one and a dash. */
+/** The trials in the order in which they run: all that this effort has, or those of such names, or that begin with one and a dash. */
 export function trialsOf(bench: Bench, only: readonly string[]): readonly Trial[] {
   const trials = ALL.flatMap((of) => of(bench));
-  if (only.length === 0) return trials;
+  if (only.length === 0) return trials.filter(({ isOfLong = false }) => !isOfLong || bench.effort === 'long');
   const isWanted = (name: string): boolean => only.some((asked) => name === asked || name.startsWith(`${asked}-`));
   const wanted = trials.flatMap((trial): Trial[] => {
     const rows = isWanted(trial.name) ? trial.rows : trial.rows.filter(({ name }) => isWanted(name));

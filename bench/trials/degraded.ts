@@ -26,7 +26,7 @@ const TWO: readonly Ill[] = [{ side: 'both', title: 'of 5 nodes one dead and one
 /** Gets while a process of the cluster is killed, frozen, or one of each, beside the same gets when all are well. */
 export const degraded: Trials = (bench) => [
   trialOf(bench, { name: 'degraded', nodes: 4, redundancy: 1, ills: ONE }),
-  trialOf(bench, { name: 'degraded-two', nodes: 5, redundancy: 2, ills: TWO }),
+  trialOf(bench, { name: 'degraded-two', nodes: 5, redundancy: 2, ills: TWO, isOfLong: true }),
 ];
 
 interface Wanted {
@@ -34,12 +34,14 @@ interface Wanted {
   readonly nodes: number;
   readonly redundancy: number;
   readonly ills: readonly Ill[];
+  readonly isOfLong?: boolean;
 }
 
-function trialOf(bench: Bench, { name, nodes, redundancy, ills }: Wanted): Trial {
-  const size = { clients: CLIENTS, operations: sized(bench, { quick: 10, usual: 200, long: 400 }) };
+function trialOf(bench: Bench, { name, nodes, redundancy, ills, isOfLong = false }: Wanted): Trial {
+  const size = { clients: CLIENTS, operations: sized(bench, { quick: 10, usual: 100, long: 400 }) };
   return {
     name,
+    isOfLong,
     rows: ills.map(({ side, title, goal }): Row => {
       const row = {
         measured: `${side}.get`,

@@ -7,7 +7,7 @@ import type { Plot, Trial, Trials, Turns } from '../kit/trial.ts';
 import { get, idOf } from '../requests.ts';
 import type { Subject } from '../subject.ts';
 
-const SIZES = [KiB, 16 * KiB, 256 * KiB, 4 * MiB, 64 * MiB, GiB];
+const SIZES = [KiB, 16 * KiB, 256 * KiB, 4 * MiB, 64 * MiB];
 const CLIENTS = 4;
 const DIRECTLY_MAX = 64 * KiB;
 
@@ -15,7 +15,9 @@ const PLOT: Plot = { title: 'Put and get by size of the file, 4 clients at most'
 
 /** Puts and gets with files of each size. */
 export const fileSizes: Trials = (bench) =>
-  sized(bench, { quick: [KiB, 64 * KiB, MiB], usual: SIZES, long: SIZES }).map((bytes) => trialOf(bench, bytes));
+  sized(bench, { quick: [KiB, 64 * KiB, MiB], usual: [...SIZES, 256 * MiB], long: [...SIZES, GiB] }).map((bytes) =>
+    trialOf(bench, bytes),
+  );
 
 function trialOf(bench: Bench, bytes: number): Trial {
   const most = sized(bench, { quick: 4 * MiB, usual: 256 * MiB, long: GiB });

@@ -16,13 +16,13 @@ const OF_ONE = { goals: GOALS, memory: { of: 'value', most: 250 } } as const;
 /** One large file for each client, and the memory that the server needs for them. */
 export const large: Trials = (bench) => [
   ...[1, 4, 16].map((clients) => {
-    const bytes = sized(bench, { quick: 4 * MiB, usual: GiB / clients, long: GiB });
+    const bytes = sized(bench, { quick: 4 * MiB, usual: clients === 1 ? GiB : (256 * MiB) / clients, long: GiB });
     return largeTrial(bench, { name: `large-${clients}`, clients, bytes, ...(clients === 1 ? OF_ONE : {}) });
   }),
   largeTrial(bench, {
     name: 'large-64',
     clients: 64,
-    bytes: sized(bench, { quick: MiB, usual: 16 * MiB, long: 100 * MiB }),
+    bytes: sized(bench, { quick: MiB, usual: 4 * MiB, long: 100 * MiB }),
     memory: { of: 'value', most: 600, isOfLong: true },
     turnsMax: 2,
   }),

@@ -5,20 +5,22 @@ import { fillNodes, losingFolders, losingPeers, type LosingStore, plainCopyOf, r
 
 /** What lay on a lost node is restored on the others, with nobody there, beside a plain durable copy of the same files on the same disk. */
 export const repairs: Trials = (bench) => [
-  repairTrial(bench, { name: 'repair', title: 'repair of a folder', start: losingFolders }),
-  repairTrial(bench, { name: 'repair-peer', title: 'repair of a peer', start: losingPeers }),
+  repairTrial(bench, { name: 'repair', title: 'repair of a folder', start: losingFolders, isOfLong: false }),
+  repairTrial(bench, { name: 'repair-peer', title: 'repair of a peer', start: losingPeers, isOfLong: true }),
 ];
 
 interface Kind {
   readonly name: string;
   readonly title: string;
   readonly start: (base: string) => Promise<LosingStore>;
+  readonly isOfLong: boolean;
 }
 
-function repairTrial(bench: Bench, { name, title, start }: Kind): Trial {
+function repairTrial(bench: Bench, { name, title, start, isOfLong }: Kind): Trial {
   const bytes = sized(bench, { quick: 8 * MiB, usual: 128 * MiB, long: 1024 * MiB });
   return {
     name,
+    isOfLong,
     rows: [
       {
         name,
