@@ -1,7 +1,9 @@
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PeerCluster } from '../test/support/peer-cluster.ts';
+import { atExit } from './kit/at-exit.ts';
 import { measure, type Watched } from './kit/measure.ts';
 import { fill } from './kit/servers.ts';
 import { MiB } from './kit/sizes.ts';
@@ -20,11 +22,13 @@ export class GetCluster {
   readonly peers: PeerCluster;
   private readonly ids: readonly string[];
   private readonly directory: string;
+  private readonly forget: () => void;
 
   private constructor(peers: PeerCluster, ids: readonly string[], directory: string) {
     this.peers = peers;
     this.ids = ids;
     this.directory = directory;
+    this.forget = atExit({ pids: () => this.running().map(({ pid }) => pid as number), directory });
   }
 
   static async start({ nodes, redundancy, directory: base }: ClusterSize): Promise<GetCluster> {
@@ -50,13 +54,17 @@ export class GetCluster {
   async end(): Promise<void> {
     await this.peers.remove();
     await rm(this.directory, { recursive: true, force: true });
+    this.forget();
+  }
+
+  private running(): readonly ChildProcess[] {
+    const all = Array.from({ length: this.peers.options.nodes }, (_, at) => this.peers.process(at + 1));
+    return all.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
   }
 
   private watched(): Watched {
     const gateway = this.peers.process(1).pid as number;
-    const running = Array.from({ length: this.peers.options.nodes }, (_, at) => this.peers.process(at + 1)).filter(
-      ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
-    );
+    const running = this.running();
     return {
       port: portOf(this.peers),
       cpuSeconds: () => running.reduce((sum, { pid }) => sum + cpuSeconds(pid as number), 0),

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/pro
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PeerCluster } from '../test/support/peer-cluster.ts';
+import { atExit } from './kit/at-exit.ts';
 import { fill } from './kit/servers.ts';
 import { MiB } from './kit/sizes.ts';
 import { put } from './requests.ts';
@@ -56,6 +57,12 @@ export async function losingFolders(base: string): Promise<LosingStore> {
 export async function losingPeers(base: string): Promise<LosingStore> {
   const directory = await mkdtemp(join(base, 'dcloud-bench-'));
   const cluster = await PeerCluster.start({ nodes: NODES, redundancy: 1, config: CONFIG, directory });
+  const all = Array.from({ length: NODES }, (_, at) => cluster.process(at + 1));
+  const forget = atExit({
+    pids: () =>
+      all.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).map(({ pid }) => pid as number),
+    directory,
+  });
   const left = Array.from({ length: NODES }, (_, at) => at + 1).filter((i) => i !== LOST);
   return {
     port: Number(new URL(cluster.url(1)).port),
@@ -67,6 +74,7 @@ export async function losingPeers(base: string): Promise<LosingStore> {
     end: async () => {
       await cluster.remove();
       await rm(directory, { recursive: true, force: true });
+      forget();
     },
   };
 }

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { atExit } from './kit/at-exit.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Clock ticks of a second in /proc (`getconf CLK_TCK`). */
@@ -84,6 +85,8 @@ async function subject(child: ChildProcess, output: Readable, pattern: RegExp, d
   }
   if (port === undefined) throw new Error(`a server did not start: ${text}`);
   const pid = child.pid as number;
+  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
+  const forget = atExit({ pids: () => (isRunning() ? [pid] : []), directory });
   return {
     port: Number(port),
     directory,
@@ -97,12 +100,13 @@ async function subject(child: ChildProcess, output: Readable, pattern: RegExp, d
       await ended;
     },
     end: async () => {
-      if (child.exitCode === null && child.signalCode === null) {
+      if (isRunning()) {
         const ended = once(child, 'exit');
         child.kill('SIGKILL');
         await ended;
       }
       await rm(directory, { recursive: true, force: true });
+      forget();
     },
   };
 }

@@ -10,7 +10,7 @@ import type { FloorMode, Subject } from '../subject.ts';
 const BYTES = 4 * KiB;
 const SAME = 'sealed, appended to two logs and an index with group commit; read from one and opened';
 const NONE = 'reads the bodies and stores nothing; answers the same bytes from memory';
-const OPERATIONS: Readonly<Record<number, number>> = { 1: 500, 16: 4000, 64: 8000, 256: 8000 };
+const OPERATIONS: Readonly<Record<number, number>> = { 1: 400, 16: 3000, 64: 5000, 256: 5000 };
 const GOALS: Readonly<Record<'put' | 'get', Goal>> = { put: { of: 'ratio', least: 0.3 }, get: { of: 'ratio', least: 0.45 } };
 /** With so many clients it is compared with no input and output at all, too. */
 const CLIENTS_OF_GOAL = 64;
