@@ -1,5 +1,8 @@
+/** The number in the middle, or half way between the two that are there. */
 export function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const [low = NaN, high = NaN] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]];
+  return (low + high) / 2;
 }
 
 /** Three digits that count, and no fraction of what is large. */

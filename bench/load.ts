@@ -14,6 +14,15 @@ export interface LoadResult {
 export interface NextRequest {
   readonly head: string;
   readonly body?: Buffer;
+  /** How often the body is sent, behind each other; once if absent. */
+  readonly times?: number;
+  /** Gets the beginning of the answer's body. */
+  readonly onAnswer?: (body: string) => void;
+}
+
+export interface LoadSize {
+  readonly clients: number;
+  readonly operations: number;
 }
 
 /** Bytes of an answer that are handed on; the rest is only counted. */
@@ -35,12 +44,14 @@ class Connection {
   }
 
   /** Sends a request; returns the beginning of the answer's body (all of it, if it is short). */
-  async ask({ head, body }: NextRequest): Promise<string> {
-    if (body === undefined || body.length > 65_536) this.socket.write(head);
-    if (body !== undefined && body.length > 65_536) {
-      if (!this.socket.write(body)) await once(this.socket, 'drain');
-    } else if (body !== undefined) this.socket.write(Buffer.concat([Buffer.from(head), body]));
-    return this.answer();
+  async ask({ head, body, times = 1 }: NextRequest): Promise<string> {
+    if (body !== undefined && body.length <= 65_536 && times === 1) this.socket.write(Buffer.concat([Buffer.from(head), body]));
+    else {
+      this.socket.write(head);
+      for (let sent = 0; body !== undefined && sent < times; sent += 1)
+        if (!this.socket.write(body)) await once(this.socket, 'drain');
+    }
+    return this.answer(head.startsWith('HEAD '));
   }
 
   close(): void {
@@ -48,7 +59,7 @@ class Connection {
   }
 
   /** Nothing is sent before an answer is complete, so nothing follows it either. */
-  private async answer(): Promise<string> {
+  private async answer(hasNoBody: boolean): Promise<string> {
     let text = Buffer.alloc(0);
     let end = -1;
     while (end < 0) {
@@ -56,7 +67,8 @@ class Connection {
       end = text.indexOf('\r\n\r\n');
     }
     const head = text.subarray(0, end).toString('latin1');
-    const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1]);
+    const hasNone = hasNoBody || head.startsWith('HTTP/1.1 204');
+    const length = hasNone ? 0 : Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1]);
     if (!head.startsWith('HTTP/1.1 2') || Number.isNaN(length)) throw new Error(`the server answered ${head}`);
     let beginning = text.subarray(end + 4);
     for (let seen = beginning.length; seen < length;) {
@@ -77,7 +89,7 @@ class Connection {
 /** Runs clients side by side, each one request after the other, until `operations` are done. */
 export async function runLoad(
   port: number,
-  { clients, operations }: { readonly clients: number; readonly operations: number },
+  { clients, operations }: LoadSize,
   request: (operation: number) => NextRequest,
   onAnswer: (body: string) => void = () => undefined,
 ): Promise<LoadResult> {
@@ -89,8 +101,11 @@ export async function runLoad(
     connections.map(async (connection) => {
       while (next < operations) {
         const begin = performance.now();
-        onAnswer(await connection.ask(request(next++)));
+        const asked = request(next++);
+        const answer = await connection.ask(asked);
         latencies.push(performance.now() - begin);
+        onAnswer(answer);
+        asked.onAnswer?.(answer);
       }
     }),
   );

@@ -5,23 +5,16 @@
  * a second), `--only idle|closed|open`, `--rounds N` (1), `--directory DIR`.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { PeerCluster } from '../test/support/peer-cluster.ts';
+import { fill } from './kit/servers.ts';
+import { MiB } from './kit/sizes.ts';
 import { runLoad, runPaced } from './load.ts';
-import { get, idOf, put } from './requests.ts';
-import { cpuSeconds, startProduct } from './subject.ts';
+import { fillNodes, losingFolders, losingPeers, plainCopyOf, repaired, repairOf } from './losing-store.ts';
+import { get, put } from './requests.ts';
 
-const MiB = 1024 * 1024;
-const NODES = 4;
-const LOST = 4;
-const FILE_BYTES = 4 * MiB;
 const SMALL_BYTES = 64 * 1024;
-/** Files of a folder that are copied at once, as many as a repair has on its way. */
-const COPIES = 8;
 const CLIENTS = 4;
 /** How long the foreground is measured without a repair. */
 const QUIET_MS = 10_000;
@@ -38,86 +31,8 @@ const { values } = parseArgs({
 });
 const rate = Number(values.rate);
 
-/** A store that loses a node. */
-interface Store {
-  readonly port: number;
-  /** The folder of the node that is lost. */
-  readonly folder: string;
-  /** Where there is room on the same disk. */
-  readonly directory: string;
-  readonly lose: () => Promise<void>;
-  /** Seconds of processor time of all processes that are left. */
-  readonly cpuSeconds: () => number;
-  readonly end: () => Promise<void>;
-}
-
-interface Repair {
-  readonly state: string;
-  readonly done: { readonly bytes: number };
-  readonly startedAt: string | null;
-  readonly endedAt: string | null;
-}
-
 /** Sends requests until the signal is aborted, and tells of each how long it took and when it was due. */
 type Foreground = (port: number, signal: AbortSignal, note: (ms: number, dueAt: number) => void) => Promise<void>;
-
-const CONFIG = {
-  redundancy_count: 1,
-  repair_after: 0,
-  log_level: 'error',
-  limits: { repair_bytes_per_second: 0, small_cache_bytes: 0 },
-};
-
-async function folders(): Promise<Store> {
-  const { storage, ...product } = await startProduct(values.directory, { ...CONFIG, node_count: NODES });
-  const folder = join(storage, `node_${LOST}`);
-  return { ...product, folder, directory: storage, lose: () => rename(folder, `${folder}-away`) };
-}
-
-async function peers(): Promise<Store> {
-  const directory = await mkdtemp(join(values.directory, 'dcloud-bench-'));
-  const cluster = await PeerCluster.start({ nodes: NODES, redundancy: 1, config: CONFIG, directory });
-  const left = Array.from({ length: NODES }, (_, at) => at + 1).filter((i) => i !== LOST);
-  return {
-    port: Number(new URL(cluster.url(1)).port),
-    folder: cluster.nodeFolder(LOST),
-    directory,
-    lose: () => cluster.kill(LOST),
-    cpuSeconds: () => left.reduce((sum, i) => sum + cpuSeconds(cluster.process(i).pid as number), 0),
-    end: async () => {
-      await cluster.remove();
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-}
-
-/** Copies all files of a folder, each synced; returns MiB a second. */
-async function plainCopy(from: string, to: string): Promise<number> {
-  await mkdir(to, { recursive: true });
-  const entries = await readdir(from, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile());
-  const began = performance.now();
-  let [next, bytes] = [0, 0];
-  const copyNext = async (): Promise<void> => {
-    while (next < files.length) {
-      const at = next++;
-      const entry = files[at];
-      if (entry === undefined) return;
-      const content = await readFile(join(entry.parentPath, entry.name));
-      const target = await open(join(to, String(at)), 'w');
-      await target.write(content);
-      await target.datasync();
-      await target.close();
-      bytes += content.length;
-    }
-  };
-  await Promise.all(Array.from({ length: COPIES }, copyNext));
-  return bytes / MiB / ((performance.now() - began) / 1000);
-}
-
-async function repairOf(port: number): Promise<Repair> {
-  return (await (await fetch(`http://127.0.0.1:${port}/repair`)).json()) as Repair;
-}
 
 function at(share: number, latencies: readonly number[]): number {
   const sorted = [...latencies].sort((a, b) => a - b);
@@ -160,54 +75,37 @@ async function feltDuring(
   return samples.filter(({ dueAt }) => dueAt >= beganAt && dueAt <= endedAt).map(({ ms }) => ms);
 }
 
-async function repaired(port: number, noteBegin: () => void): Promise<void> {
-  for (let hasBegun = false; ;) {
-    const { state } = await repairOf(port);
-    // What requests feel of the loss of the node itself, until it is known to be down, is not what they feel of the repair.
-    if (!hasBegun && state === 'running') noteBegin();
-    hasBegun ||= state === 'running';
-    if (hasBegun && state !== 'running') return;
-    await sleep(50);
-  }
-}
-
 async function measure(name: string, foregroundOf: (small: readonly string[]) => Foreground | undefined): Promise<void> {
-  const store = await (values.peers ? peers() : folders());
+  const store = await (values.peers ? losingPeers(values.directory) : losingFolders(values.directory));
   const { port } = store;
   try {
-    const total = (Number(values.mib) * MiB * NODES) / 2;
-    await runLoad(port, { clients: 4, operations: Math.ceil(total / FILE_BYTES) }, () => put(randomBytes(FILE_BYTES)));
-    const small: string[] = [];
-    await runLoad(
-      port,
-      { clients: 8, operations: 400 },
-      () => put(randomBytes(SMALL_BYTES)),
-      (answer) => small.push(idOf(answer)),
-    );
+    await fillNodes(store, Number(values.mib) * MiB);
+    const small = await fill(store, { clients: 8, operations: 400 }, () => put(randomBytes(SMALL_BYTES)));
     await runLoad(port, { clients: CLIENTS, operations: 2000 }, (operation) => get(small[operation % small.length] ?? ''));
     const foreground = foregroundOf(small);
-    const before = foreground === undefined ? [] : await feltDuring(foreground, port, () => sleep(QUIET_MS));
-    const copied = await plainCopy(join(store.folder, 'shards'), join(store.directory, 'plain-copy'));
-    await rm(join(store.directory, 'plain-copy'), { recursive: true });
+    const quiet = foreground === undefined ? [] : await feltDuring(foreground, port, () => sleep(QUIET_MS));
+    const copy = await plainCopyOf(store);
+    const copied = copy.bytes / MiB / copy.seconds;
     if (foreground !== undefined) await feltDuring(foreground, port, () => sleep(QUIET_MS / 4)); // nothing is held back for a load that has gone
     let cpuBefore = NaN;
     const during = await feltDuring(foreground, port, async (noteBegin) => {
+      const before = await repairOf(port);
       await store.lose();
       cpuBefore = store.cpuSeconds();
-      await repaired(port, noteBegin);
+      await repaired(port, before, noteBegin);
     });
     const cpuMs = (store.cpuSeconds() - cpuBefore) * 1000;
     const { done, startedAt, endedAt } = await repairOf(port);
     const seconds = (Date.parse(endedAt ?? '') - Date.parse(startedAt ?? '')) / 1000;
     const restored = done.bytes / MiB / seconds;
-    const [p99Before, p99] = [at(0.99, before), at(0.99, during)];
+    const [p99Before, p99] = [at(0.99, quiet), at(0.99, during)];
     const cells = [
       done.bytes / MiB,
       restored,
       copied,
       restored / copied,
       cpuMs / (done.bytes / MiB),
-      at(0.5, before),
+      at(0.5, quiet),
       at(0.5, during),
       p99Before,
       p99,

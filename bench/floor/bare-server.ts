@@ -1,121 +1,78 @@
 /**
- * The floor: a bare `node:http` server with no product in it, which does the same input and output. Started by `bench/run.ts` as
- * `node bare-server.ts MODE DIRECTORY`; prints its port.
+ * The floors: bare `node:http` servers with no product in them. Started as `node bare-server.ts MODE …`; prints its port.
  *
- * - `durable`: cuts bodies into slices of 1 MiB and writes each slice twice: temporary file, fsync, rename, and in the end an fsync of
- *   each directory and of an appended line of an index. No encryption, no checksums, no placement. A get reads one copy.
+ * - `sealed DIRECTORY`: seals and keeps bodies as `sealed-files.ts` says. No digests, checksums, placement, choice of copies or quotas.
  * - `memory`: reads the bodies and keeps only the last; a get answers it.
+ * - `list`: answers pages of 1,000 records that it makes as it goes, whatever is asked.
  */
-import { mkdirSync } from 'node:fs';
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { SealedFiles } from './sealed-files.ts';
 
-const SLICE_BYTES = 1024 * 1024;
-const COPIES = 2;
+type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-const [mode = 'memory', directory = '.'] = process.argv.slice(2);
-const folders = Array.from({ length: COPIES }, (_, copy) => join(directory, `copy_${copy}`));
-/** Bytes by id. */
-const sizes = new Map<string, number>();
-let count = 0;
-let last: Buffer = Buffer.alloc(0);
+const PAGE = 1000;
+const ID = '01a20434-af7b-74bb-9713-05df016c5e41';
 
-async function writeSlice(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(`${path}.tmp`, 'w');
-  try {
-    await file.writev([bytes]);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.tmp`, path);
+function answerId(response: ServerResponse, id: string): void {
+  const body = JSON.stringify({ id });
+  response.writeHead(201, { 'content-type': 'application/json', 'content-length': body.length }).end(body);
 }
 
-async function syncDirectory(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function putDurably(request: IncomingMessage, index: FileHandle): Promise<string> {
-  const id = String((count += 1));
-  let slice = Buffer.allocUnsafe(SLICE_BYTES);
-  let length = 0;
-  let slices = 0;
-  const writes: Promise<void>[] = [];
-  const flush = async (): Promise<void> => {
-    const bytes = slice.subarray(0, length);
-    const number = slices++;
-    slice = Buffer.allocUnsafe(SLICE_BYTES);
-    length = 0;
-    for (const folder of folders) writes.push(writeSlice(join(folder, `${id}-${number}`), bytes));
-    while (writes.length > 3 * COPIES) await writes.shift();
-  };
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    for (let taken = 0; taken < chunk.length;) {
-      const copied = chunk.copy(slice, length, taken, Math.min(chunk.length, taken + SLICE_BYTES - length));
-      length += copied;
-      taken += copied;
-      if (length === SLICE_BYTES) await flush();
+async function sealed(directory: string): Promise<Answer> {
+  const files = await SealedFiles.open(directory);
+  return async (request, response) => {
+    const id = (request.url ?? '').split('/').at(-1) ?? '';
+    if (request.method === 'PUT') answerId(response, await files.put(request));
+    else if (request.method === 'HEAD') response.setHeader('content-length', files.sizeOf(id)).end();
+    else if (request.method === 'DELETE') {
+      await files.remove(id);
+      response.writeHead(204).end();
+    } else {
+      const [, from = '', to = ''] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+      if (from !== '') response.statusCode = 206;
+      await files.get(id, response, from === '' ? [0, files.sizeOf(id) - 1] : [Number(from), Number(to)]);
     }
-  }
-  if (length > 0 || slices === 0) await flush();
-  await Promise.all(writes);
-  await Promise.all(folders.map(syncDirectory));
-  await index.appendFile(`${id} ${slices}\n`);
-  await index.datasync();
-  sizes.set(id, size);
-  return `${id}.${slices}`;
+  };
 }
 
-async function getDurable(name: string, response: ServerResponse): Promise<void> {
-  const [id = '', slices = '0'] = name.split('.');
-  const path = (number: number): string => join(folders[number % COPIES] ?? '', `${id}-${number}`);
-  const first = await readFile(path(0));
-  if (Number(slices) === 1) {
-    response.end(first);
-    return;
-  }
-  let next = readFile(path(1));
-  response.setHeader('content-length', sizes.get(id) ?? 0);
-  response.write(first);
-  for (let number = 1; number < Number(slices); number += 1) {
-    const bytes = await next;
-    if (number + 1 < Number(slices)) next = readFile(path(number + 1));
-    if (!response.write(bytes)) await new Promise((resume) => response.once('drain', resume));
-  }
-  response.end();
+function memory(): Answer {
+  let last: Buffer = Buffer.alloc(0);
+  return async (request, response) => {
+    if (request.method !== 'PUT') {
+      response.end(last);
+      return;
+    }
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    last = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+    answerId(response, 'last');
+  };
 }
 
-async function putInMemory(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-  last = Buffer.concat(chunks);
-  return 'last';
+function list(): Answer {
+  let from = 0;
+  return (_, response) => {
+    const time = new Date(0).toISOString();
+    const items = Array.from({ length: PAGE }, (__, at) => ({
+      id: ID,
+      name: `file ${String(from + at).padStart(9, '0')}`,
+      size: 4096,
+      contentType: 'application/octet-stream',
+      versionId: ID,
+      etag: `"${ID}"`,
+      createdAt: time,
+      updatedAt: time,
+    }));
+    from += PAGE;
+    const body = Buffer.from(JSON.stringify({ items, nextCursor: ID }));
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body);
+    return Promise.resolve();
+  };
 }
 
-for (const folder of folders) mkdirSync(folder, { recursive: true });
-const index = await open(join(directory, 'index'), 'a');
-
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (request.method === 'PUT') {
-    const id = mode === 'durable' ? await putDurably(request, index) : await putInMemory(request);
-    const body = JSON.stringify({ id });
-    response.writeHead(201, { 'content-type': 'application/json', 'content-length': body.length }).end(body);
-    return;
-  }
-  const name = (request.url ?? '').split('/').at(-1) ?? '';
-  if (mode === 'durable') await getDurable(name, response);
-  else response.end(last);
-}
-
+const [mode = '', directory = ''] = process.argv.slice(2);
+const answer = mode === 'sealed' ? await sealed(directory) : mode === 'list' ? list() : memory();
 const server = createServer((request, response) => {
   answer(request, response).catch((error: unknown) => {
     console.error(error);
