@@ -21,6 +21,7 @@ import type {
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
+import type { IndexTransfer } from '../moving/index-transfer.js';
 import type { TenureOptions } from './begin-tenure.js';
 import { DatabaseSession } from './database-session.js';
 import { amending, creating, relocating, removing, replacing } from './file-changes.js';
@@ -29,6 +30,7 @@ import { toBytes, toManifest, toStored, type FileRow, type StoredRow } from './f
 import { GivenRevisions } from './given-revisions.js';
 import { IndexCalls, type ChangeRow } from './index-calls.js';
 import { importAll, newestOf } from './index-import.js';
+import { postgresTransfer } from './index-transfer.js';
 import {
   damageValues,
   toDamage,
@@ -63,6 +65,7 @@ interface StateRow {
  * A change of a file is one statement, which is a transaction of its own.
  */
 export class PostgresMetadataStore extends MetadataStore {
+  readonly transfer: IndexTransfer;
   private readonly calls: IndexCalls;
   private closing: Promise<void> | undefined;
 
@@ -73,6 +76,7 @@ export class PostgresMetadataStore extends MetadataStore {
     super();
     this.calls = new IndexCalls(session);
     revisions.use(this.calls);
+    this.transfer = postgresTransfer(this.calls, () => revisions.rest());
   }
 
   /**
