@@ -14,6 +14,7 @@ import { DocumentsModule } from './documents/documents.module.js';
 import { FilesModule } from './files/files.module.js';
 import { HealthModule } from './health/health.module.js';
 import { MembershipModule } from './membership/membership.module.js';
+import { MigrationModule } from './migration/migration.module.js';
 import { loggingOptions } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { ScopeGuard } from './http/scope.guard.js';
@@ -40,6 +41,7 @@ export class AppModule {
         DocumentsModule,
         DriveModule,
         MembershipModule,
+        MigrationModule,
       ],
       providers: [
         { provide: APP_FILTER, useClass: ProblemFilter },

@@ -6,12 +6,12 @@ import type { AppConfig } from '../config/app-config.js';
 import { RecoveryModule } from '../recovery/recovery.module.js';
 import { RebuildService } from '../recovery/rebuild.service.js';
 import { VerifyService, type VerifyResult } from '../recovery/verify.service.js';
+import { throttled } from './throttled.js';
 
 /** Exit code for a store in which something is not as it should be. */
 const EXIT_PROBLEMS = 1;
 /** Problems that are spelled out; the others are counted. */
 const PROBLEMS_SHOWN = 1000;
-const PROGRESS_MS = 1000;
 
 /** `dcloud rebuild-index` */
 export async function rebuildIndex(config: AppConfig): Promise<void> {
@@ -87,17 +87,6 @@ async function openContext(config: AppConfig): Promise<Context> {
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
-}
-
-/** Says something once in a while, where somebody looks on. */
-function throttled(): (line: string) => void {
-  let last = performance.now();
-  return (line) => {
-    const now = performance.now();
-    if (now - last < PROGRESS_MS) return;
-    last = now;
-    process.stderr.write(`${line}\n`);
-  };
 }
 
 /** The command line is ended by its signals alone; nothing is left half done by them. */

@@ -57,7 +57,7 @@ async function withStore<Result>(place: IndexPlace, work: (store: TransferableSt
 
 /** As the command does it where no server runs. */
 async function move(from: IndexPlace, to: IndexPlace, more: Partial<MoveParts> = {}): Promise<MoveResult> {
-  const { source, target, close } = await openMovers(from, to);
+  const { source, target, close } = await openMovers(from, to, true);
   try {
     const parts = { from: from.engine, to: to.engine, hold: () => Promise.resolve(), onProgress: () => undefined };
     return await new IndexMove({ source, target, ...parts, ...more }).run(NEVER);
@@ -82,7 +82,7 @@ function standIn(store: TransferableStore, transfer: Partial<TransferableStore['
 async function refusal(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => 'none',
-    (error: Error) => error.message,
+    (error: unknown) => (error as Error).message,
   );
 }
 
@@ -162,7 +162,7 @@ describe('an index is moved from one engine to the other', () => {
       await fillIndex(store, 20);
       return everythingOf(store);
     });
-    const { source, target, close } = await openMovers(embedded, postgres);
+    const { source, target, close } = await openMovers(embedded, postgres, true);
     const cut = standIn(target, { note: () => Promise.reject(new Error('killed')) });
     expect(await refusal(new IndexMove({ source, target: cut, ...PARTS }).run(NEVER))).toBe('killed');
     await close();
@@ -189,7 +189,7 @@ describe('an index is moved from one engine to the other', () => {
     const url = await server.createDatabase();
     const other = databasePlace(url);
     for (const [kind, plant] of plants) {
-      const { source, target, close } = await openMovers(embedded, other);
+      const { source, target, close } = await openMovers(embedded, other, true);
       const { rows } = target.transfer;
       let phase = '';
       // The last kind is made equal, and then the comparison begins.

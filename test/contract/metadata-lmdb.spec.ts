@@ -100,12 +100,12 @@ describe('LmdbMetadataStore in its directory', () => {
     const binary = { keyEncoding: 'binary', encoding: 'binary' } as const;
     const environment = open({ ...binary, path: directory, noSubdir: false, overlappingSync: false, maxDbs: 16 });
     const meta = environment.openDB<Uint8Array, Uint8Array>('meta', binary);
-    await meta.put(Buffer.from('identity'), Buffer.from([4, 99]));
+    await meta.put(Buffer.from('identity'), Buffer.from([5, 99]));
     await environment.close();
     const before = await readFile(join(directory, 'data.mdb'));
     const error = await refusal();
     expect(error.code).toBe('storage-unusable');
-    expect(error.detail).toContain('schema 4');
+    expect(error.detail).toContain('schema 5');
     expect(Buffer.compare(await readFile(join(directory, 'data.mdb')), before)).toBe(0);
   });
 

@@ -31,6 +31,8 @@ export interface MoveResult {
 /** Walks over both while the source changes are begun as long as the last one found more than so many differences, and so often at the most. */
 const CAUGHT_UP = 1000;
 const WALKS_MAX = 4;
+/** Between the two marks nobody is in charge: that is not ended by somebody who does not wait. */
+const NEVER = new AbortController().signal;
 
 /**
  * Takes an index from one engine to the other. Each walk makes the target what the source is, and writes nothing where it is so already: so one
@@ -68,8 +70,8 @@ export class IndexMove {
     // What it has to give revisions from, it read when it was opened, and it was empty then.
     await target.raiseRevision(state?.ceiling ?? 0, signal);
     this.maybeCommitted = true;
-    if (marked === undefined) await source.transfer.note({ state: 'moved', engine: to, id: arrival.id }, signal);
-    await target.transfer.note(undefined, signal);
+    if (marked === undefined) await source.transfer.note({ state: 'moved', engine: to, id: arrival.id }, NEVER);
+    await target.transfer.note(undefined, NEVER);
     return { kinds, written: this.written };
   }
 

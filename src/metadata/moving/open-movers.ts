@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { errorCode } from '../../common/errors.js';
+import { DomainError, errorCode } from '../../common/errors.js';
 import type { IndexPlace } from '../index-place.js';
 import type { TransferableStore } from './index-transfer.js';
 import { type IndexTransit, movedError } from './index-transit.js';
@@ -10,11 +10,18 @@ interface Movers {
   readonly close: () => Promise<void>;
 }
 
-/** Opens an index that nobody uses, and the place that it is to be moved to. @throws DomainError as {@link IndexPlace.open} */
-export async function openMovers(from: IndexPlace, to: IndexPlace): Promise<Movers> {
+/**
+ * Opens an index that nobody has open, and the place that it is to be moved to.
+ * @param isInUse whether the configuration names its engine; if not, it can only be one whose move is to be finished
+ * @throws DomainError as {@link IndexPlace.open}
+ */
+export async function openMovers(from: IndexPlace, to: IndexPlace, isInUse: boolean): Promise<Movers> {
   const source = await from.open(false, { kind: 'leave' });
   try {
-    const target = await openTarget(from, to, await source.transfer.transit(new AbortController().signal));
+    const marked = await source.transfer.transit(new AbortController().signal);
+    if (!isInUse && marked === undefined)
+      throw new DomainError('migration-refused', `metadata.driver is "${to.engine}": an index is moved from the engine in use`);
+    const target = await openTarget(from, to, marked);
     return {
       source,
       target,
