@@ -89,7 +89,7 @@ async function refusal(work: Promise<unknown>): Promise<string> {
 describe('an index is moved from one engine to the other', () => {
   it('comes out with all that the port tells of it, there and back', async () => {
     const before = await withStore(embedded, async (store) => {
-      await fillIndex(store);
+      await fillIndex(store, 300);
       return everythingOf(store);
     });
     const there = await move(embedded, postgres);

@@ -19,7 +19,7 @@ const ORDERS: readonly ListOrder[] = ['name', '-name', 'createdAt', '-createdAt'
 const NAMES = ['a', 'a', 'a!', 'ä', '𝄞 music', 'quote\'s "and" \\ back', 'z'.repeat(1024), 'same'];
 
 /** Puts something of every kind into an index, by its port. */
-export async function fillIndex(store: MetadataStore, more = 300): Promise<void> {
+export async function fillIndex(store: MetadataStore, more: number): Promise<void> {
   for (const owner of OWNERS) for (const name of NAMES) await createFile(store, name, { owner });
   const sizes = Array.from({ length: more }, (_, at) => at);
   await Promise.all(
@@ -89,7 +89,7 @@ export async function everythingOf(store: MetadataStore): Promise<object> {
     }
   }
   const damage = await collect(store.damage(NEVER));
-  const nodes = Array.from({ length: 301 }, (_, node) => node);
+  const nodes = [0, 1, 2, 3, 4, 299, 300];
   const sorted = <Item>(items: readonly Item[]): Item[] =>
     [...items].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
   return {
