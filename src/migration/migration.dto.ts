@@ -9,11 +9,11 @@ const URL_CHARACTERS_MAX = 4096;
 
 /** From which engine to which the index is to be moved. */
 export class MigrationWishDto {
-  @ApiProperty({ enum: ENGINES, example: 'embedded', description: 'The engine in use' })
+  @ApiProperty({ enum: ENGINES, example: 'postgres', description: 'The engine in use' })
   @IsIn(ENGINES)
   readonly from!: Engine;
 
-  @ApiProperty({ enum: ENGINES, example: 'postgres', description: 'The other one' })
+  @ApiProperty({ enum: ENGINES, example: 'embedded', description: 'The other one' })
   @IsIn(ENGINES)
   readonly to!: Engine;
 

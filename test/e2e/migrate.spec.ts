@@ -114,13 +114,13 @@ describe('dcloud metadata migrate', () => {
     const client = await start('embedded');
     await storeSome(client);
     const [kept] = await client.listAll();
-    let isOver = false;
+    const over = new AbortController();
     const stored = new Map<string, string>();
     const problems: unknown[] = [];
     let reads = 0;
     const reading = (async () => {
       const bytes = await client.bytes(kept!.id);
-      for (; !isOver; reads += 1) {
+      for (; !over.signal.aborted; reads += 1) {
         const answer = await client.get(kept!.id);
         if (answer.status !== 200 || !Buffer.from(await answer.arrayBuffer()).equals(bytes)) problems.push(answer.status);
         const list = await client.call('/files/list');
@@ -129,7 +129,7 @@ describe('dcloud metadata migrate', () => {
       }
     })();
     const writing = (async () => {
-      for (let at = 0; !isOver; at += 1) {
+      for (let at = 0; !over.signal.aborted; at += 1) {
         const answer = await client.tryPut(`written ${at}`, Buffer.from(`${at}`));
         const body = (await answer.json()) as { id: string; code?: string };
         if (answer.status === 201) stored.set(body.id, `${at}`);
@@ -138,7 +138,7 @@ describe('dcloud metadata migrate', () => {
       }
     })();
     const moved = await migrate('embedded', 'postgres', ['--url', server!.url]);
-    isOver = true;
+    over.abort();
     await Promise.all([reading, writing]);
     expect([moved.code, problems, moved.stdout]).toEqual([0, [], expect.stringContaining('the index was moved')]);
     expect(reads).toBeGreaterThan(3);
