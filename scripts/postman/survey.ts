@@ -43,6 +43,12 @@ export const SURVEY: readonly Step[] = [
   {
     name: 'Move the index from an engine that is not in use',
     operation: 'POST /metadata/migration',
+    headers: { 'Content-Type': 'application/json' },
+    body: {
+      mode: 'raw',
+      raw: JSON.stringify({ from: 'postgres', to: 'embedded' }),
+      options: { raw: { language: 'json' } },
+    },
     status: 409,
     problem: 'migration-refused',
   },
