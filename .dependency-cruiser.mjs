@@ -21,6 +21,8 @@ const MAY_IMPORT = {
   metadata: [],
   // Which nodes there are, and bringing what is stored to where they want it.
   membership: ['placement', 'nodes', 'metadata', 'redundancy'],
+  // The index, from one engine to another.
+  migration: ['metadata', 'redundancy'],
   health: ['placement', 'nodes', 'metadata'],
   // A store at rest: the index from the nodes, and a look at everything.
   recovery: ['backup', 'crypto', 'nodes', 'metadata', 'records', 'redundancy'],
@@ -36,7 +38,7 @@ const MAY_IMPORT = {
   drive: ['accounts', 'auth', 'documents', 'files', 'sdk'],
   // The command line starts the program, so it sees the composition root; and the key ring, for `dcloud keys`.
   // And it talks to a peer, for `dcloud takeover`; and it proves to a server that it may read its storage, for `dcloud admin init`.
-  cli: ['audit', 'auth', 'backup', 'crypto', 'recovery', 'cluster', 'nodes', 'sdk'],
+  cli: ['audit', 'auth', 'backup', 'crypto', 'recovery', 'cluster', 'migration', 'nodes', 'sdk'],
   // The client's side: it shares formats with the server, never its parts.
   sdk: ['chunking', 'crypto'],
   // What a process is for the others, and whom it passes requests on to.

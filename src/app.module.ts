@@ -15,6 +15,7 @@ import { DocumentsModule } from './documents/documents.module.js';
 import { FilesModule } from './files/files.module.js';
 import { HealthModule } from './health/health.module.js';
 import { MembershipModule } from './membership/membership.module.js';
+import { MigrationModule } from './migration/migration.module.js';
 import { loggingOptions } from './http/logging.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { ScopeGuard } from './http/scope.guard.js';
@@ -42,6 +43,7 @@ export class AppModule {
         DriveModule,
         MembershipModule,
         BackupModule,
+        MigrationModule,
       ],
       providers: [
         { provide: APP_FILTER, useClass: ProblemFilter },

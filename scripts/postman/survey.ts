@@ -42,6 +42,19 @@ export const SURVEY: readonly Step[] = [
   { name: 'Read the configuration anew', operation: 'POST /reload', status: 200 },
   { name: 'Make all nodes equally full', operation: 'POST /rebalance', status: 202 },
   { name: 'How far the rebalance is', operation: 'GET /rebalance', status: 200 },
+  {
+    name: 'Move the index from an engine that is not in use',
+    operation: 'POST /metadata/migration',
+    headers: { 'Content-Type': 'application/json' },
+    body: {
+      mode: 'raw',
+      raw: JSON.stringify({ from: 'postgres', to: 'embedded' }),
+      options: { raw: { language: 'json' } },
+    },
+    status: 409,
+    problem: 'migration-refused',
+  },
+  { name: 'How far the move of the index is', operation: 'GET /metadata/migration', status: 200 },
   { name: 'Empty a node', operation: 'POST /nodes/:node/drain', path: '1', status: 202 },
   { name: 'Do not empty it any more', operation: 'DELETE /nodes/:node/drain', path: '1', status: 204 },
   {

@@ -9,12 +9,12 @@ export interface ConfigFlags {
 }
 
 /** What checks it is loaded by need: it would take a third of the start of all the other commands. */
-export async function readConfig({ config, port, node }: ConfigFlags): Promise<AppConfig> {
+export async function readConfig({ config, port, node }: ConfigFlags, environment = process.env): Promise<AppConfig> {
   const { loadConfig } = await import('../config/load-config.js');
   return loadConfig({
     defaultsFile: fileURLToPath(new URL('../../config/default.json', import.meta.url)),
-    file: config ?? process.env['DCLOUD_CONFIG'],
-    environment: process.env,
+    file: config ?? environment['DCLOUD_CONFIG'],
+    environment,
     flags: { port },
     node,
   });

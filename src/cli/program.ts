@@ -1,9 +1,10 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { addAccessCommands } from './access.commands.js';
 import { addDriveCommands } from './drive/drive.commands.js';
 import { version } from '../version.js';
 import { readConfig, type ConfigFlags } from './config-flags.js';
 import { rotateKeys, showKeys } from './keys.command.js';
+import type { MigrateFlags } from './migrate.command.js';
 import { withErrors } from './with-errors.js';
 
 /** All commands of `dcloud`. */
@@ -72,6 +73,7 @@ export function createProgram(): Command {
         await verifyStore(await readConfig(flags), flags);
       }),
     );
+  addMetadata(program);
   addAudit(program);
   addAccessCommands(program);
   addDriveCommands(program);
@@ -90,6 +92,30 @@ function addBackup(program: Command): void {
       withErrors(async (flags: ConfigFlags & { readonly to?: string; readonly url?: string }) => {
         const { backupStore } = await import('./backup.command.js');
         await backupStore(await readConfig(flags), flags);
+      }),
+    );
+}
+
+function addMetadata(program: Command): void {
+  const engine = (flag: string, help: string): Option =>
+    new Option(`${flag} <engine>`, help).choices(['embedded', 'postgres']).makeOptionMandatory();
+  program
+    .command('metadata')
+    .description('look after where the index is')
+    .command('migrate')
+    .description(
+      'move the index to another engine; the database is that of DCLOUD_METADATA_URL; goes on where it was interrupted',
+    )
+    .addOption(engine('--from', 'the engine in use'))
+    .addOption(engine('--to', 'the other one'))
+    .option('--config <file>', 'configuration file of the server, which may run')
+    .option('--node <number>', 'which of the configured peers this is: the one that holds the index', wholeNumber)
+    .option('--url <url>', 'the server, if it runs at another address than the configuration says; the token is in DCLOUD_TOKEN')
+    .option('--json', 'the outcome as a JSON object')
+    .action(
+      withErrors(async (flags: MigrateFlags) => {
+        const { migrateIndex } = await import('./migrate.command.js');
+        await migrateIndex(flags);
       }),
     );
 }

@@ -1,7 +1,8 @@
 import type { AppConfig } from '../config/app-config.js';
 import { RebuildService } from '../recovery/rebuild.service.js';
 import { VerifyService, type VerifyResult } from '../recovery/verify.service.js';
-import { ends, EXIT_PROBLEMS, openContext, print, progressOf, summarizeRebuild, throttled } from './store-context.js';
+import { ends, EXIT_PROBLEMS, openContext, print, progressOf, summarizeRebuild } from './store-context.js';
+import { throttled } from './throttled.js';
 
 /** Problems that are spelled out; the others are counted. */
 const PROBLEMS_SHOWN = 1000;

@@ -5,10 +5,10 @@ import { openStoreAtRest } from '../cluster/store-at-rest.js';
 import type { AppConfig } from '../config/app-config.js';
 import { RecoveryModule } from '../recovery/recovery.module.js';
 import type { RebuildOptions, RebuildResult } from '../recovery/rebuild.service.js';
+import { throttled } from './throttled.js';
 
 /** Exit code for a store in which something is not as it should be. */
 export const EXIT_PROBLEMS = 1;
-const PROGRESS_MS = 1000;
 
 export interface StoreContext {
   readonly get: INestApplicationContext['get'];
@@ -53,17 +53,6 @@ export function summarizeRebuild(result: RebuildResult): void {
 
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);
-}
-
-/** Says something once in a while, where somebody looks on. */
-export function throttled(): (line: string) => void {
-  let last = performance.now();
-  return (line) => {
-    const now = performance.now();
-    if (now - last < PROGRESS_MS) return;
-    last = now;
-    process.stderr.write(`${line}\n`);
-  };
 }
 
 /** The command line is ended by its signals alone; nothing is left half done by them. */

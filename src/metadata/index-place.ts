@@ -1,4 +1,6 @@
 import type { MetadataStore } from './metadata-store.js';
+import type { TransferableStore } from './moving/index-transfer.js';
+import type { Engine, OpeningPurpose } from './moving/index-transit.js';
 
 /** An index that is made anew while the one that may be there stays as it is. */
 export interface IndexBuilding {
@@ -12,14 +14,18 @@ export interface IndexBuilding {
 
 /** Where the index of this store is, as the configuration says: one for each engine. */
 export abstract class IndexPlace {
+  abstract readonly engine: Engine;
+
   /** Whether it is only this machine's, so that with the machine the index is gone. */
   abstract readonly isLocal: boolean;
 
   /**
    * @param mayCreate false if the nodes hold data: an index that is not there has then been lost, and an empty one must not take its place
-   * @throws DomainError `storage-missing`, `storage-mismatch`, `storage-locked`, `storage-unusable`
+   * @param purpose absent: to use it
+   * @throws DomainError `storage-missing`, `storage-mismatch`, `storage-locked`, `storage-unusable`, `index-moved`, `index-half-moved`,
+   * and `migration-refused` where another index is to arrive and cannot
    */
-  abstract open(mayCreate: boolean): Promise<MetadataStore>;
+  abstract open(mayCreate: boolean, purpose?: OpeningPurpose): Promise<TransferableStore>;
 
   /** Lets nobody else have the index from now on, who is not the gateway any more and may not know it. Resolves when this process could open it. */
   abstract seize(): Promise<void>;

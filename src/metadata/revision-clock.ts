@@ -35,6 +35,11 @@ export class RevisionClock {
     this.ceiling = Math.max(this.ceiling, revision);
   }
 
+  /** Resolves when no higher ceiling is on its way. */
+  async rest(): Promise<void> {
+    await this.raising?.catch(() => undefined);
+  }
+
   async next(): Promise<number> {
     while (this.last >= this.ceiling) await this.raise();
     this.last = Math.min(this.ceiling, Math.max(this.last + 1, this.now() * PER_MS));

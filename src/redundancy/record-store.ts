@@ -1,5 +1,7 @@
 import { DomainError } from '../common/errors.js';
+import { within } from '../common/within.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
+import { heldError } from '../metadata/moving/movable.metadata-store.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
 import type { NodeBatch, NodeError, NodeRecord, Shard } from '../nodes/storage-node.js';
 import type { Placement } from '../placement/placement.js';
@@ -51,6 +53,8 @@ const PAGE_BATCH_BYTES = 1024 * 1024;
 export class RecordStore {
   /** Revisions of which a record may still reach a node, with how many changes and puts that is due to. */
   private readonly underWay = new Map<number, number>();
+  private readonly changes = new Set<Promise<unknown>>();
+  private isPaused = false;
   private newest = 0;
   private noted = 0;
 
@@ -58,12 +62,26 @@ export class RecordStore {
 
   /** Runs one change of a file, from its first record on a node to its commit in the index, or its failure. */
   async change<Result>(work: (put: PutRecord) => Promise<Result>): Promise<Result> {
+    if (this.isPaused) throw heldError();
     const given: number[] = [];
+    const running = work((draft, signal) => this.put(draft, given, signal));
+    this.changes.add(running);
     try {
-      return await work((draft, signal) => this.put(draft, given, signal));
+      return await running;
     } finally {
+      this.changes.delete(running);
       for (const revision of given) this.letGo(revision);
     }
+  }
+
+  /** Lets no change begin any more; resolves when none is under way. */
+  async pause(signal: AbortSignal): Promise<void> {
+    this.isPaused = true;
+    while (this.changes.size > 0) await within(signal, Promise.allSettled(this.changes));
+  }
+
+  resume(): void {
+    this.isPaused = false;
   }
 
   /** Notes in the index how far all changes have ended, so that the next start need not look at what is older. */

@@ -9,6 +9,7 @@ import { DomainError } from '../../src/common/errors.js';
 import { newId, STORE_OWNER } from '../../src/common/ids.js';
 import type { ClusterId, OwnerId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
+import { MovableMetadataStore } from '../../src/metadata/moving/movable.metadata-store.js';
 import { NEVER, removeFile, createFile, makeCreation } from '../support/metadata-fixtures.js';
 import { describeOwners } from '../support/metadata-owners.contract.js';
 import { describeMetadataStore, type MetadataHarness } from '../support/metadata-store.contract.js';
@@ -20,13 +21,14 @@ const makeHarness = async (): Promise<MetadataHarness> => {
   const clusterId = newId<ClusterId>();
   return {
     // A dot in the name: lmdb would take it for a file, if it were not told.
-    open: () => LmdbMetadataStore.open({ directory: join(root, 'the.index'), clusterId, mayCreate: true }),
+    open: async () =>
+      new MovableMetadataStore(await LmdbMetadataStore.open({ directory: join(root, 'the.index'), clusterId, mayCreate: true })),
     dispose: () => rm(root, { recursive: true }),
   };
 };
 
-describeMetadataStore('LmdbMetadataStore', makeHarness);
-describeOwners('LmdbMetadataStore', makeHarness);
+describeMetadataStore('LmdbMetadataStore below MovableMetadataStore', makeHarness);
+describeOwners('LmdbMetadataStore below MovableMetadataStore', makeHarness);
 
 describe('LmdbMetadataStore in its directory', () => {
   let root: string;
@@ -100,12 +102,12 @@ describe('LmdbMetadataStore in its directory', () => {
     const binary = { keyEncoding: 'binary', encoding: 'binary' } as const;
     const environment = open({ ...binary, path: directory, noSubdir: false, overlappingSync: false, maxDbs: 16 });
     const meta = environment.openDB<Uint8Array, Uint8Array>('meta', binary);
-    await meta.put(Buffer.from('identity'), Buffer.from([4, 99]));
+    await meta.put(Buffer.from('identity'), Buffer.from([5, 99]));
     await environment.close();
     const before = await readFile(join(directory, 'data.mdb'));
     const error = await refusal();
     expect(error.code).toBe('storage-unusable');
-    expect(error.detail).toContain('schema 4');
+    expect(error.detail).toContain('schema 5');
     expect(Buffer.compare(await readFile(join(directory, 'data.mdb')), before)).toBe(0);
   });
 

@@ -2,11 +2,13 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path';
 import type { ClusterId } from '../../common/ids.js';
 import { IndexPlace, type IndexBuilding } from '../index-place.js';
-import type { MetadataStore } from '../metadata-store.js';
+import type { TransferableStore } from '../moving/index-transfer.js';
+import { type OpeningPurpose, TO_USE } from '../moving/index-transit.js';
 import { LmdbMetadataStore } from './lmdb.metadata-store.js';
 
 /** The index in a directory of this machine. */
 export class EmbeddedIndexPlace extends IndexPlace {
+  override readonly engine = 'embedded';
   override readonly isLocal = true;
 
   constructor(
@@ -16,8 +18,8 @@ export class EmbeddedIndexPlace extends IndexPlace {
     super();
   }
 
-  override open(mayCreate: boolean): Promise<MetadataStore> {
-    return LmdbMetadataStore.open({ directory: this.directory, clusterId: this.clusterId, mayCreate });
+  override open(mayCreate: boolean, purpose: OpeningPurpose = TO_USE): Promise<TransferableStore> {
+    return LmdbMetadataStore.open({ directory: this.directory, clusterId: this.clusterId, mayCreate, purpose });
   }
 
   /** The lock of its directory cannot be taken from anybody. */

@@ -28,7 +28,7 @@ export function damageOf(tables: IndexTables, versionId: VersionId): readonly Da
   return [...tables.damage.getKeys(rangeOptions(prefixRange(idToBytes(versionId)), {}))].map(decodeDamage);
 }
 
-function damageKey({ node, shard }: Damage): Key {
+export function damageKey({ node, shard }: Damage): Key {
   const key = Buffer.alloc(KEY.bytes);
   key.set(idToBytes(shard.versionId));
   key.writeBigUInt64BE(BigInt(shard.stripe), KEY.stripeAt);

@@ -26,19 +26,29 @@ export function hasFile(tables: IndexTables, id: FileId): boolean {
 }
 
 export function addFile(tables: IndexTables, file: FileRecord): void {
-  const { id, owner, name, size } = file;
-  tables.names.putSync(nameKey(owner, name, id), NOTHING);
-  if (owner !== STORE_OWNER) tables.created.putSync(createdKey(owner, id), NOTHING);
-  putRow(tables, file);
-  count(tables.owners, owner, { files: 1, bytes: size });
+  placeFile(tables, file);
+  count(tables.owners, file.owner, { files: 1, bytes: file.size });
 }
 
 /** Takes a file out of all tables; its version stays. */
-export function forgetFile(tables: IndexTables, { id, owner, name, size }: FileRecord): void {
+export function forgetFile(tables: IndexTables, file: FileRecord): void {
+  displaceFile(tables, file);
+  count(tables.owners, file.owner, { files: -1, bytes: -file.size });
+}
+
+/** Puts a file into its tables and counts nothing. */
+export function placeFile(tables: IndexTables, file: FileRecord): void {
+  const { id, owner, name } = file;
+  tables.names.putSync(nameKey(owner, name, id), NOTHING);
+  if (owner !== STORE_OWNER) tables.created.putSync(createdKey(owner, id), NOTHING);
+  putRow(tables, file);
+}
+
+/** Takes a file out of its tables and counts nothing. */
+export function displaceFile(tables: IndexTables, { id, owner, name }: FileRecord): void {
   tables.names.removeSync(nameKey(owner, name, id));
   if (owner !== STORE_OWNER) tables.created.removeSync(createdKey(owner, id));
   (owner === STORE_OWNER ? tables.files : tables.owned).removeSync(idKey(id));
-  count(tables.owners, owner, { files: -1, bytes: -size });
 }
 
 /** Writes a file anew; its id and its owner stay. */

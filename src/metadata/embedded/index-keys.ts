@@ -84,6 +84,10 @@ export function versionOfLayoutKey(key: Key): VersionId {
   return idFromBytes<VersionId>(key);
 }
 
+export function pageOfLayoutKey(key: Key): number {
+  return Buffer.from(key).readUInt32BE(ID_BYTES);
+}
+
 /** The keys of all pages of a version. */
 export function layoutRange(versionId: VersionId): KeyRange {
   return prefixRange(idToBytes(versionId));

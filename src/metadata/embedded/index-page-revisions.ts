@@ -1,6 +1,6 @@
 import type { VersionId } from '../../common/ids.js';
-import { layoutKey } from './index-keys.js';
-import { raiseRevision, readRevision } from './index-revisions.js';
+import { type Key, layoutKey } from './index-keys.js';
+import { raiseRevision, readRevision, writeRevision } from './index-revisions.js';
 import type { VersionRow } from './index-rows.js';
 import type { IndexTables } from './index-tables.js';
 
@@ -24,6 +24,11 @@ export function notePageRevision(
 /** Notes that all pages of a version are kept with this revision. */
 export function noteLayoutRevision(tables: IndexTables, version: VersionRow, revision: number): void {
   for (let page = 0; page < version.pages - 1; page += 1) notePageRevision(tables, version, { page, revision });
+}
+
+/** Notes exactly this revision of a page. */
+export function writePageRevision({ pages }: IndexTables, key: Key, revision: number): void {
+  writeRevision(pages, key, revision > OF_UPLOAD ? revision : 0);
 }
 
 /** Takes in a page that a node keeps, if it is newer than what is known of that page. */

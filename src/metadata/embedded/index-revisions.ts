@@ -11,6 +11,12 @@ export function readRevision(table: Table, key: Key): number {
   return row === undefined ? 0 : decodeRevision(row);
 }
 
+/** Writes exactly this revision under a key; 0 is none. */
+export function writeRevision(table: Table, key: Key, revision: number): void {
+  if (revision === 0) table.removeSync(key);
+  else table.putSync(key, encodeRevision(revision));
+}
+
 /** Writes a revision under a key, if it is higher than the one that stands there. */
 export function raiseRevision(table: Table, key: Key, revision: number | undefined): void {
   if (revision === undefined) table.removeSync(key);
@@ -25,6 +31,14 @@ export function readCeiling(meta: Table): number {
 /** Through which revision all changes are settled. */
 export function readSettled(meta: Table): number {
   return readRevision(meta, SETTLED);
+}
+
+export function writeSettled(meta: Table, revision: number): void {
+  writeRevision(meta, SETTLED, revision);
+}
+
+export function writeCeiling(meta: Table, ceiling: number): void {
+  writeRevision(meta, CEILING, ceiling);
 }
 
 export function raiseSettled(meta: Table, revision: number): void {

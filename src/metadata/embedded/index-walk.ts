@@ -1,6 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileId } from '../../common/ids.js';
-import { fileOfKey, type Key } from './index-keys.js';
+import type { Damage, GarbageVersion, Tombstone } from '../metadata-store.js';
+import { decodeDamage } from './index-damage.js';
+import { fileOfKey, type Key, versionOfKey } from './index-keys.js';
+import { decodeGarbage, decodeTombstone } from './index-rows.js';
 import type { IndexTables, Table } from './index-tables.js';
 import { rangeOptions } from './index-tables.js';
 
@@ -12,6 +15,16 @@ export interface TableWalk<Row> {
   readonly table: (tables: IndexTables) => Table;
   readonly decode: (key: Key, row: Uint8Array) => Row;
 }
+
+export const TOMBSTONES: TableWalk<Tombstone> = {
+  table: ({ tombstones }) => tombstones,
+  decode: (key, row) => decodeTombstone(fileOfKey(key), row),
+};
+export const GARBAGE: TableWalk<GarbageVersion> = {
+  table: ({ garbage }) => garbage,
+  decode: (key, row) => decodeGarbage(versionOfKey(key), row),
+};
+export const DAMAGE: TableWalk<Damage> = { table: ({ damage }) => damage, decode: decodeDamage };
 
 /** Reads from the index as it is at that moment. */
 type Look = <Result>(read: (tables: IndexTables) => Result) => Promise<Result>;

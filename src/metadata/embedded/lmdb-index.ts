@@ -5,9 +5,11 @@ import type { RootDatabase } from 'lmdb';
 import { DomainError } from '../../common/errors.js';
 import type { ClusterId } from '../../common/ids.js';
 import { ProcessLock } from '../../common/process-lock.js';
+import { TO_USE, transitFor, type OpeningPurpose } from '../moving/index-transit.js';
 import { IndexDatabase, openEnvironment, type OpenDatabase } from './index-database.js';
 import { countStoreFiles } from './index-files.js';
-import { decodeIdentity, decodeSchema, encodeIdentity } from './index-rows.js';
+import { IDENTITY, readTransit, SCHEMA_IN_TRANSIT, writeIdentity } from './index-identity.js';
+import { decodeIdentity, decodeSchema } from './index-rows.js';
 import type { Table } from './index-tables.js';
 import { openTable, openTables } from './index-tables.js';
 import { requireWhole } from './index-soundness.js';
@@ -18,6 +20,7 @@ export interface OpenOptions {
   readonly clusterId: ClusterId;
   /** False if the nodes hold data: an index that is not there has then been lost, and an empty one must not take its place. */
   readonly mayCreate: boolean;
+  readonly purpose?: OpeningPurpose;
 }
 
 export interface OpenIndex {
@@ -25,16 +28,13 @@ export interface OpenIndex {
   readonly lock: ProcessLock;
 }
 
-/** Grows with each change that an older program could not read. */
-const SCHEMA = 3;
 /** Before owners: all files are the store's own, and nothing is counted by owner. */
 const SCHEMA_WITHOUT_OWNERS = 2;
 const DATA_FILE = 'data.mdb';
 const LOCK_FILE = 'process.lock';
-const IDENTITY = Buffer.from('identity');
 
 /** Opens the index or makes an empty one. The lock is the first thing that is taken, so that nothing of another process is touched. */
-export async function openIndex({ directory, clusterId, mayCreate }: OpenOptions): Promise<OpenIndex> {
+export async function openIndex({ directory, clusterId, mayCreate, purpose = TO_USE }: OpenOptions): Promise<OpenIndex> {
   const dataFile = join(directory, DATA_FILE);
   if (!mayCreate && !existsSync(dataFile)) throw missing();
   const lock = await takeLock(directory);
@@ -45,8 +45,12 @@ export async function openIndex({ directory, clusterId, mayCreate }: OpenOptions
     // Before the other tables: in an index of a later schema nothing must be made.
     const meta = openTable(environment, 'meta');
     const schema = requireIdentity(meta, clusterId, mayCreate);
+    const found = readTransit(meta);
+    const transit = transitFor(purpose, found, { engine: 'embedded', isThere: schema !== undefined });
     const tables = openTables(environment);
-    if (schema === undefined) await makeIdentity({ environment, meta, clusterId, directory });
+    if (schema === undefined || transit !== found) await environment.transaction(() => writeIdentity(meta, clusterId, transit));
+    // LMDB syncs its file but not the entry of its file in the directory.
+    if (schema === undefined) await syncDirectories(directory, directory);
     if (schema === SCHEMA_WITHOUT_OWNERS) await bringToOwners({ environment, tables, clusterId });
     return { database: new IndexDatabase(directory, { environment, tables }), lock };
   } catch (error) {
@@ -74,10 +78,10 @@ function requireIdentity(meta: Table, clusterId: ClusterId, mayCreate: boolean):
     return undefined;
   }
   const schema = decodeSchema(row);
-  if (schema > SCHEMA) {
+  if (schema > SCHEMA_IN_TRANSIT) {
     throw new DomainError(
       'storage-unusable',
-      `the index has schema ${schema}; this program is older and knows schemas up to ${SCHEMA}`,
+      `the index has schema ${schema}; this program is older and knows schemas up to ${SCHEMA_IN_TRANSIT}`,
     );
   }
   if (schema < SCHEMA_WITHOUT_OWNERS) {
@@ -89,17 +93,6 @@ function requireIdentity(meta: Table, clusterId: ClusterId, mayCreate: boolean):
   return schema;
 }
 
-interface NewIndex extends Omit<OpenOptions, 'mayCreate'> {
-  readonly environment: RootDatabase;
-  readonly meta: Table;
-}
-
-async function makeIdentity({ environment, meta, clusterId, directory }: NewIndex): Promise<void> {
-  await environment.transaction(() => meta.putSync(IDENTITY, encodeIdentity({ schema: SCHEMA, clusterId })));
-  // LMDB syncs its file but not the entry of its file in the directory.
-  await syncDirectories(directory, directory);
-}
-
 /** In one transaction, so that an index is of one schema or of the other; from then on an older program refuses it. */
 async function bringToOwners({
   environment,
@@ -108,7 +101,7 @@ async function bringToOwners({
 }: OpenDatabase & { readonly clusterId: ClusterId }): Promise<void> {
   await environment.transaction(() => {
     countStoreFiles(tables);
-    tables.meta.putSync(IDENTITY, encodeIdentity({ schema: SCHEMA, clusterId }));
+    writeIdentity(tables.meta, clusterId, undefined);
   });
 }
 

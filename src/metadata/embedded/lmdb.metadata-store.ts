@@ -20,22 +20,23 @@ import type {
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
+import type { IndexTransfer } from '../moving/index-transfer.js';
 import { GroupCommit } from './group-commit.js';
 import * as changes from './index-changes.js';
-import { clearDamage, damageOf, decodeDamage, noteDamage, readScrubNote, writeScrubNote } from './index-damage.js';
+import { clearDamage, damageOf, noteDamage, readScrubNote, writeScrubNote } from './index-damage.js';
 import { usageOf } from './index-files.js';
 import { importRecord, revisionOf } from './index-import.js';
 import { closedError, toIndexError } from '../index-error.js';
-import { fileOfKey, idKey, layoutKey, nodeKey, versionOfKey } from './index-keys.js';
+import { idKey, layoutKey, nodeKey } from './index-keys.js';
 import { findByName, listFiles, wrappedVersions } from './index-listing.js';
 import { layoutRevision } from './index-page-revisions.js';
 import { relocateVersion } from './index-relocation.js';
 import { raiseCeiling, raiseRevision, raiseSettled, readCeiling, readRevision, readSettled } from './index-revisions.js';
-import { decodeGarbage, decodeTombstone } from './index-rows.js';
 import { snapshotOf } from './index-snapshot.js';
-import { sweepStaged } from './index-suspects.js';
+import { type IndexAccess, sweepStaged } from './index-suspects.js';
 import type { IndexTables } from './index-tables.js';
-import { type TableWalk, walkFiles, walkTable } from './index-walk.js';
+import { embeddedTransfer } from './index-transfer.js';
+import { DAMAGE, GARBAGE, type TableWalk, TOMBSTONES, walkFiles, walkTable } from './index-walk.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
 import { RevisionClock } from '../revision-clock.js';
@@ -47,6 +48,7 @@ const PROBE = Buffer.from('probe');
  * a thread would be told of them. Changes are synced on lmdb's own thread, many by one fsync.
  */
 export class LmdbMetadataStore extends MetadataStore {
+  readonly transfer: IndexTransfer;
   private readonly group: GroupCommit;
   private readonly revisions: RevisionClock;
   private closing: Promise<void> | undefined;
@@ -58,6 +60,7 @@ export class LmdbMetadataStore extends MetadataStore {
     this.revisions = new RevisionClock(readCeiling(index.database.current.tables.meta), (ceiling) =>
       this.group.run(({ meta }) => raiseCeiling(meta, ceiling)),
     );
+    this.transfer = embeddedTransfer(this.access(new AbortController().signal), () => this.revisions.rest());
   }
 
   /**
@@ -138,11 +141,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override tombstones(signal: AbortSignal): AsyncIterable<Tombstone> {
-    return this.walk(
-      signal,
-      ({ tombstones }) => tombstones,
-      (key, row) => decodeTombstone(fileOfKey(key), row),
-    );
+    return this.walk(signal, TOMBSTONES);
   }
 
   override dropTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<void> {
@@ -200,11 +199,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override garbage(signal: AbortSignal): AsyncIterable<GarbageVersion> {
-    return this.walk(
-      signal,
-      ({ garbage }) => garbage,
-      (key, row) => decodeGarbage(versionOfKey(key), row),
-    );
+    return this.walk(signal, GARBAGE);
   }
 
   override clearGarbage(versionId: VersionId, node: number, signal: AbortSignal): Promise<void> {
@@ -212,7 +207,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override sweepStaged(isLive: (versionId: VersionId) => boolean, signal: AbortSignal): Promise<number> {
-    return sweepStaged({ look: (read) => this.look(signal, read), change: (apply) => this.change(signal, apply) }, isLive);
+    return sweepStaged(this.access(signal), isLive);
   }
 
   override wrappedBy(kekId: string, limit: number, signal: AbortSignal): Promise<readonly Manifest[]> {
@@ -228,7 +223,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override damage(signal: AbortSignal): AsyncIterable<Damage> {
-    return this.walk(signal, (tables) => tables.damage, decodeDamage);
+    return this.walk(signal, DAMAGE);
   }
 
   override damageOf(versionId: VersionId, signal: AbortSignal): Promise<readonly Damage[]> {
@@ -281,12 +276,12 @@ export class LmdbMetadataStore extends MetadataStore {
     }
   }
 
-  private walk<Row>(
-    signal: AbortSignal,
-    table: TableWalk<Row>['table'],
-    decode: TableWalk<Row>['decode'],
-  ): AsyncGenerator<Row, void, undefined> {
-    return walkTable((read) => this.look(signal, read), { table, decode });
+  private access(signal: AbortSignal): IndexAccess {
+    return { look: (read) => this.look(signal, read), change: (apply) => this.change(signal, apply) };
+  }
+
+  private walk<Row>(signal: AbortSignal, table: TableWalk<Row>): AsyncGenerator<Row, void, undefined> {
+    return walkTable((read) => this.look(signal, read), table);
   }
 
   private look<Result>(signal: AbortSignal, read: (tables: IndexTables) => Result): Promise<Result> {

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { DomainError } from '../../common/errors.js';
 import type { ClusterId } from '../../common/ids.js';
+import { TO_USE, transitFor, type IndexTransit, type OpeningPurpose } from '../moving/index-transit.js';
 
 /** Each brings a schema to the next number. They are never changed once they were released, only added to. */
 export const MIGRATIONS: readonly string[] = [
@@ -61,6 +62,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
   `ALTER TABLE identity ADD COLUMN term bigint NOT NULL DEFAULT 0`,
   `ALTER TABLE identity ADD COLUMN claimed bigint NOT NULL DEFAULT 0`,
+  `ALTER TABLE identity ADD COLUMN transit jsonb`,
 ];
 
 export interface SchemaOptions {
@@ -70,6 +72,7 @@ export interface SchemaOptions {
   /** False if the nodes hold data: see OpenOptions of the embedded index. */
   readonly mayCreate: boolean;
   readonly migrations?: readonly string[];
+  readonly purpose?: OpeningPurpose;
 }
 
 /** Any number, the same for all programs that change the schema of a database: the letters "dcloud". */
@@ -92,7 +95,8 @@ export async function prepareSchema(client: Client, options: SchemaOptions): Pro
   }
 }
 
-async function migrate(client: Client, { schema, clusterId, mayCreate, migrations = MIGRATIONS }: SchemaOptions): Promise<void> {
+async function migrate(client: Client, options: SchemaOptions): Promise<void> {
+  const { schema, clusterId, mayCreate, migrations = MIGRATIONS, purpose = TO_USE } = options;
   const found = await readIdentity(client, schema);
   if (found === undefined) {
     if (!mayCreate) throw missing();
@@ -105,6 +109,14 @@ async function migrate(client: Client, { schema, clusterId, mayCreate, migration
   } else requireOurs(found, clusterId, migrations.length);
   for (const migration of migrations.slice(found?.version ?? 0)) await client.query(migration);
   if (found?.version !== migrations.length) await client.query('UPDATE identity SET version = $1', [migrations.length]);
+  await mark(client, purpose, found !== undefined);
+}
+
+/** @throws DomainError if the index is not one for this purpose */
+async function mark(client: Client, purpose: OpeningPurpose, isThere: boolean): Promise<void> {
+  const { rows } = await client.query<{ transit: IndexTransit | null }>('SELECT transit FROM identity');
+  const transit = transitFor(purpose, rows[0]?.transit ?? undefined, { engine: 'postgres', isThere });
+  if (transit !== undefined) await client.query('UPDATE identity SET transit = $1', [JSON.stringify(transit)]);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Client } from 'pg';
 import { errorCode } from '../../common/errors.js';
 import { within } from '../../common/within.js';
 import { closedError } from '../index-error.js';
+import { TO_USE } from '../moving/index-transit.js';
 import { beginTenure, connectApart, type TenureOptions } from './begin-tenure.js';
 import { messageOf } from './database-error.js';
 import { unavailable, type Tenure } from './tenure.js';
@@ -29,8 +30,8 @@ export class DatabaseSession {
   /** @throws DomainError as {@link beginTenure} */
   static async open(options: TenureOptions, onBegin: TenureListener): Promise<DatabaseSession> {
     const tenure = await beginWith(options, onBegin);
-    // From now on nothing is new, and what is not there was lost.
-    const session = new DatabaseSession({ ...options, mayCreate: false, isForced: false }, tenure, onBegin);
+    // From now on nothing is new, and what is not there was lost. A move that is under way ends with the tenure.
+    const session = new DatabaseSession({ ...options, mayCreate: false, isForced: false, purpose: TO_USE }, tenure, onBegin);
     session.watch(tenure);
     return session;
   }

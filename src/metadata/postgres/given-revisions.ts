@@ -25,6 +25,11 @@ export class GivenRevisions {
     this.calls = calls;
   }
 
+  /** See {@link RevisionClock.rest}. */
+  rest(): Promise<void> {
+    return this.clock.rest();
+  }
+
   get reserved(): number {
     return this.clock.reserved;
   }

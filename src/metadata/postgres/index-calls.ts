@@ -96,6 +96,11 @@ export class IndexCalls {
     return this.session.connectApart();
   }
 
+  /** @throws DomainError `index-unavailable` as long as something may yet be made of which nobody was told what became of it */
+  requireSettled(): void {
+    if (this.session.tenure.slots.some(({ isDoubtful }) => isDoubtful)) throw unknownOutcome(undefined);
+  }
+
   /** Nothing is begun any more; resolves when nothing is under way. */
   async close(): Promise<void> {
     this.isClosed = true;

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { IndexPlace, type IndexBuilding } from '../index-place.js';
-import type { MetadataStore } from '../metadata-store.js';
+import type { TransferableStore } from '../moving/index-transfer.js';
+import { type OpeningPurpose, TO_USE } from '../moving/index-transit.js';
 import { onPrimary, type TenureOptions } from './begin-tenure.js';
 import { claimTerm, prepareSchema, requireOwnOrNone } from './database-schema.js';
 import { takeGatewayLock } from './gateway-lock.js';
@@ -16,14 +17,15 @@ export interface PostgresPlaceOptions extends Omit<TenureOptions, 'schema' | 'ma
 
 /** The index in a schema of a database. */
 export class PostgresIndexPlace extends IndexPlace {
+  override readonly engine = 'postgres';
   override readonly isLocal = false;
 
   constructor(private readonly options: PostgresPlaceOptions) {
     super();
   }
 
-  override open(mayCreate: boolean): Promise<MetadataStore> {
-    return PostgresMetadataStore.open({ ...this.options, schema: SCHEMA, mayCreate });
+  override open(mayCreate: boolean, purpose: OpeningPurpose = TO_USE): Promise<TransferableStore> {
+    return PostgresMetadataStore.open({ ...this.options, schema: SCHEMA, mayCreate, purpose });
   }
 
   override async seize(): Promise<void> {

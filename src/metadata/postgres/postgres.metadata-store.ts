@@ -22,6 +22,7 @@ import type {
   StoredFile,
   Tombstone,
 } from '../metadata-store.js';
+import type { IndexTransfer } from '../moving/index-transfer.js';
 import type { TenureOptions } from './begin-tenure.js';
 import { DatabaseSession } from './database-session.js';
 import { amending, creating, relocating, removing, replacing } from './file-changes.js';
@@ -31,6 +32,7 @@ import { GivenRevisions } from './given-revisions.js';
 import { IndexCalls, type ChangeRow } from './index-calls.js';
 import { importAll, newestOf } from './index-import.js';
 import { snapshotOf } from './index-snapshot.js';
+import { postgresTransfer } from './index-transfer.js';
 import {
   damageValues,
   toDamage,
@@ -65,6 +67,7 @@ interface StateRow {
  * A change of a file is one statement, which is a transaction of its own.
  */
 export class PostgresMetadataStore extends MetadataStore {
+  readonly transfer: IndexTransfer;
   private readonly calls: IndexCalls;
   private closing: Promise<void> | undefined;
 
@@ -75,6 +78,7 @@ export class PostgresMetadataStore extends MetadataStore {
     super();
     this.calls = new IndexCalls(session);
     revisions.use(this.calls);
+    this.transfer = postgresTransfer(this.calls, () => revisions.rest());
   }
 
   /**
