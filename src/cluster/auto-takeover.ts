@@ -15,9 +15,9 @@ export interface AutoTakeoverParts {
 }
 
 /**
- * Lets this process take over by itself when the gateway is gone and the index is not gone with it. None of the peers that answer may have
- * heard the gateway for `takeover_after`, and they must be half of the cluster, so that those who are only cut off from it do not take it from the others. The peers try one after the other, by
- * their numbers; that two do so at the same time does no harm (docs/adr/0024).
+ * Lets this process take over by itself when the gateway is gone and the index is not gone with it. None of the peers that answer may have heard the
+ * gateway for `takeover_after`, and with this one they must be half of the cluster, so that those who are only cut off from it do not take it from the
+ * others. The peers try one after the other, by their numbers; that two do so at the same time does no harm (docs/adr/0024).
  */
 export class AutoTakeover {
   private readonly logger = new Logger(AutoTakeover.name);
