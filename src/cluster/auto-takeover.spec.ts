@@ -11,7 +11,8 @@ const LOOK_MS = 10;
 const AFTER_MS = 3000;
 const TURN_MS = 3 * LOOK_MS;
 
-type Answer = Partial<Pick<PeerHello, 'hears'>> & { readonly term?: number };
+/** Without a map it is of a node with a new disk. */
+type Answer = Partial<Pick<PeerHello, 'hears'>> & { readonly term?: number | null };
 
 /** Node 3 of four, of which node 1 is the gateway. */
 class World {
@@ -39,7 +40,11 @@ class World {
       hearAll: () => {
         this.asked += 1;
         if (this.learned !== undefined) this.map = { ...this.map, term: this.learned };
-        const hellos = this.answers.map(({ hears, term = 7 }, at) => ({ hears, map: { term }, number: at === 0 ? 2 : at + 3 }));
+        const hellos = this.answers.map(({ hears, term = 7 }, at) => ({
+          hears,
+          ...(term === null ? {} : { map: { term } }),
+          number: at === 0 ? 2 : at + 3,
+        }));
         return Promise.resolve(new Map(hellos.map((hello) => [hello.number, hello])));
       },
     };
@@ -93,8 +98,8 @@ describe('a peer with the index in a database', () => {
     expect((await few.run()).taken).toBe(0);
   });
 
-  it('does not while anybody else hears it, or may, being of an older program', async () => {
-    for (const heard of [{ hears: 1 }, {}]) {
+  it('does not while anybody else hears it, also without a map, or may, being of an older program', async () => {
+    for (const heard of [{ hears: 1 }, { hears: 1, term: null }, {}]) {
       const world = new World();
       world.answers = [{ hears: null }, heard];
       expect((await world.run()).taken).toBe(0);

@@ -78,7 +78,9 @@ export class AutoTakeover {
     const members = membersOf(member.map);
     const others = members.filter((node) => answers.has(node)).length;
     if (2 * (others + 1) < members.length) return false;
-    return [...answers.values()].every(({ hears, map }) => hears === null || (hears !== undefined && map?.term !== term));
+    return [...answers.values()].every(
+      ({ hears, map }) => hears === null || (hears !== undefined && map !== undefined && map.term !== term),
+    );
   }
 
   private fail(error: unknown): void {
