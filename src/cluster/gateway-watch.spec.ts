@@ -82,6 +82,27 @@ describe('GatewayWatch', () => {
     await watch.stop();
   });
 
+  it('keeps the keys that the gateway had while that one begins anew, and not those of another one', async () => {
+    let hello: object = { number: 1, run: 'a', hears: 1, keys: ['k1:x', 'k2:y'] };
+    const member = {
+      number: 2,
+      map: { gateway: 1 },
+      config: { limits: { probe_interval_ms: 60_000 }, peers: [] },
+      hear: () => Promise.resolve(hello),
+      hearAll: () => Promise.resolve(new Map()),
+    };
+    const watch = new GatewayWatch(member as unknown as ClusterMember);
+    await watch.relearn();
+    hello = { number: 1, run: 'b', hears: 1 };
+    await watch.relearn();
+    expect(watch.keys).toEqual(['k1:x', 'k2:y']);
+    member.map = { gateway: 3 };
+    hello = { number: 3, run: 'c', hears: 3 };
+    await watch.relearn();
+    expect(watch.keys).toBeUndefined();
+    await watch.stop();
+  });
+
   it('counts as silence that this process itself is the gateway and does not serve', async () => {
     const member = {
       number: 2,

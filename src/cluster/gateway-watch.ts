@@ -128,7 +128,8 @@ export class GatewayWatch {
   /** @throws NodeError if it is not, or not yet, what the map says */
   private note(gateway: number, hello: PeerHello): void {
     if (!serves(hello)) throw new NodeError('unavailable', 'it does not serve');
-    this.known = { gateway, run: hello.run, keys: hello.keys };
+    const before = this.known?.gateway === gateway ? this.known.keys : undefined; // one that only just begins does not say
+    this.known = { gateway, run: hello.run, keys: hello.keys ?? before };
     this.silence = undefined;
   }
 
