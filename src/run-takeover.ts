@@ -14,8 +14,12 @@ import { RecoveryModule } from './recovery/recovery.module.js';
 import { RebuildService } from './recovery/rebuild.service.js';
 
 export interface TakeoverOrder {
-  /** The fingerprints of the keys that the gateway had when it was last heard; undefined if it never was. */
-  readonly keys: readonly string[] | undefined;
+  /** The fingerprints of the keys that the gateway had when this process heard it last. */
+  readonly keys: readonly string[];
+  /** From when on the nodes obey this process. */
+  readonly onFenced: () => void;
+  /** Whether an index that is nowhere is made anew from the nodes. */
+  readonly mayRebuild: boolean;
   /** Also from a gateway that answers. */
   readonly isForced: boolean;
   /** Takes each line of progress. */
@@ -24,12 +28,16 @@ export interface TakeoverOrder {
 }
 
 /** Takes over in the process that is to be the gateway; see {@link Takeover}. */
-export async function runTakeover(member: ClusterMember, { keys, isForced, say, signal }: TakeoverOrder): Promise<void> {
+export async function runTakeover(
+  member: ClusterMember,
+  { keys, isForced, mayRebuild, onFenced, say, signal }: TakeoverOrder,
+): Promise<void> {
   const { config } = member;
   const takeover = new Takeover({
     member,
-    requireKeys: (map) => requireKeys(config, map, isForced ? undefined : keys),
-    claimTerm: (map) => indexPlaceOf(config, ClusterFile.of(config.storage_directory, map)).claimTerm(map.term),
+    requireKeys: (map, others) => requireKeys(config, map, isForced ? [] : [...keys, ...others]),
+    claimTerm: (map) => claimTerm(config, map, mayRebuild),
+    onFenced,
     takeIndex: async (file, tell, stop) => {
       if (await seizeIndex(config, file)) tell('the index is in the database and stays as it is');
       else await rebuild(member, file, { say: tell, signal: stop });
@@ -39,7 +47,7 @@ export async function runTakeover(member: ClusterMember, { keys, isForced, say, 
 }
 
 /** @throws DomainError `storage-missing`, `key-missing` if the key ring lacks one that the gateway had, and those of `readKeyRing` */
-function requireKeys({ key_ring: path }: AppConfig, { clusterId }: ClusterMap, wanted: readonly string[] = []): void {
+function requireKeys({ key_ring: path }: AppConfig, { clusterId }: ClusterMap, wanted: readonly string[]): void {
   if (path === null || !existsSync(path)) {
     throw new DomainError(
       'storage-missing',
@@ -47,12 +55,21 @@ function requireKeys({ key_ring: path }: AppConfig, { clusterId }: ClusterMap, w
     );
   }
   const there = new Set(readKeyRing(path, clusterId).fingerprints);
-  const lacking = wanted.filter((key) => !there.has(key)).map((key) => key.split(':')[0]);
-  if (lacking.length === 0) return;
+  const lacking = new Set(wanted.filter((key) => !there.has(key)).map((key) => key.split(':')[0]));
+  if (lacking.size === 0) return;
   throw new DomainError(
     'key-missing',
-    `the key ring ${path} lacks ${lacking.join(', ')}, which the gateway had: it is an older copy, or another one. Put the newest there`,
+    `the key ring ${path} lacks ${[...lacking].join(', ')}, which the gateway had: it is an older copy, or another one. Put the newest there`,
   );
+}
+
+async function claimTerm(config: AppConfig, map: ClusterMap, mayRebuild: boolean): Promise<number> {
+  try {
+    return await indexPlaceOf(config, ClusterFile.of(config.storage_directory, map)).claimTerm(map.term);
+  } catch (error) {
+    if (mayRebuild && errorCode(error) === 'storage-missing') return map.term + 1;
+    throw error;
+  }
 }
 
 /** Takes the index from a gateway that may still hold it; false if it is to be made anew. */

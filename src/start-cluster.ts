@@ -21,7 +21,7 @@ import { newRun } from './nodes/peer/peer-hello.js';
 import { PeerServer } from './nodes/peer/peer-server.js';
 import { openGateway } from './open-gateway.js';
 import { openPeer } from './open-peer.js';
-import { runTakeover } from './run-takeover.js';
+import { runTakeover, type TakeoverOrder } from './run-takeover.js';
 
 /** A process of a cluster that runs. */
 export interface RunningProcess extends RunningApp {
@@ -60,7 +60,7 @@ class ClusterProcess implements RunningProcess {
   /** Changes of the role, one after the other. */
   private changing: Promise<void> = Promise.resolve();
   private takingOver = false;
-  /** From when it is entitled until it serves, or will not. */
+  /** From when the nodes obey it, or it is entitled, until it serves, or will not. */
   private becoming = false;
   private readonly auto: AutoTakeover;
   private readonly waits = Promise.withResolvers<undefined>();
@@ -75,7 +75,7 @@ class ClusterProcess implements RunningProcess {
     this.auto = new AutoTakeover({
       member,
       silentMs: () => (this.becoming ? 0 : (this.current?.silentMs() ?? 0)),
-      takeOver: (signal) => this.takeOver(false, (line) => this.logger.log(line), signal),
+      takeOver: (signal) => this.takeOver({ isForced: false, mayRebuild: false, say: (line) => this.logger.log(line) }, signal),
     });
     this.server = createGuardedServer(config.limits, (request, response) => this.answer(request, response), member.tls);
     this.peers = new PeerServer({
@@ -89,7 +89,7 @@ class ClusterProcess implements RunningProcess {
         redundancyCount: member.config.redundancy_count,
         ...this.heard(),
       }),
-      onTakeOver: (stop, isForced) => spoken((say) => this.takeOver(isForced, say, stop)),
+      onTakeOver: (stop, isForced) => spoken((say) => this.takeOver({ isForced, mayRebuild: true, say }, stop)),
     });
   }
 
@@ -217,7 +217,10 @@ class ClusterProcess implements RunningProcess {
     return false;
   }
 
-  private async takeOver(isForced: boolean, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+  private async takeOver(
+    { say, ...order }: Pick<TakeoverOrder, 'isForced' | 'mayRebuild' | 'say'>,
+    signal: AbortSignal,
+  ): Promise<void> {
     // One that is just becoming the gateway is no peer any more: the term that it would begin would fence itself.
     for (let before: unknown; before !== this.changing;) await (before = this.changing).catch(() => undefined);
     if (this.role() === 'gateway') {
@@ -226,13 +229,17 @@ class ClusterProcess implements RunningProcess {
     }
     if (this.takingOver) throw new DomainError('takeover-refused', 'a takeover by this node is under way');
     this.takingOver = true;
+    const { keys = [] } = this.current?.heard() ?? {};
+    const onFenced = (): void => void (this.becoming = true);
     try {
-      const { keys } = this.current?.heard() ?? {};
-      await runTakeover(this.member, { keys, isForced, say, signal: AbortSignal.any([signal, this.stopping.signal]) });
+      const stop = AbortSignal.any([signal, this.stopping.signal]);
+      await runTakeover(this.member, { ...order, keys, onFenced, say, signal: stop });
+      this.takingOver = false;
+      await this.settle();
     } finally {
       this.takingOver = false;
+      this.becoming = false;
     }
-    await this.settle();
     say(`node ${this.member.number} is the gateway now`);
   }
 

@@ -39,7 +39,10 @@ class World {
       number,
       hearAll: () => {
         this.asked += 1;
-        if (this.learned !== undefined) this.map = { ...this.map, term: this.learned };
+        if (this.learned !== undefined) {
+          this.map = { ...this.map, term: this.learned };
+          this.silentMs = 0; // that one was not asked yet
+        }
         const hellos = this.answers.map(({ hears, term = 7 }, at) => ({
           hears,
           ...(term === null ? {} : { map: { term } }),

@@ -51,10 +51,15 @@ export class GatewayWatch {
       : undefined;
   }
 
-  /** The gateway, if it is heard. */
+  /**
+   * The gateway, as long as this process would not take its place: one that was silent for a moment only, or was not asked yet, counts as heard.
+   * Undefined from `takeover_after` on, and at once if it would be this process itself.
+   */
   get hears(): number | undefined {
-    const gateway = this.member.map?.gateway;
-    return this.failures > 1 || this.known?.gateway !== gateway ? undefined : gateway;
+    const { map, number, config } = this.member;
+    if (map === undefined || map.gateway === number) return undefined;
+    const isSilent = config.takeover_after !== null && this.silentMs >= config.takeover_after * 1000;
+    return isSilent ? undefined : map.gateway;
   }
 
   /** For how long the gateway was not heard, milliseconds; 0 if it is, or if nobody knows who it is. */

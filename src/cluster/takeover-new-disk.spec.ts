@@ -29,6 +29,7 @@ describe('Takeover', () => {
         member,
         requireKeys: () => undefined,
         claimTerm: ({ term }) => Promise.resolve(term + 1),
+        onFenced: () => undefined,
         takeIndex,
       }).run(true, () => undefined, AbortSignal.timeout(5000));
     };

@@ -37,6 +37,7 @@ function takeOver(
     member: member as ClusterMember,
     requireKeys,
     claimTerm: () => Promise.reject(new Error()),
+    onFenced: () => undefined,
     takeIndex: () => Promise.reject(new Error()),
   });
   return takeover.run(false, () => undefined, NEVER);

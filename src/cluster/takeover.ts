@@ -8,10 +8,12 @@ import type { ClusterMember } from './cluster-member.js';
 
 export interface TakeoverParts {
   readonly member: ClusterMember;
-  /** Whether this process has the keys. @throws DomainError if not */
-  readonly requireKeys: (map: ClusterMap) => void;
+  /** Whether this process has the keys: those of these fingerprints. @throws DomainError if not */
+  readonly requireKeys: (map: ClusterMap, fingerprints: readonly string[]) => void;
   /** Gives the next term to this process alone. @throws DomainError if the index cannot be reached, where it does not go with the old gateway */
   readonly claimTerm: (map: ClusterMap) => Promise<number>;
+  /** From here on the nodes obey this process. */
+  readonly onFenced: () => void;
   /** Makes the index this process's: anew from the nodes, or as it is, where it does not go with the old gateway. */
   readonly takeIndex: (file: ClusterFile, say: (line: string) => void, signal: AbortSignal) => Promise<void>;
 }
@@ -26,12 +28,13 @@ export class Takeover {
 
   /** @throws DomainError `takeover-refused`, `not-enough-nodes`, `storage-missing` and those of a rebuild */
   async run(isForced: boolean, say: (line: string) => void, signal: AbortSignal): Promise<void> {
-    const { member, requireKeys, claimTerm, takeIndex } = this.parts;
+    const { member, requireKeys, claimTerm, takeIndex, onFenced } = this.parts;
     const answers = await member.hearAll(signal);
     const map = this.present(answers, isForced);
-    requireKeys(map);
+    requireKeys(map, isForced ? [] : keysOf(map, answers));
     const next = { ...map, term: await claimTerm(map), revision: 1, gateway: member.number };
     const took = await this.fence(next, [...answers.keys()], signal);
+    onFenced();
     say(`term ${next.term}: nodes ${took.join(', ')} obey node ${member.number} now`);
     const file = ClusterFile.of(member.config.storage_directory, next);
     await takeIndex(file, say, signal);
@@ -97,6 +100,12 @@ export class Takeover {
       throw new DomainError('takeover-refused', `another takeover was faster: term ${member.map.term} has begun`);
     return took.sort((a, b) => a - b);
   }
+}
+
+/** The fingerprints of all keys that the gateway had, as far as anybody who answers has heard. */
+function keysOf({ gateway }: ClusterMap, answers: ReadonlyMap<number, PeerHello>): readonly string[] {
+  const heard = [...answers.values()].filter(({ map }) => map?.gateway === gateway);
+  return [...new Set(heard.flatMap(({ keys = [] }) => keys))];
 }
 
 /**

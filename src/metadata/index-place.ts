@@ -33,7 +33,7 @@ export abstract class IndexPlace {
   /**
    * The term with which this process may take over: later than all that are known, and, where others can reach the index, given to nobody else.
    * Nothing changes for who has the index.
-   * @throws DomainError `storage-unusable`, `storage-mismatch` if it cannot be reached
+   * @throws DomainError `storage-missing`; `storage-unusable`, `storage-mismatch` if it cannot be reached
    */
   abstract claimTerm(known: number): Promise<number>;
 

@@ -96,8 +96,8 @@ export class MigrationService implements OnApplicationShutdown {
     try {
       result = await move.run(signal);
     } catch (error) {
-      await target.close();
       if (!move.mayBeCommitted || (await this.isStillInCharge())) this.letGo();
+      await target.close();
       throw error;
     }
     this.place = place;

@@ -231,7 +231,7 @@ export class MovableMetadataStore extends MetadataStore {
   }
 
   override probe(signal: AbortSignal): Promise<void> {
-    return this.store.probe(signal);
+    return this.change((store) => store.probe(signal));
   }
 
   override close(): Promise<void> {

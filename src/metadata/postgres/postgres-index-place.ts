@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { DomainError } from '../../common/errors.js';
 import { IndexPlace, type IndexBuilding } from '../index-place.js';
 import type { TransferableStore } from '../moving/index-transfer.js';
 import { type OpeningPurpose, TO_USE } from '../moving/index-transit.js';
@@ -28,14 +29,17 @@ export class PostgresIndexPlace extends IndexPlace {
     return PostgresMetadataStore.open({ ...this.options, schema: SCHEMA, mayCreate, purpose });
   }
 
+  /** Looks first: who makes an index anew where none is has the lock by right. */
   override async seize(): Promise<void> {
+    const { clusterId } = this.options;
+    const isThere = await onPrimary({ ...this.options, schema: SCHEMA }, (client) => requireOwnOrNone(client, SCHEMA, clusterId));
+    if (!isThere) throw new DomainError('storage-missing', 'the database has no index');
     await (await PostgresMetadataStore.open({ ...this.options, schema: SCHEMA, mayCreate: false, isForced: true })).close();
   }
 
   override claimTerm(known: number): Promise<number> {
     const { clusterId } = this.options;
     return onPrimary({ ...this.options, schema: SCHEMA }, async (client) => {
-      if (!(await requireOwnOrNone(client, SCHEMA, clusterId))) return known + 1;
       await prepareSchema(client, { clusterId, schema: SCHEMA, mayCreate: false }); // an older program's has no room for it
       return claimTerm(client, known);
     });
