@@ -6,10 +6,10 @@ import type { PeerHello } from '../nodes/peer/peer-hello.js';
 import { AutoTakeover } from './auto-takeover.js';
 import type { ClusterMember } from './cluster-member.js';
 
-/** Milliseconds between two looks; a turn is three times as long. */
+/** Milliseconds between two looks; a turn is five times as long. */
 const LOOK_MS = 10;
 const AFTER_MS = 3000;
-const TURN_MS = 3 * LOOK_MS;
+const TURN_MS = 5 * LOOK_MS;
 
 /** Without a map it is of a node with a new disk. */
 type Answer = Partial<Pick<PeerHello, 'hears'>> & { readonly term?: number | null };

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import type { Limits } from '../config/limits.js';
 import { membersOf, type ClusterMap } from '../config/cluster-map.js';
 import type { ClusterMember } from './cluster-member.js';
 
@@ -55,8 +56,7 @@ export class AutoTakeover {
     if (after === null || map === undefined || performance.now() < this.retryAt) return false;
     const others = membersOf(map).filter((node) => node !== map.gateway || node === number);
     const turn = others.indexOf(number);
-    // Who comes first has told all others by the time that it is the next one's turn.
-    return turn >= 0 && silentMs() > after * 1000 + turn * (2 * limits.probe_interval_ms + limits.probe_ms_max);
+    return turn >= 0 && silentMs() > after * 1000 + turn * turnMs(limits);
   }
 
   private async attempt(): Promise<void> {
@@ -91,4 +91,9 @@ export class AutoTakeover {
     if (text !== this.reported) this.logger.error({ err: error }, 'could not take over, and will try again');
     this.reported = text;
   }
+}
+
+/** In which who comes first sees that it is due, asks the others, asks them again as a takeover does, and has told them. */
+function turnMs({ probe_interval_ms: look, probe_ms_max: answer }: Limits): number {
+  return 2 * look + 3 * answer;
 }
