@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterId, FileId, newId as NewId, OwnerId, VersionId } from '../src/common/ids.ts';
@@ -25,6 +25,8 @@ export type EngineName = (typeof ENGINES)[number];
 export const STORE = 'store' as OwnerId;
 export const FILE_BYTES = 4096;
 const NEVER = new AbortController().signal;
+/** So many are numbered with one byte each. */
+const NODES = 250;
 const BATCH = 1000;
 /** Batches under way at once. The embedded index makes one after the other anyway. */
 const AT_ONCE = 4;
@@ -98,7 +100,10 @@ export async function fillIndex(
 ): Promise<Map<number, FileId>> {
   const ids = new Map<number, FileId>();
   const wanted = new Set(places);
-  const rows = Array.from({ length: layout.stripes }, (_, at) => nodesOf(at, layout.k + layout.m));
+  // In no order that a database could compress.
+  const rows = Array.from({ length: layout.stripes }, () =>
+    Array.from({ length: layout.k + layout.m }, () => 1 + randomInt(NODES)),
+  );
   const page = encodeLayout(rows, layout);
   const batches = Array.from({ length: Math.ceil(files / BATCH) }, (_, batch) => batch * BATCH).values();
   const fill = async (): Promise<void> => {
@@ -112,8 +117,8 @@ export async function fillIndex(
   return ids;
 }
 
-function nodesOf(stripe: number, width: number): number[] {
-  return Array.from({ length: width }, (_, index) => 1 + ((stripe + index) % 250));
+function nodesOf(first: number, width: number): number[] {
+  return Array.from({ length: width }, (_, index) => 1 + ((first + index) % NODES));
 }
 
 /** What stands in a name at a place in the order of creation. */
