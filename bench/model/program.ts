@@ -1,27 +1,23 @@
 import { readFileSync } from 'node:fs';
 import type { Program } from './formulas.ts';
 
-type Modules = readonly (readonly [string, keyof Program])[];
+const dist = new URL('../../dist/', import.meta.url);
+const of = <Name extends keyof Program>(file: string): Promise<Pick<Program, Name>> =>
+  import(new URL(file, dist).href) as Promise<Pick<Program, Name>>;
 
-const PARTS: Modules = [
-  ['config/limits.js', 'LIMITS'],
-  ['redundancy/layout.js', 'STRIPES_PER_PAGE'],
-  ['redundancy/layout.js', 'encodeLayout'],
-  ['redundancy/scheme.js', 'codingPlan'],
-  ['redundancy/repair/scrub-schedule.js', 'scrubRate'],
-  ['files/body-writer.js', 'INLINE_BYTES_MAX'],
-  ['metadata/manifest-codec.js', 'writeManifest'],
-  ['common/byte-codec.js', 'ByteWriter'],
-];
-
-/** The parts of the built program. */
+/** The parts of the built program that the model uses. */
 export async function builtProgram(): Promise<Program> {
-  const parts: Record<string, unknown> = defaultsOf(new URL('../../config/default.json', import.meta.url));
-  for (const [file, name] of PARTS) {
-    const module = (await import(new URL(`../../dist/${file}`, import.meta.url).href)) as Readonly<Record<string, unknown>>;
-    parts[name] = module[name];
-  }
-  return parts as unknown as Program;
+  const { LIMITS } = await of<'LIMITS'>('config/limits.js');
+  const { STRIPES_PER_PAGE, encodeLayout } = await of<'STRIPES_PER_PAGE' | 'encodeLayout'>('redundancy/layout.js');
+  const { codingPlan } = await of<'codingPlan'>('redundancy/scheme.js');
+  const { scrubRate } = await of<'scrubRate'>('redundancy/repair/scrub-schedule.js');
+  const { INLINE_BYTES_MAX } = await of<'INLINE_BYTES_MAX'>('files/body-writer.js');
+  const { writeManifest } = await of<'writeManifest'>('metadata/manifest-codec.js');
+  const { ByteWriter } = await of<'ByteWriter'>('common/byte-codec.js');
+  return {
+    ...{ LIMITS, STRIPES_PER_PAGE, encodeLayout, codingPlan, scrubRate, INLINE_BYTES_MAX, writeManifest, ByteWriter },
+    ...defaultsOf(new URL('../../config/default.json', import.meta.url)),
+  };
 }
 
 export function defaultsOf(file: URL | string): Pick<Program, 'sliceBytes' | 'packBelowBytes'> {
