@@ -33,6 +33,7 @@ const STORES: readonly Row[] = [
 /** Every table of docs/scale.md, by the name that it has there. */
 export function tablesOf(program: model.Program): ReadonlyMap<string, string> {
   return new Map([
+    ['limits', limits(program)],
     ['space', space(program)],
     ['time', time(program)],
     ['gateway', gateway()],
@@ -42,6 +43,52 @@ export function tablesOf(program: model.Program): ReadonlyMap<string, string> {
     ['rebalance', rebalance(program)],
     ['inputs', inputs()],
   ]);
+}
+
+/** Where the next limits lie, the first one first. */
+function limits(program: model.Program): string {
+  const { LIMITS } = program;
+  const small = (['put', 'get'] as const).map(
+    (deed) => `${rounded(model.perSecondOfOneCore(MEASURED[`gateway_cpu_ms_per_small_${deed}`].value))} ${deed}s`,
+  );
+  const large = (['put', 'get'] as const).map(
+    (deed) =>
+      `${deed}s of ${rounded(model.bytesPerSecondOfOneCore(MEASURED[`gateway_cpu_ms_per_mib_${deed}_replicate`].value) / 1e6)} MB`,
+  );
+  const store = { nodes: 4, redundancy: 1, files: 1e7, fileBytes: 4 * KIB };
+  const rebuild = duration(model.rebuildSeconds(program, { store, engine: 'embedded' }));
+  const versions = rounded(MEASURED.repair_versions_per_second.value);
+  const restored = duration(NODE / LIMITS.repair_bytes_per_second);
+  return table(
+    ['what', 'holds up to about', 'then'],
+    [
+      [
+        'one gateway',
+        `${small.join(' or ')} of 4 KiB, or ${large.join(', ')}, in a second, for each core that it uses`,
+        '**the next limit**: all requests and all bodies pass one process, so more machines bring space and not speed',
+      ],
+      [
+        'repair, all nodes together',
+        `${bytes(NODE)} in ${restored}; ${versions} small files in a second`,
+        'raise `repair_bytes_per_second`; against many small files nothing helps yet',
+      ],
+      [
+        'scrub, all nodes together',
+        `${bytes(model.scrubBytesMost(program))} in ${LIMITS.scrub_interval_hours / 24} days`,
+        'raise `scrub_bytes_per_second` with the store',
+      ],
+      [
+        'the embedded index, lost',
+        `${power(store.files)} files: ${rebuild} to rebuild`,
+        'the index in PostgreSQL, with a standby: a takeover reads no node. Or a [backup](operations.md#backup)',
+      ],
+      [
+        'wide stripes',
+        'see [below](#a-lost-node-of-16-tb)',
+        'a lost shard costs k reads through the gateway: lower `stripe_data_slices_max`',
+      ],
+    ],
+  );
 }
 
 function space(program: model.Program): string {
