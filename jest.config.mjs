@@ -29,7 +29,7 @@ export default {
   errorOnDeprecated: true,
   reporters: ['default', '<rootDir>/test/support/summary.reporter.cjs'],
   projects: [
-    { ...base, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
+    { ...base, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/bench/**/*.spec.ts'] },
     { ...base, displayName: 'contract', testMatch: ['<rootDir>/test/contract/**/*.spec.ts'] },
     { ...base, displayName: 'property', testMatch: ['<rootDir>/test/property/**/*.spec.ts'] },
     { ...base, displayName: 'attacks', testMatch: ['<rootDir>/test/attacks/**/*.spec.ts'] },

@@ -1,37 +1,25 @@
 /**
- * `npm run bench:index`: what an index in PostgreSQL costs beside the embedded one. Small files are put through HTTP, interleaved; then a page
- * of 1,000 is listed in the middle of 10,000 and of 200,000 files, of the store alone. The database runs on this machine, with its fsyncs.
- * Options: `--pairs N` (3), `--seconds N` (5), `--clients 1,16,64`, `--directory DIR` (the system's temporary one).
+ * `npm run bench:index`: what an index in PostgreSQL costs beside the embedded one. Small files are put through HTTP, interleaved, and committed to
+ * the stores alone; then both are filled with files, and pages of 1,000 are listed: in each order, at the start, in the middle, at the end, and
+ * with a prefix. The database runs on this machine, with its fsyncs. Options: `--pairs N` (3), `--seconds N` (5), `--clients 1,16,64`,
+ * `--only commits,pages`, `--engines embedded,postgres`, `--files 10000,1000000` (a million takes seven minutes, nearly all of them to fill the
+ * database), `--long` (10,000,000 too, which takes an hour and more), `--directory DIR` (the system's temporary one).
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { ClusterId, FileId, newId as NewId, OwnerId, VersionId } from '../src/common/ids.ts';
-import type { parseDatabaseUrl as ParseDatabaseUrl } from '../src/config/database-url.ts';
-import type { LmdbMetadataStore as Embedded } from '../src/metadata/embedded/lmdb.metadata-store.ts';
-import type { MetadataStore } from '../src/metadata/metadata-store.ts';
-import type { PostgresMetadataStore as Postgres } from '../src/metadata/postgres/postgres.metadata-store.ts';
 import { PostgresServer } from '../test/support/postgres.ts';
 import { median } from './figures.ts';
+import { creation, withEngines } from './filled-index.ts';
+import { pages } from './index-pages.ts';
 import { runLoad } from './load.ts';
 import { put } from './requests.ts';
 import { startProduct } from './subject.ts';
 
-const dist = new URL('../dist/', import.meta.url);
-const of = <Module>(file: string): Promise<Module> => import(new URL(file, dist).href) as Promise<Module>;
-const { newId } = await of<{ newId: typeof NewId }>('common/ids.js');
-const { parseDatabaseUrl } = await of<{ parseDatabaseUrl: typeof ParseDatabaseUrl }>('config/database-url.js');
-const { LmdbMetadataStore } = await of<{ LmdbMetadataStore: typeof Embedded }>('metadata/embedded/lmdb.metadata-store.js');
-const { PostgresMetadataStore } = await of<{ PostgresMetadataStore: typeof Postgres }>(
-  'metadata/postgres/postgres.metadata-store.js',
-);
-
 const FILE_BYTES = 1024;
-const PAGE = 1000;
-const STORE = 'store' as OwnerId;
-const SIZES = [10_000, 200_000];
+const STORE_COMMITS = 10_000;
+const USUAL_FILES = '10000,1000000';
+const LONG_FILES = '10000,1000000,10000000';
 const NEVER = new AbortController().signal;
 
 const { values } = parseArgs({
@@ -39,6 +27,10 @@ const { values } = parseArgs({
     pairs: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
     clients: { type: 'string', default: '1,16,64' },
+    only: { type: 'string', default: 'commits,pages' },
+    files: { type: 'string' },
+    engines: { type: 'string', default: 'embedded,postgres' },
+    long: { type: 'boolean', default: false },
     directory: { type: 'string', default: tmpdir() },
   },
 });
@@ -46,8 +38,14 @@ const { values } = parseArgs({
 const database = await PostgresServer.start({ isDurable: true });
 try {
   console.log(`load ${loadavg()[0]?.toFixed(1)}`);
-  for (const clients of values.clients.split(',').map(Number)) await commits(clients);
-  for (const files of SIZES) await lists(files);
+  const asked = values.only.split(',');
+  if (asked.includes('commits')) {
+    for (const clients of values.clients.split(',').map(Number)) await commits(clients);
+    await storeCommits();
+  }
+  const counts = values.files ?? (values.long ? LONG_FILES : USUAL_FILES);
+  const place = { directory: values.directory, database, names: values.engines.split(',') };
+  if (asked.includes('pages')) for (const files of counts.split(',').map(Number)) await pages(files, place);
   console.log(`load ${loadavg()[0]?.toFixed(1)}`);
 } finally {
   await database.dispose();
@@ -78,66 +76,17 @@ async function commits(clients: number): Promise<void> {
   );
 }
 
-async function lists(files: number): Promise<void> {
-  const clusterId = newId<ClusterId>();
-  const directory = await mkdtemp(join(values.directory, 'dcloud-bench-'));
-  const url = await database.createDatabase();
-  const embedded = await LmdbMetadataStore.open({ directory, clusterId, mayCreate: true });
-  const place = { schema: 'dcloud', connections: 16, callMsMax: 60_000 };
-  const postgres = await PostgresMetadataStore.open({
-    url: parseDatabaseUrl(url),
-    clusterId,
-    mayCreate: true,
-    term: 1,
-    ...place,
-  });
-  try {
-    for (const store of [embedded, postgres]) {
+/** Without HTTP and bodies. */
+async function storeCommits(): Promise<void> {
+  await withEngines({ directory: values.directory, database }, async (engines) => {
+    for (const { name, store } of engines) {
       const makers = Array.from({ length: 64 }, async (_, first) => {
-        for (let at = first; at < files; at += 64) await store.commit(creation(at), NEVER);
+        for (let at = first; at < STORE_COMMITS; at += 64) await store.commit(creation(at, STORE_COMMITS), NEVER);
       });
       const began = performance.now();
       await Promise.all(makers);
-      console.log(
-        `${files} commits of the store alone, 64 at once: ${Math.round(files / ((performance.now() - began) / 1000))}/s`,
-      );
+      const rate = Math.round(STORE_COMMITS / ((performance.now() - began) / 1000));
+      console.log(`${name}: ${STORE_COMMITS} commits of the store alone, 64 at once: ${rate}/s`);
     }
-    const times: number[][] = [[], []];
-    for (let round = 0; round < 30; round += 1) {
-      for (const [which, store] of [embedded, postgres].entries()) {
-        const cursor = await middle(store, files);
-        const began = performance.now();
-        await store.list({ owner: STORE, order: 'name', prefix: '', limit: PAGE, cursor }, NEVER);
-        times[which]?.push(performance.now() - began);
-      }
-    }
-    const [fast, slow] = times.map((list) => median(list).toFixed(1));
-    console.log(`a page of ${PAGE} in the middle of ${files}: embedded ${fast} ms, postgres ${slow} ms`);
-  } finally {
-    await embedded.close();
-    await postgres.close();
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
-/** A cursor in the middle, as both stores write it. */
-async function middle(store: MetadataStore, files: number): Promise<Uint8Array> {
-  const prefix = nameOf(files / 2);
-  const { nextCursor } = await store.list({ owner: STORE, order: 'name', prefix: prefix.slice(0, -1), limit: 1 }, NEVER);
-  return nextCursor as Uint8Array;
-}
-
-function nameOf(at: number): string {
-  return `file ${String(at).padStart(9, '0')}`;
-}
-
-function creation(at: number): Parameters<MetadataStore['commit']>[0] {
-  const [id, versionId] = [newId<FileId>(), newId<VersionId>()];
-  const usage = [1, 2].map((node) => ({ node, shards: 1, bytes: FILE_BYTES }));
-  const seal = { kekId: 'key-1', wrappedKey: randomBytes(61), header: randomBytes(74), sealedDigest: randomBytes(60) };
-  const shape = { size: FILE_BYTES, sealedSize: FILE_BYTES + 90, sliceBytes: 1_048_576, k: 1, m: 1 };
-  const manifest = { versionId, fileId: id, ...shape, seal, usage, recordNodes: [1, 2], createdAt: 1 };
-  const times = { createdAt: 1, updatedAt: 1 };
-  const file = { id, owner: STORE, name: nameOf(at), contentType: 'text/plain', size: FILE_BYTES, versionId, ...times };
-  return { kind: 'create', file: { ...file, revision: at + 1 }, manifest, lastPage: { page: 0, bytes: randomBytes(8) } };
+  });
 }

@@ -34,7 +34,7 @@ export interface LosingStore {
 /** A repair as the API tells of it. */
 export interface Repair {
   readonly state: string;
-  readonly done: { readonly bytes: number };
+  readonly done: { readonly bytes: number; readonly versions: number };
   readonly startedAt: string | null;
   readonly endedAt: string | null;
 }
