@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { addAccount, initAdmin, makeToken } from '../support/accounts.js';
+import { FaultProxy } from '../support/chaos/fault-proxy.js';
 import { Client } from '../support/client.js';
+import { Random } from '../support/crash/random.js';
 import { DriveCli, GENEROUS } from '../support/drive-cli.js';
 import { freePort } from '../support/free-port.js';
 import { PostgresServer } from '../support/postgres.js';
-import { runCli, type CliOutcome } from '../support/run-cli.js';
+import { beginCli, runCli, type CliOutcome } from '../support/run-cli.js';
 import { TestServer } from '../support/server.js';
 import { eventually } from '../support/shard-files.js';
 
@@ -180,6 +182,51 @@ async function traces({ storage }: TestServer): Promise<unknown> {
     await readFile(join(storage, 'cluster.json'), 'utf8'),
   ];
 }
+
+describe('a restore that is ended', () => {
+  it('leaves no cluster.json that no index bears out, and the next one goes on', async () => {
+    const store = await postgresStore();
+    const server = await start(store);
+    const client = new Client(server.url);
+    const { id } = await client.put('file', randomBytes(9000));
+    expect(await backup(server, store)).toMatchObject({ code: 0 });
+    expect(await server.stop()).toBe(0);
+    for (const name of ['cluster.json', 'storage.lock']) await rm(join(server.storage, name));
+    const before = (await readdir(server.storage)).sort();
+    const proxy = await FaultProxy.start(new Random(1));
+    try {
+      proxy.target = database.port;
+      proxy.set({ delayMs: 25 });
+      const url = await database.createDatabase();
+      const environment = { DCLOUD_METADATA_URL: url.replace(`:${database.port}/`, `:${proxy.port}/`) };
+      const args = ['restore', '--from', backupOf(server), '--config', server.configFile];
+      for (const [signal, code] of [
+        ['SIGKILL', null],
+        ['SIGINT', 130],
+        ['SIGTERM', 143],
+      ] as const) {
+        await rm(join(server.storage, 'index.rebuilding'), { recursive: true, force: true });
+        const { child, outcome } = beginCli(args, { environment });
+        await eventually(
+          () => Promise.resolve(existsSync(join(server.storage, 'index.rebuilding'))),
+          (isBegun) => isBegun,
+          10_000,
+        );
+        child.kill(signal);
+        expect(await outcome).toMatchObject({ code, stdout: '', stderr: code === null ? '' : 'dcloud: interrupted\n' });
+        const left = (await readdir(server.storage)).filter((name) => !/^(index\.rebuilding|storage\.lock)/.test(name));
+        expect([signal, left.sort()]).toEqual([signal, before]);
+      }
+      proxy.heal();
+      expect(await runCli(args, { environment })).toMatchObject({ code: 0 });
+      const again = await start({ ...store, environment }, server.directory);
+      expect((await new Client(again.url).bytes(id)).length).toBe(9000);
+      await again.remove();
+    } finally {
+      await proxy.close();
+    }
+  });
+});
 
 describe('a backup of a store at rest', () => {
   const SECRET = 'the secret of the cluster, which nobody may read';
