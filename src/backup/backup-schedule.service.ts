@@ -88,7 +88,7 @@ export class BackupSchedule implements OnApplicationBootstrap, OnApplicationShut
   private async make(signal: AbortSignal): Promise<void> {
     const backup = await this.service.make(signal);
     try {
-      const { createdAt, size } = await this.kept.add(backup, signal);
+      const { createdAt, size } = await this.kept.add(backup.file, signal);
       this.lastAt = createdAt;
       this.dueAt = performance.now() + this.intervalMs;
       this.isToPrune = true;
