@@ -38,5 +38,5 @@ async function backupHere(config: AppConfig, path: string): Promise<number> {
 }
 
 function backupAt(url: string, path: string): Promise<number> {
-  return writeBackupFile(path, ApiClient.of({ url }).bytes({ method: 'POST', path: '/backup' }));
+  return writeBackupFile(path, ApiClient.of({ url }).bytes({ method: 'POST', path: '/backup' }, ends()), ends());
 }

@@ -50,7 +50,7 @@ describe('RestoreService', () => {
 
   async function backup(): Promise<void> {
     const writer = new BackupWriter(new LiveConfig(config()), ClusterFile.of(around, map), crypto.backups);
-    await writeBackupFile(join(around, 'backup'), writer.write(cluster.metadata, NEVER));
+    await writeBackupFile(join(around, 'backup'), writer.write(cluster.metadata, NEVER), NEVER);
     file = await open(join(around, 'backup'), 'r');
   }
 

@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -182,6 +186,41 @@ async function traces({ storage }: TestServer): Promise<unknown> {
     await readFile(join(storage, 'cluster.json'), 'utf8'),
   ];
 }
+
+describe('a backup that is ended', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('leaves nothing beside the file of before (%s)', async (signal, code) => {
+    const directory = await mkdtemp(join(tmpdir(), 'dcloud-ended-'));
+    const slow = createServer((_, response) => {
+      response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).write('the beginning');
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(slow, 'listening');
+      const { port } = slow.address() as AddressInfo;
+      const config = join(directory, 'config.json');
+      await writeFile(config, JSON.stringify({ storage_directory: join(directory, 'none') }));
+      const to = join(directory, 'kept.backup');
+      await writeFile(to, 'of before');
+      const args = ['backup', '--to', to, '--config', config, '--url', `http://127.0.0.1:${port}`];
+      const { child, outcome } = beginCli(args);
+      await eventually(
+        async () => (await readdir(directory)).filter((name) => name.endsWith('.tmp')),
+        (names) => names.length === 1,
+        10_000,
+      );
+      child.kill(signal);
+      expect(await outcome).toEqual({ code, stdout: '', stderr: 'dcloud: interrupted\n' });
+      expect((await readdir(directory)).sort()).toEqual(['config.json', 'kept.backup']);
+      expect(await readFile(to, 'utf8')).toBe('of before');
+    } finally {
+      slow.closeAllConnections();
+      slow.close();
+      await rm(directory, { recursive: true });
+    }
+  });
+});
 
 describe('a restore that is ended', () => {
   it('leaves no cluster.json that no index bears out, and the next one goes on', async () => {
