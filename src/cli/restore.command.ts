@@ -10,9 +10,10 @@ import { BackupCrypto } from '../crypto/backup-crypto.js';
 import { readKeyRing } from '../crypto/key-ring-file.js';
 import { KeyRing } from '../crypto/key-ring.js';
 import { openBackupFile, proveBackupFile } from '../recovery/backup-source.js';
+import { restoredMap, type RestoredMap } from '../recovery/restored-map.js';
 import { RestoreService, type RestoreResult } from '../recovery/restore.service.js';
 import { ends } from './ends.js';
-import { openContext, print, progressOf, summarizeRebuild } from './store-context.js';
+import { EXIT_PROBLEMS, openContext, print, progressOf, summarizeRebuild } from './store-context.js';
 
 const PRIVATE = 0o600;
 
@@ -22,8 +23,9 @@ export async function restoreStore(config: AppConfig, { from }: { readonly from?
   const file = from === undefined ? undefined : await openBackupFile(from);
   try {
     const isLost = ClusterFile.peek(directory) === undefined;
-    const map = isLost ? await mapOfBackup(config, file) : undefined;
-    summarize(config, await restore(config, file, map));
+    const restored = isLost ? await mapOfBackup(config, file) : undefined;
+    summarize(config, await restore(config, file, restored?.map));
+    for (const [node, reason] of restored?.unknown ?? []) sayUnknown(node, reason);
   } finally {
     await file?.close();
   }
@@ -42,7 +44,7 @@ async function restore(config: AppConfig, file: FileHandle | undefined, map: Clu
 }
 
 /** Without it nobody knows which nodes there are. @throws DomainError `storage-missing` */
-async function mapOfBackup(config: AppConfig, file: FileHandle | undefined): Promise<ClusterMap> {
+async function mapOfBackup(config: AppConfig, file: FileHandle | undefined): Promise<RestoredMap> {
   const { storage_directory: directory, node } = config;
   if (file === undefined || node !== null) {
     const how =
@@ -53,7 +55,7 @@ async function mapOfBackup(config: AppConfig, file: FileHandle | undefined): Pro
   const { head } = await proveBackupFile(file, new BackupCrypto(() => keyRing), ends());
   const map = parseClusterMap(head.cluster);
   if (map === undefined) throw new DomainError('backup-unusable', 'the backup cannot be used: its cluster.json is not known');
-  return ClusterFile.fitted(directory, map, config.node_count);
+  return restoredMap(directory, map, config.node_count);
 }
 
 /** The key ring where nothing else says of which cluster it is. @throws DomainError `storage-missing`, `storage-unusable` */
@@ -68,6 +70,14 @@ function keyRingOf({ key_ring: path }: AppConfig): KeyRing {
     throw new DomainError('storage-missing', `the key ring ${path} is missing, and nothing opens the backup: put it back`);
   }
   return readKeyRing(path, KeyRing.parse(text).clusterId);
+}
+
+function sayUnknown(node: number, reason: string): void {
+  print(
+    `node ${node}: the backup is older than it, and ${reason}. It counts as a new one: what the former one had is missing on it until ` +
+      'a scrub has repaired it',
+  );
+  process.exitCode = EXIT_PROBLEMS;
 }
 
 function summarize({ storage_directory: directory }: AppConfig, result: RestoreResult): void {

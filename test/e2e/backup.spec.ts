@@ -267,6 +267,41 @@ describe('a restore that is ended', () => {
   });
 });
 
+describe('a backup that is older than a node', () => {
+  it('brings back the cluster with that node, by its folder, and says so where that is lost', async () => {
+    const server = await start(EMBEDDED);
+    expect(await backup(server, EMBEDDED)).toMatchObject({ code: 0 });
+    expect(await server.stop()).toBe(0);
+    const store = { ...EMBEDDED, config: { ...BASE, node_count: 5 } };
+    const larger = await start(store, server.directory);
+    const client = new Client(larger.url);
+    for (let count = 0; count < 12; count += 1) await client.put(`file ${count}`, randomBytes(20_000));
+    const before = await contents(client);
+    expect(await larger.stop()).toBe(0);
+    const identity = await readFile(join(server.nodeFolder(5), 'node.json'), 'utf8');
+    const lose = async (): Promise<void> => {
+      for (const name of ['index', 'cluster.json']) await rm(join(server.storage, name), { recursive: true });
+    };
+    await lose();
+    expect(await restore(server, store)).toMatchObject({ code: 0, stdout: expect.not.stringContaining('not read') });
+    const again = await start(store, server.directory);
+    const { nodes } = (await (await fetch(`${again.url}/nodes`)).json()) as { nodes: { state: string }[] };
+    expect(nodes.map(({ state }) => state)).toEqual(Array.from({ length: 5 }, () => 'up'));
+    expect(await contents(new Client(again.url))).toEqual(before);
+    expect(await readFile(join(server.nodeFolder(5), 'node.json'), 'utf8')).toBe(identity);
+    expect(await again.stop()).toBe(0);
+
+    await lose();
+    await rm(server.nodeFolder(5), { recursive: true });
+    expect(await restore(server, store)).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('node 5: the backup is older than it, and it has no folder'),
+    });
+    const without = await start(store, server.directory);
+    expect(await contents(new Client(without.url))).toEqual(before);
+  });
+});
+
 describe('a backup of a store at rest', () => {
   const SECRET = 'the secret of the cluster, which nobody may read';
   const NAME = 'a name that nobody may read';
