@@ -54,7 +54,8 @@ export class GapFiller {
         this.counts.proven += 1;
         return;
       case 'scrub':
-        return index.noteScrub(entry.note, signal);
+        if (this.areSameNodes()) await index.noteScrub(entry.note, signal);
+        return;
       default:
         if (!this.isGap(entry)) return;
         await index.importRecords([entry], signal);
@@ -87,6 +88,14 @@ export class GapFiller {
     if (view === undefined || inPage >= view.stripes || view.nodes(inPage)[shard.index] !== node) return;
     await this.parts.index.noteDamage([damage], this.parts.damageMax, signal);
     this.counts.damage += 1;
+  }
+
+  /** A scrub goes on behind what it has proven on the nodes of then: another disk would count as proven in part and was never read. */
+  private areSameNodes(): boolean {
+    const { nodes } = this.parts.map;
+    return (
+      nodes.length === this.before?.nodes.length && nodes.every(({ state }, at) => state === 'removed' || this.isSameNode(at + 1))
+    );
   }
 
   /** Whether the node has the disk that it had then. */

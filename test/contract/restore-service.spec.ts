@@ -157,7 +157,12 @@ describe('RestoreService', () => {
     await inIndex(async (restored) => {
       expect(await Array.fromAsync(restored.damage(NEVER))).toEqual([real]);
       expect([await restored.provenAt(1, NEVER), await restored.provenAt(2, NEVER)]).toEqual([1000, undefined]);
-      expect(await restored.scrubNote(NEVER)).toEqual(note);
+      expect(await restored.scrubNote(NEVER)).toBeUndefined(); // it would take the new disk for one that it has read
     });
+    const larger = [...map.nodes, { nodeId: newId<NodeId>(), ready: true, state: 'active' as const }];
+    await restore({ ...map, nodes: larger });
+    await inIndex(async (restored) => expect(await restored.scrubNote(NEVER)).toBeUndefined());
+    expect((await restore()).filled.proven).toBe(2);
+    await inIndex(async (restored) => expect(await restored.scrubNote(NEVER)).toEqual(note));
   });
 });
