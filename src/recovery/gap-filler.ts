@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { BackupHead } from '../backup/backup-entry.js';
 import { readClusterMap, type ClusterMap } from '../config/cluster-map.js';
 import type { Damage, ImportedRecord, MetadataStore, SnapshotEntry } from '../metadata/metadata-store.js';
@@ -58,9 +59,23 @@ export class GapFiller {
         return;
       default:
         if (!this.isGap(entry)) return;
-        await index.importRecords([entry], signal);
-        this.counts.records += 1;
+        await this.takeRecord(entry, signal);
     }
+  }
+
+  /** One that another node gave changes nothing. */
+  private async takeRecord(entry: ImportedRecord, signal: AbortSignal): Promise<void> {
+    const before = await this.known(entry, signal);
+    await this.parts.index.importRecords([entry], signal);
+    if (!isDeepStrictEqual(await this.known(entry, signal), before)) this.counts.records += 1;
+  }
+
+  /** What the index has of the same thing. */
+  private async known(entry: ImportedRecord, signal: AbortSignal): Promise<unknown> {
+    const { index } = this.parts;
+    if (entry.kind === 'layout') return index.readLayout(entry.versionId, entry.page.page, signal);
+    const id = entry.kind === 'file' ? entry.file.id : entry.tombstone.fileId;
+    return (await index.find(id, signal)) ?? index.findTombstone(id, signal);
   }
 
   private isGap(entry: ImportedRecord): boolean {
