@@ -258,6 +258,9 @@ describe('a restore that is ended', () => {
       }
       proxy.heal();
       expect(await runCli(args, { environment })).toMatchObject({ code: 0 });
+      // As one leaves it that was killed between its index and its map.
+      await rm(join(server.storage, 'cluster.json'));
+      expect(await runCli(args, { environment })).toMatchObject({ code: 0 });
       const again = await start({ ...store, environment }, server.directory);
       expect((await new Client(again.url).bytes(id)).length).toBe(9000);
       await again.remove();
