@@ -6,10 +6,11 @@ import { DomainError, errorCode } from '../common/errors.js';
 const MODE = 0o600;
 
 /**
- * Writes a file as a whole or not at all: under another name beside it, synced, and then renamed. What was there before is replaced.
+ * Writes a file as a whole or not at all: under another name beside it, synced, and then renamed. What was there before is replaced. Nothing is left
+ * of one that is ended.
  * @throws DomainError `backup-failed` if the file system refuses; what the pieces throw is thrown as it is
  */
-export async function writeBackupFile(path: string, pieces: AsyncIterable<Uint8Array>): Promise<number> {
+export async function writeBackupFile(path: string, pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
   const temporary = `${path}.${process.pid}.tmp`;
   const { O_WRONLY, O_CREAT, O_EXCL } = constants;
   await rm(temporary, { force: true }).catch(refused);
@@ -18,6 +19,7 @@ export async function writeBackupFile(path: string, pieces: AsyncIterable<Uint8A
     let bytes = 0;
     try {
       for await (const piece of pieces) {
+        signal.throwIfAborted();
         await file.writeFile(piece).catch(refused);
         bytes += piece.length;
       }
@@ -25,6 +27,7 @@ export async function writeBackupFile(path: string, pieces: AsyncIterable<Uint8A
     } finally {
       await file.close();
     }
+    signal.throwIfAborted();
     await rename(temporary, path).catch(refused);
     await syncDirectory(dirname(path)).catch(refused);
     return bytes;

@@ -16,7 +16,7 @@ export interface ScheduleStatus {
   readonly failures: number;
 }
 
-/** Writes a backup to the nodes from time to time, and removes those that are too many. Nobody waits for it, and what fails is tried again. */
+/** Writes a backup to the nodes from time to time, and removes those that are too many. Nobody waits for it, and what fails is tried again, that alone. */
 @Injectable()
 export class BackupSchedule implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(BackupSchedule.name);
@@ -26,6 +26,10 @@ export class BackupSchedule implements OnApplicationBootstrap, OnApplicationShut
   private lastAt: number | undefined;
   private failure: string | undefined;
   private failures = 0;
+  /** When the next one is due, by the clock of the process; undefined: it is not known yet when the newest one was made. */
+  private dueAt: number | undefined;
+  /** Whether one was made and those that are too many were not removed since. */
+  private isToPrune = false;
 
   constructor(
     private readonly config: AppConfig,
@@ -39,7 +43,7 @@ export class BackupSchedule implements OnApplicationBootstrap, OnApplicationShut
   }
 
   onApplicationBootstrap(): void {
-    this.running = this.begin();
+    this.running = this.run();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -52,17 +56,6 @@ export class BackupSchedule implements OnApplicationBootstrap, OnApplicationShut
     return this.config.backup_interval * 1000;
   }
 
-  /** The newest one tells when the next is due, also after a restart. */
-  private async begin(): Promise<void> {
-    const { signal } = this.stopping;
-    try {
-      this.lastAt = (await this.kept.list(signal))[0]?.createdAt;
-      this.runIn(this.lastAt === undefined ? 0 : this.lastAt + this.intervalMs - Date.now());
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
   private runIn(ms: number): void {
     if (this.intervalMs === 0 || this.stopping.signal.aborted) return;
     const wait = Math.max(0, Math.min(ms, TIMER_MS_MAX));
@@ -71,22 +64,37 @@ export class BackupSchedule implements OnApplicationBootstrap, OnApplicationShut
     }, wait);
   }
 
+  /** Does what is to be done now. Each step that ends is not done again because a later one fails. */
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     try {
-      const backup = await this.service.make(signal);
-      try {
-        const { createdAt, size } = await this.kept.add(backup, signal);
-        this.lastAt = createdAt;
-        this.failure = undefined;
-        this.logger.log({ bytes: size }, 'a backup was written to the nodes');
-      } finally {
-        await backup.close();
-      }
-      await this.kept.prune(this.config.limits.backups_kept_max, signal);
-      this.runIn(this.intervalMs);
+      this.dueAt ??= await this.begin(signal);
+      if (this.intervalMs > 0 && this.dueAt <= performance.now()) await this.make(signal);
+      if (this.isToPrune) await this.kept.prune(this.config.limits.backups_kept_max, signal);
+      this.isToPrune = false;
+      this.failure = undefined;
+      this.runIn(this.dueAt - performance.now());
     } catch (error) {
       this.fail(error);
+    }
+  }
+
+  /** The newest one tells when the next is due, also after a restart. */
+  private async begin(signal: AbortSignal): Promise<number> {
+    this.lastAt = (await this.kept.list(signal))[0]?.createdAt;
+    return performance.now() + (this.lastAt === undefined ? 0 : this.lastAt + this.intervalMs - Date.now());
+  }
+
+  private async make(signal: AbortSignal): Promise<void> {
+    const backup = await this.service.make(signal);
+    try {
+      const { createdAt, size } = await this.kept.add(backup.file, signal);
+      this.lastAt = createdAt;
+      this.dueAt = performance.now() + this.intervalMs;
+      this.isToPrune = true;
+      this.logger.log({ bytes: size }, 'a backup was written to the nodes');
+    } finally {
+      await backup.close();
     }
   }
 

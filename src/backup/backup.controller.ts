@@ -29,13 +29,13 @@ export class BackupController {
     const signal = requestSignal(request, response);
     const backup = await this.service.make(signal);
     try {
-      const { size } = await backup.stat();
+      const { size } = await backup.file.stat();
       response.writeHead(200, {
         'Content-Type': 'application/octet-stream',
         'Content-Length': size,
         'Cache-Control': 'no-store',
       });
-      await pipeline(piecesOf(backup, 0, signal), response);
+      await pipeline(piecesOf(backup.file, 0, signal), response);
     } finally {
       await backup.close();
     }

@@ -37,9 +37,10 @@ describe('BackupService', () => {
     gate.resolve(undefined);
     const backup = await first;
     expect(await readdir(directory)).toEqual([]);
-    const { size } = await backup.stat();
-    const { buffer } = await backup.read(Buffer.alloc(size), 0, size, 0);
+    const { size } = await backup.file.stat();
+    const { buffer } = await backup.file.read(Buffer.alloc(size), 0, size, 0);
     expect(buffer.toString()).toBe('first, second');
+    await expect(service.make(NEVER)).rejects.toMatchObject({ code: 'backup-running' });
     await backup.close();
     failure = new Error('lost');
     await expect(service.make(NEVER)).rejects.toThrow('lost');

@@ -6,6 +6,13 @@ import { MetadataStore } from '../metadata/metadata-store.js';
 import { spool } from './backup-spool.js';
 import { BackupWriter } from './backup-writer.js';
 
+/** A backup, whole, in a file without a name. */
+export interface MadeBackup {
+  readonly file: FileHandle;
+  /** To be called once. */
+  readonly close: () => Promise<void>;
+}
+
 /** Makes backups of the index that is served. */
 @Injectable()
 export class BackupService {
@@ -18,14 +25,25 @@ export class BackupService {
   ) {}
 
   /**
-   * A backup of now, whole, in a file without a name that the caller closes.
-   * @throws DomainError `backup-running` while another one is made, `backup-failed`, `index-unavailable`
+   * A backup of now, which the caller closes; before that there is room for no other one.
+   * @throws DomainError `backup-running` while another one is made or not closed, `backup-failed`, `index-unavailable`
    */
-  async make(signal: AbortSignal): Promise<FileHandle> {
-    if (this.isRunning) throw new DomainError('backup-running', 'another backup is being written: try again when it is done');
+  async make(signal: AbortSignal): Promise<MadeBackup> {
+    if (this.isRunning)
+      throw new DomainError('backup-running', 'another backup is being written or fetched: try again when it is done');
     this.isRunning = true;
     try {
-      return await spool(this.config.storage_directory, this.writer.write(this.metadata, signal));
+      const backup = await spool(this.config.storage_directory, this.writer.write(this.metadata, signal));
+      return { file: backup, close: () => this.close(backup) };
+    } catch (error) {
+      this.isRunning = false;
+      throw error;
+    }
+  }
+
+  private async close(file: FileHandle): Promise<void> {
+    try {
+      await file.close();
     } finally {
       this.isRunning = false;
     }

@@ -39,8 +39,8 @@ export class ApiClient {
   }
 
   /** The bytes of the answer, however long they take. Throws as `call`, and if they break off. */
-  async *bytes(call: ApiCall): AsyncGenerator<Uint8Array, void, undefined> {
-    const response = await this.fetch(call);
+  async *bytes(call: ApiCall, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const response = await this.fetch(call, signal);
     if (!response.ok) throw this.errorOf(await this.parse(response));
     if (response.headers.get('content-type') !== 'application/octet-stream' || response.body === null) throw this.stranger();
     try {

@@ -5,8 +5,9 @@ import type { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import { BackupAtRest } from '../recovery/backup-at-rest.service.js';
 import { ApiClient, type ApiFlags } from './api-client.js';
+import { ends } from './ends.js';
 import { urlOf } from './server-url.js';
-import { ends, openContext, print, type StoreContext } from './store-context.js';
+import { openContext, print, type StoreContext } from './store-context.js';
 
 /** `dcloud backup`: of the server that runs, or of the store if none does. */
 export async function backupStore(config: AppConfig, { to, url }: ApiFlags & { readonly to?: string }): Promise<void> {
@@ -37,5 +38,5 @@ async function backupHere(config: AppConfig, path: string): Promise<number> {
 }
 
 function backupAt(url: string, path: string): Promise<number> {
-  return writeBackupFile(path, ApiClient.of({ url }).bytes({ method: 'POST', path: '/backup' }));
+  return writeBackupFile(path, ApiClient.of({ url }).bytes({ method: 'POST', path: '/backup' }, ends()), ends());
 }

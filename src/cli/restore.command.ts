@@ -1,18 +1,19 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileDurably } from '../common/durable-file.js';
 import { DomainError, errorCode } from '../common/errors.js';
-import { ProcessLock } from '../common/process-lock.js';
 import type { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
-import { parseClusterMap } from '../config/cluster-map.js';
+import { parseClusterMap, type ClusterMap } from '../config/cluster-map.js';
 import { BackupCrypto } from '../crypto/backup-crypto.js';
 import { readKeyRing } from '../crypto/key-ring-file.js';
 import { KeyRing } from '../crypto/key-ring.js';
 import { openBackupFile, proveBackupFile } from '../recovery/backup-source.js';
+import { restoredMap, type RestoredMap } from '../recovery/restored-map.js';
 import { RestoreService, type RestoreResult } from '../recovery/restore.service.js';
-import { ends, openContext, print, progressOf, summarizeRebuild } from './store-context.js';
+import { ends } from './ends.js';
+import { EXIT_PROBLEMS, openContext, print, progressOf, summarizeRebuild } from './store-context.js';
 
 const PRIVATE = 0o600;
 
@@ -22,32 +23,28 @@ export async function restoreStore(config: AppConfig, { from }: { readonly from?
   const file = from === undefined ? undefined : await openBackupFile(from);
   try {
     const isLost = ClusterFile.peek(directory) === undefined;
-    if (isLost) await putBackCluster(config, file);
-    let result: RestoreResult;
-    try {
-      result = await restore(config, file);
-    } catch (error) {
-      // It was not there before, and nothing may be begun with it that nodes do not bear out.
-      if (isLost) rmSync(join(directory, 'cluster.json'), { force: true });
-      throw error;
-    }
-    summarize(config, result);
+    const restored = isLost ? await mapOfBackup(config, file) : undefined;
+    summarize(config, await restore(config, file, restored?.map));
+    for (const [node, reason] of restored?.unknown ?? []) sayUnknown(node, reason);
   } finally {
     await file?.close();
   }
 }
 
-async function restore(config: AppConfig, file: FileHandle | undefined): Promise<RestoreResult> {
-  const context = await openContext(config);
+/** @param map to be put back; it is written when nodes have borne it out and the index of it is in its place, and not before */
+async function restore(config: AppConfig, file: FileHandle | undefined, map: ClusterMap | undefined): Promise<RestoreResult> {
+  const context = await openContext(config, map);
   try {
-    return await context.get(RestoreService).run(file, { progress: progressOf(config) }, ends());
+    const result = await context.get(RestoreService).run(file, { progress: progressOf(config) }, ends());
+    if (map !== undefined) ClusterFile.restore(config.storage_directory, map);
+    return result;
   } finally {
     await context.close();
   }
 }
 
 /** Without it nobody knows which nodes there are. @throws DomainError `storage-missing` */
-async function putBackCluster(config: AppConfig, file: FileHandle | undefined): Promise<void> {
+async function mapOfBackup(config: AppConfig, file: FileHandle | undefined): Promise<RestoredMap> {
   const { storage_directory: directory, node } = config;
   if (file === undefined || node !== null) {
     const how =
@@ -58,13 +55,7 @@ async function putBackCluster(config: AppConfig, file: FileHandle | undefined): 
   const { head } = await proveBackupFile(file, new BackupCrypto(() => keyRing), ends());
   const map = parseClusterMap(head.cluster);
   if (map === undefined) throw new DomainError('backup-unusable', 'the backup cannot be used: its cluster.json is not known');
-  mkdirSync(directory, { recursive: true });
-  const lock = ProcessLock.take(join(directory, 'storage.lock'));
-  try {
-    ClusterFile.restore(directory, map);
-  } finally {
-    lock.release();
-  }
+  return restoredMap(directory, map, config.node_count);
 }
 
 /** The key ring where nothing else says of which cluster it is. @throws DomainError `storage-missing`, `storage-unusable` */
@@ -79,6 +70,14 @@ function keyRingOf({ key_ring: path }: AppConfig): KeyRing {
     throw new DomainError('storage-missing', `the key ring ${path} is missing, and nothing opens the backup: put it back`);
   }
   return readKeyRing(path, KeyRing.parse(text).clusterId);
+}
+
+function sayUnknown(node: number, reason: string): void {
+  print(
+    `node ${node}: the backup is older than it, and ${reason}. It counts as a new one: what the former one had is missing on it until ` +
+      'a scrub has repaired it',
+  );
+  process.exitCode = EXIT_PROBLEMS;
 }
 
 function summarize({ storage_directory: directory }: AppConfig, result: RestoreResult): void {

@@ -1,8 +1,14 @@
 import 'reflect-metadata';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { openStoreAtRest } from '../cluster/store-at-rest.js';
+import { openStoreAtRest, type StoreAtRest } from '../cluster/store-at-rest.js';
+import { ProcessLock } from '../common/process-lock.js';
 import type { AppConfig } from '../config/app-config.js';
+import { ClusterFile } from '../config/cluster-file.js';
+import type { ClusterMap } from '../config/cluster-map.js';
+import { FolderNodeSource } from '../nodes/folder-node-source.js';
 import { RecoveryModule } from '../recovery/recovery.module.js';
 import type { RebuildOptions, RebuildResult } from '../recovery/rebuild.service.js';
 import { throttled } from './throttled.js';
@@ -17,18 +23,34 @@ export interface StoreContext {
 
 /**
  * What is done to a store at rest. With peers the process of the gateway is the one that does not run; the others serve their nodes.
+ * @param map of a store without peers and without `cluster.json`; it is not written
  * @throws DomainError `storage-locked` while a server runs
  */
-export async function openContext(config: AppConfig): Promise<StoreContext> {
-  const cluster = config.node === null ? undefined : openStoreAtRest(config);
-  const module = RecoveryModule.forRoot(config, cluster?.parts);
-  const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+export async function openContext(config: AppConfig, map?: ClusterMap): Promise<StoreContext> {
+  const cluster = map !== undefined ? storeOf(config, map) : config.node === null ? undefined : openStoreAtRest(config);
+  try {
+    const module = RecoveryModule.forRoot(config, cluster?.parts);
+    const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+    return {
+      get: app.get.bind(app),
+      close: async () => {
+        await app.close();
+        cluster?.close();
+      },
+    };
+  } catch (error) {
+    cluster?.close();
+    throw error;
+  }
+}
+
+function storeOf(config: AppConfig, map: ClusterMap): StoreAtRest {
+  const { storage_directory: directory } = config;
+  mkdirSync(directory, { recursive: true });
+  const lock = ProcessLock.take(join(directory, 'storage.lock'));
   return {
-    get: app.get.bind(app),
-    close: async () => {
-      await app.close();
-      cluster?.close();
-    },
+    parts: { file: ClusterFile.of(directory, map), source: new FolderNodeSource(config) },
+    close: () => lock.release(),
   };
 }
 
@@ -53,9 +75,4 @@ export function summarizeRebuild(result: RebuildResult): void {
 
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);
-}
-
-/** The command line is ended by its signals alone; nothing is left half done by them. */
-export function ends(): AbortSignal {
-  return new AbortController().signal;
 }

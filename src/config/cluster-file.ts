@@ -43,13 +43,7 @@ export class ClusterFile {
     try {
       mkdirSync(directory, { recursive: true });
       const found = read(path) ?? create(directory, gateway);
-      const nodes = fitted(found.nodes, nodeCount, (at) => existsSync(join(directory, `node_${at + 1}`, 'node.json')));
-      if (nodes === undefined) {
-        throw new DomainError(
-          'storage-mismatch',
-          `node_count is ${nodeCount} and ${path} knows ${found.nodes.length} nodes: none may just be left out`,
-        );
-      }
+      const { nodes } = ClusterFile.fitted(directory, found, nodeCount);
       const cluster = new ClusterFile(path, found);
       if (nodes.length !== found.nodes.length) cluster.change(() => nodes);
       return cluster;
@@ -59,6 +53,16 @@ export class ClusterFile {
         cause,
       });
     }
+  }
+
+  /** A map with the nodes that a configuration has. @throws DomainError `storage-mismatch` if it leaves one out */
+  static fitted(directory: string, map: ClusterMap, nodeCount: number): ClusterMap {
+    const nodes = fitted(map.nodes, nodeCount, (at) => existsSync(join(directory, `node_${at + 1}`, 'node.json')));
+    if (nodes !== undefined) return { ...map, nodes };
+    throw new DomainError(
+      'storage-mismatch',
+      `node_count is ${nodeCount} and ${join(directory, NAME)} knows ${map.nodes.length} nodes: none may just be left out`,
+    );
   }
 
   /** The map that a directory has, if it has one. @throws DomainError `storage-unusable` if it is damaged */

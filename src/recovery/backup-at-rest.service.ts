@@ -18,7 +18,7 @@ export class BackupAtRest {
   async run(path: string, signal: AbortSignal): Promise<number> {
     const index = await indexPlaceOf(this.config, this.cluster).open(false);
     try {
-      return await writeBackupFile(path, this.writer.write(index, signal));
+      return await writeBackupFile(path, this.writer.write(index, signal), signal);
     } finally {
       await index.close();
     }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { BackupHead } from '../backup/backup-entry.js';
 import { readClusterMap, type ClusterMap } from '../config/cluster-map.js';
 import type { Damage, ImportedRecord, MetadataStore, SnapshotEntry } from '../metadata/metadata-store.js';
@@ -54,12 +55,27 @@ export class GapFiller {
         this.counts.proven += 1;
         return;
       case 'scrub':
-        return index.noteScrub(entry.note, signal);
+        if (this.areSameNodes()) await index.noteScrub(entry.note, signal);
+        return;
       default:
         if (!this.isGap(entry)) return;
-        await index.importRecords([entry], signal);
-        this.counts.records += 1;
+        await this.takeRecord(entry, signal);
     }
+  }
+
+  /** One that another node gave changes nothing. */
+  private async takeRecord(entry: ImportedRecord, signal: AbortSignal): Promise<void> {
+    const before = await this.known(entry, signal);
+    await this.parts.index.importRecords([entry], signal);
+    if (!isDeepStrictEqual(await this.known(entry, signal), before)) this.counts.records += 1;
+  }
+
+  /** What the index has of the same thing. */
+  private async known(entry: ImportedRecord, signal: AbortSignal): Promise<unknown> {
+    const { index } = this.parts;
+    if (entry.kind === 'layout') return index.readLayout(entry.versionId, entry.page.page, signal);
+    const id = entry.kind === 'file' ? entry.file.id : entry.tombstone.fileId;
+    return (await index.find(id, signal)) ?? index.findTombstone(id, signal);
   }
 
   private isGap(entry: ImportedRecord): boolean {
@@ -87,6 +103,14 @@ export class GapFiller {
     if (view === undefined || inPage >= view.stripes || view.nodes(inPage)[shard.index] !== node) return;
     await this.parts.index.noteDamage([damage], this.parts.damageMax, signal);
     this.counts.damage += 1;
+  }
+
+  /** A scrub goes on behind what it has proven on the nodes of then: another disk would count as proven in part and was never read. */
+  private areSameNodes(): boolean {
+    const { nodes } = this.parts.map;
+    return (
+      nodes.length === this.before?.nodes.length && nodes.every(({ state }, at) => state === 'removed' || this.isSameNode(at + 1))
+    );
   }
 
   /** Whether the node has the disk that it had then. */

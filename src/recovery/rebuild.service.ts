@@ -47,8 +47,10 @@ export class RebuildService {
   async run(options: RebuildOptions, signal: AbortSignal): Promise<RebuildResult> {
     const nodes = await this.source.openForReading(this.cluster, signal);
     try {
+      signal.throwIfAborted();
       const building = indexPlaceOf(this.config, this.cluster).build();
       const result = await this.build(building, nodes, options, signal);
+      signal.throwIfAborted();
       return { ...result, kept: await building.replace() };
     } finally {
       await closeNodes(nodes);
@@ -129,6 +131,7 @@ async function harvestOnce(
     journal.add(harvest, newestRevision);
     return harvest;
   } catch (error) {
+    signal.throwIfAborted(); // a call that was ended may say that of its node
     if (error instanceof NodeError) return error;
     throw error;
   }

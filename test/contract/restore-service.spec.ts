@@ -18,6 +18,7 @@ import type { StoredFile } from '../../src/metadata/metadata-store.js';
 import type { NodeSource } from '../../src/nodes/node-source.js';
 import { RebuildService } from '../../src/recovery/rebuild.service.js';
 import { RestoreCrypto, RestoreService, type RestoreResult } from '../../src/recovery/restore.service.js';
+import { STRIPES_PER_PAGE } from '../../src/redundancy/layout.js';
 import { Cluster, NEVER } from '../support/cluster.js';
 
 const SLICE = 100;
@@ -50,7 +51,7 @@ describe('RestoreService', () => {
 
   async function backup(): Promise<void> {
     const writer = new BackupWriter(new LiveConfig(config()), ClusterFile.of(around, map), crypto.backups);
-    await writeBackupFile(join(around, 'backup'), writer.write(cluster.metadata, NEVER));
+    await writeBackupFile(join(around, 'backup'), writer.write(cluster.metadata, NEVER), NEVER);
     file = await open(join(around, 'backup'), 'r');
   }
 
@@ -79,12 +80,12 @@ describe('RestoreService', () => {
 
   const filesIn = (index: LmdbMetadataStore): Promise<StoredFile[]> => Array.fromAsync(index.files(NEVER));
 
-  /** Flips a byte of every copy of a record. */
-  function spoil(kind: string, id: string): number {
+  /** Flips a byte of every copy of a record, or of so many. */
+  function spoil(kind: string, id: string, max = Infinity): number {
     let spoiled = 0;
     for (const { records } of cluster.memory)
       for (const record of records.values()) {
-        if (record.kind !== kind || record.id !== id) continue;
+        if (record.kind !== kind || record.id !== id || spoiled >= max) continue;
         record.bytes[record.bytes.length - 1]! ^= 1;
         spoiled += 1;
       }
@@ -118,6 +119,21 @@ describe('RestoreService', () => {
     );
     expect(found.find(({ file: { id } }) => id === damaged.file.id)).toEqual(damaged);
     expect(found.find(({ file: { id } }) => id === renamed.file.id)?.file.name).toBe('since');
+  });
+
+  it('does not count as brought back what another node gave', async () => {
+    const { fileId, versionId } = await cluster.store([new Uint8Array(SLICE)]);
+    const { versionId: paged } = await cluster.store(Array.from({ length: STRIPES_PER_PAGE + 1 }, () => new Uint8Array(SLICE)));
+    const removed = await cluster.store([new Uint8Array(SLICE)]);
+    await cluster.delete(removed.fileId);
+    await backup();
+    expect([spoil('manifest', versionId, 1), spoil('layout', paged, 1), spoil('tombstone', removed.fileId, 1)]).toEqual([
+      1, 1, 1,
+    ]);
+    const { filled, harvests } = await restore();
+    expect(harvests.reduce((sum, { damaged }) => sum + damaged, 0)).toBe(3);
+    expect(filled.records).toBe(0);
+    expect(await inIndex((index) => index.find(fileId, NEVER))).toBeDefined();
   });
 
   it('lets what was deleted rest, whose tombstone no node can give', async () => {
@@ -157,7 +173,12 @@ describe('RestoreService', () => {
     await inIndex(async (restored) => {
       expect(await Array.fromAsync(restored.damage(NEVER))).toEqual([real]);
       expect([await restored.provenAt(1, NEVER), await restored.provenAt(2, NEVER)]).toEqual([1000, undefined]);
-      expect(await restored.scrubNote(NEVER)).toEqual(note);
+      expect(await restored.scrubNote(NEVER)).toBeUndefined(); // it would take the new disk for one that it has read
     });
+    const larger = [...map.nodes, { nodeId: newId<NodeId>(), ready: true, state: 'active' as const }];
+    await restore({ ...map, nodes: larger });
+    await inIndex(async (restored) => expect(await restored.scrubNote(NEVER)).toBeUndefined());
+    expect((await restore()).filled.proven).toBe(2);
+    await inIndex(async (restored) => expect(await restored.scrubNote(NEVER)).toEqual(note));
   });
 });

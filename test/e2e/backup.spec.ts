@@ -1,15 +1,21 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { addAccount, initAdmin, makeToken } from '../support/accounts.js';
+import { FaultProxy } from '../support/chaos/fault-proxy.js';
 import { Client } from '../support/client.js';
+import { Random } from '../support/crash/random.js';
 import { DriveCli, GENEROUS } from '../support/drive-cli.js';
 import { freePort } from '../support/free-port.js';
 import { PostgresServer } from '../support/postgres.js';
-import { runCli, type CliOutcome } from '../support/run-cli.js';
+import { beginCli, runCli, type CliOutcome } from '../support/run-cli.js';
 import { TestServer } from '../support/server.js';
 import { eventually } from '../support/shard-files.js';
 
@@ -180,6 +186,124 @@ async function traces({ storage }: TestServer): Promise<unknown> {
     await readFile(join(storage, 'cluster.json'), 'utf8'),
   ];
 }
+
+describe('a backup that is ended', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('leaves nothing beside the file of before (%s)', async (signal, code) => {
+    const directory = await mkdtemp(join(tmpdir(), 'dcloud-ended-'));
+    const slow = createServer((_, response) => {
+      response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).write('the beginning');
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(slow, 'listening');
+      const { port } = slow.address() as AddressInfo;
+      const config = join(directory, 'config.json');
+      await writeFile(config, JSON.stringify({ storage_directory: join(directory, 'none') }));
+      const to = join(directory, 'kept.backup');
+      await writeFile(to, 'of before');
+      const args = ['backup', '--to', to, '--config', config, '--url', `http://127.0.0.1:${port}`];
+      const { child, outcome } = beginCli(args);
+      await eventually(
+        async () => (await readdir(directory)).filter((name) => name.endsWith('.tmp')),
+        (names) => names.length === 1,
+        10_000,
+      );
+      child.kill(signal);
+      expect(await outcome).toEqual({ code, stdout: '', stderr: 'dcloud: interrupted\n' });
+      expect((await readdir(directory)).sort()).toEqual(['config.json', 'kept.backup']);
+      expect(await readFile(to, 'utf8')).toBe('of before');
+    } finally {
+      slow.closeAllConnections();
+      slow.close();
+      await rm(directory, { recursive: true });
+    }
+  });
+});
+
+describe('a restore that is ended', () => {
+  it('leaves no cluster.json that no index bears out, and the next one goes on', async () => {
+    const store = await postgresStore();
+    const server = await start(store);
+    const client = new Client(server.url);
+    const { id } = await client.put('file', randomBytes(9000));
+    expect(await backup(server, store)).toMatchObject({ code: 0 });
+    expect(await server.stop()).toBe(0);
+    for (const name of ['cluster.json', 'storage.lock']) await rm(join(server.storage, name));
+    const before = (await readdir(server.storage)).sort();
+    const proxy = await FaultProxy.start(new Random(1));
+    try {
+      proxy.target = database.port;
+      proxy.set({ delayMs: 25 });
+      const url = await database.createDatabase();
+      const environment = { DCLOUD_METADATA_URL: url.replace(`:${database.port}/`, `:${proxy.port}/`) };
+      const args = ['restore', '--from', backupOf(server), '--config', server.configFile];
+      for (const [signal, code] of [
+        ['SIGKILL', null],
+        ['SIGINT', 130],
+        ['SIGTERM', 143],
+      ] as const) {
+        await rm(join(server.storage, 'index.rebuilding'), { recursive: true, force: true });
+        const { child, outcome } = beginCli(args, { environment });
+        await eventually(
+          () => Promise.resolve(existsSync(join(server.storage, 'index.rebuilding'))),
+          (isBegun) => isBegun,
+          10_000,
+        );
+        child.kill(signal);
+        expect(await outcome).toMatchObject({ code, stdout: '', stderr: code === null ? '' : 'dcloud: interrupted\n' });
+        const left = (await readdir(server.storage)).filter((name) => !/^(index\.rebuilding|storage\.lock)/.test(name));
+        expect([signal, left.sort()]).toEqual([signal, before]);
+      }
+      proxy.heal();
+      expect(await runCli(args, { environment })).toMatchObject({ code: 0 });
+      // As one leaves it that was killed between its index and its map.
+      await rm(join(server.storage, 'cluster.json'));
+      expect(await runCli(args, { environment })).toMatchObject({ code: 0 });
+      const again = await start({ ...store, environment }, server.directory);
+      expect((await new Client(again.url).bytes(id)).length).toBe(9000);
+      await again.remove();
+    } finally {
+      await proxy.close();
+    }
+  });
+});
+
+describe('a backup that is older than a node', () => {
+  it('brings back the cluster with that node, by its folder, and says so where that is lost', async () => {
+    const server = await start(EMBEDDED);
+    expect(await backup(server, EMBEDDED)).toMatchObject({ code: 0 });
+    expect(await server.stop()).toBe(0);
+    const store = { ...EMBEDDED, config: { ...BASE, node_count: 5 } };
+    const larger = await start(store, server.directory);
+    const client = new Client(larger.url);
+    for (let count = 0; count < 12; count += 1) await client.put(`file ${count}`, randomBytes(20_000));
+    const before = await contents(client);
+    expect(await larger.stop()).toBe(0);
+    const identity = await readFile(join(server.nodeFolder(5), 'node.json'), 'utf8');
+    const lose = async (): Promise<void> => {
+      for (const name of ['index', 'cluster.json']) await rm(join(server.storage, name), { recursive: true });
+    };
+    await lose();
+    expect(await restore(server, store)).toMatchObject({ code: 0, stdout: expect.not.stringContaining('not read') });
+    const again = await start(store, server.directory);
+    const { nodes } = (await (await fetch(`${again.url}/nodes`)).json()) as { nodes: { state: string }[] };
+    expect(nodes.map(({ state }) => state)).toEqual(Array.from({ length: 5 }, () => 'up'));
+    expect(await contents(new Client(again.url))).toEqual(before);
+    expect(await readFile(join(server.nodeFolder(5), 'node.json'), 'utf8')).toBe(identity);
+    expect(await again.stop()).toBe(0);
+
+    await lose();
+    await rm(server.nodeFolder(5), { recursive: true });
+    expect(await restore(server, store)).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('node 5: the backup is older than it, and it has no folder'),
+    });
+    const without = await start(store, server.directory);
+    expect(await contents(new Client(without.url))).toEqual(before);
+  });
+});
 
 describe('a backup of a store at rest', () => {
   const SECRET = 'the secret of the cluster, which nobody may read';

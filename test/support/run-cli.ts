@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -11,11 +11,22 @@ export interface CliOutcome {
   readonly stderr: string;
 }
 
+interface CliOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly directory?: string;
+  readonly msMax?: number;
+}
+
 /** Runs `dcloud` with these arguments until it ends by itself; one that goes on for too long is killed, and its code is null. */
-export async function runCli(
+export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliOutcome> {
+  return beginCli(args, options).outcome;
+}
+
+/** The same, for who has something to do with it meanwhile. */
+export function beginCli(
   args: readonly string[],
-  options: { readonly environment?: Readonly<Record<string, string>>; readonly directory?: string; readonly msMax?: number } = {},
-): Promise<CliOutcome> {
+  options: CliOptions = {},
+): { readonly child: ChildProcess; readonly outcome: Promise<CliOutcome> } {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('DCLOUD_') && name !== 'NODE_OPTIONS');
   const child = spawn(process.execPath, [BIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -24,6 +35,6 @@ export async function runCli(
     timeout: options.msMax ?? 20_000,
     killSignal: 'SIGKILL',
   });
-  const [, stdout, stderr] = await Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)]);
-  return { code: child.exitCode, stdout, stderr };
+  const ended = Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)]);
+  return { child, outcome: ended.then(([, stdout, stderr]) => ({ code: child.exitCode, stdout, stderr })) };
 }
