@@ -102,11 +102,11 @@ describe('attack 11 through the client: names swapped in a folder', () => {
   it('no name is listed with the id of another, on a device that has seen neither', async () => {
     await twoFiles('/ids');
     for (const name of ['three', 'four']) await drive.mkdir(`/ids/${name}`);
-    const fresh = await world.login('ada', { fetch: net.fetch });
     for (const names of [
       ['one', 'two'],
       ['three', 'four'],
     ]) {
+      const fresh = await world.login('ada', { fetch: net.fetch });
       const [one, two] = (await Promise.all(names.map((name) => drive.stat(`/ids/${name}`)))) as [Entry, Entry];
       net.answer = telling('record', (node) => ({
         ...node,
