@@ -183,19 +183,19 @@ describe('a local file', () => {
   it('that is gone, or another thing, when its turn comes is told and left behind, and the others are stored', async () => {
     const folder = join(cli.home, 'moving');
     await mkdir(folder);
-    for (let at = 0; at < 200; at += 1) await writeFile(join(folder, `${at}`), `content ${at}`);
+    for (let at = 100; at < 300; at += 1) await writeFile(join(folder, `${at}`), `content ${at}`);
     const held = proxy.hold(MAKE, 1); // the folder is made, and the first files wait
     const { outcome } = cli.begin(['put', '-r', 'moving', '/', '--profile', 'ada']);
     await held;
-    for (const name of ['97', '98', '99']) await rm(join(folder, name));
-    await mkdir(join(folder, '98'));
-    execFileSync('mkfifo', [join(folder, '99')]);
+    for (const name of ['297', '298', '299']) await rm(join(folder, name));
+    await mkdir(join(folder, '298'));
+    execFileSync('mkfifo', [join(folder, '299')]);
     proxy.release();
     const ended = await outcome;
     expect(ended.code).toBe(1);
-    told(ended, 'moving/97: there is no such file');
-    told(ended, 'moving/98: this is a local folder');
-    told(ended, 'moving/99: This is not a file');
+    told(ended, 'moving/297: there is no such file');
+    told(ended, 'moving/298: this is a local folder');
+    told(ended, 'moving/299: This is not a file');
     expect(await paths('/moving')).toHaveLength(197);
   });
 
