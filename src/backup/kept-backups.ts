@@ -9,9 +9,10 @@ import type { FileRecord } from '../metadata/metadata-store.js';
 import { openBackup } from './open-backup.js';
 
 /** Whose the backups on the nodes are: no account's, and no collection of documents that anybody reads. */
-export const BACKUPS_OWNER = 'system:backups' as OwnerId;
+const BACKUPS_OWNER = 'system:backups' as OwnerId;
 
-const LISTED_MAX = 1000;
+/** The newest first. */
+export const KEPT_BACKUPS = { owner: BACKUPS_OWNER, order: '-createdAt', prefix: '', limit: 1000 } as const;
 
 /** The backups on the nodes: files of an owner of their own, so they are sealed, copied, repaired and found again by a rebuild as all files are. */
 @Injectable()
@@ -36,8 +37,7 @@ export class KeptBackups {
 
   /** The newest first. */
   async list(signal: AbortSignal): Promise<readonly FileRecord[]> {
-    const query = { owner: BACKUPS_OWNER, order: '-createdAt', prefix: '', limit: LISTED_MAX } as const;
-    return (await this.amends.metadata.list(query, signal)).files;
+    return (await this.amends.metadata.list(KEPT_BACKUPS, signal)).files;
   }
 
   /** Removes all but the newest. */

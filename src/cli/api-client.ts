@@ -1,4 +1,4 @@
-import { DomainError, ERRORS, type ErrorCode } from '../common/errors.js';
+import { DomainError, isErrorCode } from '../common/errors.js';
 
 /** Where a server listens that nothing was said of. */
 export const DEFAULT_URL = 'http://127.0.0.1:5000';
@@ -30,8 +30,8 @@ export class ApiClient {
   }
 
   /** The JSON of the answer; undefined if it has none. @throws DomainError with the code that the server answered, `server-unreachable` */
-  async call({ method, path, body }: ApiCall): Promise<unknown> {
-    const response = await this.fetch({ method, path, ...(body !== undefined && { body }) }, AbortSignal.timeout(CALL_MS_MAX));
+  async call(call: ApiCall): Promise<unknown> {
+    const response = await this.fetch(call, AbortSignal.timeout(CALL_MS_MAX));
     if (response.status === 204) return undefined;
     const answer = await this.parse(response);
     if (response.ok) return answer;
@@ -52,11 +52,10 @@ export class ApiClient {
 
   private errorOf(answer: unknown): DomainError {
     const { code, detail } = answer as { code?: unknown; detail?: unknown };
-    if (typeof code !== 'string' || !Object.hasOwn(ERRORS, code)) return this.stranger();
-    return new DomainError(code as ErrorCode, String(detail));
+    return isErrorCode(code) ? new DomainError(code, String(detail)) : this.stranger();
   }
 
-  private async fetch({ method, path, body }: ApiCall, signal?: AbortSignal): Promise<Response> {
+  private async fetch({ method, path, body }: ApiCall, signal: AbortSignal): Promise<Response> {
     try {
       return await fetch(new URL(path, this.url), {
         method,
@@ -66,7 +65,7 @@ export class ApiClient {
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
         redirect: 'error', // the token is for this server
-        ...(signal !== undefined && { signal }),
+        signal,
       });
     } catch (cause) {
       throw new DomainError('server-unreachable', `there is no answer from ${this.url}`, { cause });

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { DomainError, errorCode, ERRORS, type ErrorCode } from '../common/errors.js';
+import { DomainError, errorCode, isErrorCode } from '../common/errors.js';
 import type { AppConfig } from '../config/app-config.js';
 import type { MigrationOrder } from '../migration/migrate-at-rest.js';
 import { urlOf } from './server-url.js';
@@ -80,5 +80,5 @@ async function moveAt(url: string, order: MigrationOrder, tell: (progress: Progr
   }
   if (status.state === 'done') return status;
   const { code, detail } = status.failure ?? { code: 'migration-failed', detail: 'the server was started anew meanwhile' };
-  throw new DomainError(Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'migration-failed', detail);
+  throw new DomainError(isErrorCode(code) ? code : 'migration-failed', detail);
 }

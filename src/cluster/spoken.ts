@@ -1,4 +1,4 @@
-import { DomainError, ERRORS, type ErrorCode } from '../common/errors.js';
+import { DomainError, isErrorCode } from '../common/errors.js';
 
 /** Begins the line that says why nothing came of it. */
 const REFUSED = /^refused ([a-z-]+): (.*)$/s;
@@ -31,5 +31,5 @@ async function run(work: (say: (line: string) => void) => Promise<void>, say: (l
 /** The error that a line stands for; undefined if it is just a line. */
 export function refusalOf(line: string): DomainError | undefined {
   const [, code = '', detail = ''] = REFUSED.exec(line) ?? [];
-  return Object.hasOwn(ERRORS, code) ? new DomainError(code as ErrorCode, detail) : undefined;
+  return isErrorCode(code) ? new DomainError(code, detail) : undefined;
 }

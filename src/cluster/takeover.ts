@@ -8,7 +8,7 @@ import type { ClusterMember } from './cluster-member.js';
 
 export interface TakeoverParts {
   readonly member: ClusterMember;
-  /** Whether this process has the keys: those of these fingerprints. @throws DomainError if not */
+  /** Whether this process has the keys: those of these fingerprints, which the gateway had, as others heard. @throws DomainError if not */
   readonly requireKeys: (map: ClusterMap, fingerprints: readonly string[]) => void;
   /** Gives the next term to this process alone. @throws DomainError if the index cannot be reached, where it does not go with the old gateway */
   readonly claimTerm: (map: ClusterMap) => Promise<number>;
@@ -19,7 +19,7 @@ export interface TakeoverParts {
 }
 
 /**
- * Makes the process of this node the gateway, at the word of a person. First so many nodes are told of the next term that fewer than a
+ * Makes the process of this node the gateway, at the word of a person or by itself. First so many nodes are told of the next term that fewer than a
  * write needs still obey the old gateway; then the index is taken; and `cluster.json`, which says that the index is of this
  * term, comes last. So it can be repeated from the beginning wherever it was interrupted (docs/adr/0011).
  */
@@ -31,7 +31,7 @@ export class Takeover {
     const { member, requireKeys, claimTerm, takeIndex, onFenced } = this.parts;
     const answers = await member.hearAll(signal);
     const map = this.present(answers, isForced);
-    requireKeys(map, isForced ? [] : keysOf(map, answers));
+    requireKeys(map, keysOf(map, answers));
     const next = { ...map, term: await claimTerm(map), revision: 1, gateway: member.number };
     const took = await this.fence(next, [...answers.keys()], signal);
     onFenced();

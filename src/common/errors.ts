@@ -97,6 +97,11 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** Whether what another process sent is a code that this program knows. */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERRORS, code);
+}
+
 interface DomainErrorOptions extends ErrorOptions {
   /** When it makes sense to try again. */
   readonly retryAfterSeconds?: number;

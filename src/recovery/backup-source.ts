@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { BackupHead } from '../backup/backup-entry.js';
 import { backupEntries } from '../backup/backup-stream.js';
-import { BACKUPS_OWNER } from '../backup/kept-backups.js';
+import { KEPT_BACKUPS } from '../backup/kept-backups.js';
 import { openBackup } from '../backup/open-backup.js';
 import { DomainError, errorCode } from '../common/errors.js';
 import type { BackupCrypto } from '../crypto/backup-crypto.js';
@@ -31,8 +31,7 @@ export async function openBackupFile(path: string): Promise<FileHandle> {
 
 /** The newest backup on the nodes that is whole. @throws DomainError `backup-unusable` if there is none */
 export async function proveKeptBackup(source: BodySource, signal: AbortSignal): Promise<WholeBackup> {
-  const query = { owner: BACKUPS_OWNER, order: '-createdAt', prefix: '', limit: 1000 } as const;
-  const { files } = await source.index.list(query, signal);
+  const { files } = await source.index.list(KEPT_BACKUPS, signal);
   const causes: DomainError[] = [];
   for (const file of files) {
     try {

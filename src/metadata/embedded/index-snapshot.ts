@@ -75,7 +75,7 @@ class IndexSnapshot {
   private async *walk(table: Table): AsyncGenerator<{ readonly key: Key; readonly value: Uint8Array }, void, undefined> {
     for (let after: Key | undefined; ;) {
       this.requireThere();
-      const options = rangeOptions({}, { limit: CHUNK, ...(after === undefined ? {} : { after }) });
+      const options = rangeOptions({}, { limit: CHUNK, after });
       const rows = [...table.getRange({ ...options, transaction: this.reading.transaction })];
       for (const row of rows) yield row;
       after = rows.at(-1)?.key;

@@ -74,7 +74,7 @@ export interface Walk {
   readonly limit?: number;
   readonly reverse?: boolean;
   /** Begin strictly after this key in the direction of the walk, even if it lies outside the range or is not there. */
-  readonly after?: Key;
+  readonly after?: Key | undefined;
 }
 
 /** The options of lmdb for a walk. A reverse walk begins at the upper end, which is never part of a range. */

@@ -249,7 +249,7 @@ function mergedKeys(tables: readonly Table[], after: Key | undefined): readonly 
 }
 
 function rangeFrom(after: Key | undefined): ReturnType<typeof rangeOptions> {
-  return rangeOptions({}, { limit: ROWS_MAX, ...(after === undefined ? {} : { after }) });
+  return rangeOptions({}, { limit: ROWS_MAX, after });
 }
 
 function found<Row>(row: Row | undefined): Row {

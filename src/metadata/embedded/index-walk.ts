@@ -36,7 +36,7 @@ export async function* walkTable<Row>(look: Look, { table, decode }: TableWalk<R
   for (let after: Key | undefined; ;) {
     const from = after;
     const rows = await look((tables) => {
-      const options = rangeOptions({}, { limit: WALK_CHUNK, ...(from === undefined ? {} : { after: from }) });
+      const options = rangeOptions({}, { limit: WALK_CHUNK, after: from });
       return [...table(tables).getRange(options)].map(({ key, value }) => ({ key, row: decode(key, value) }));
     });
     for (const { row } of rows) yield row;
