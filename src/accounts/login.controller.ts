@@ -50,7 +50,14 @@ export class LoginController {
     description: 'Password, recovery code and bundle are kept in one step; with that, the invitation is used.',
     status: 204,
     done: 'Registered; log in now',
-    problems: ['login-expired', 'registration-refused', 'user-name-taken', 'too-many-accounts', 'not-enough-nodes'],
+    problems: [
+      'login-expired',
+      'registration-refused',
+      'user-name-taken',
+      'too-many-accounts',
+      'not-enough-nodes',
+      'outcome-unknown',
+    ],
   })
   finishRegistration(
     @Body() { exchange, registrationRecord, recoveryRecord, bundle }: RegistrationFinishDto,
@@ -90,7 +97,7 @@ export class LoginController {
     status: 200,
     done: 'A session has begun',
     type: OpenedSessionDto,
-    problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', 'not-enough-nodes'],
+    problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', 'not-enough-nodes', 'outcome-unknown'],
   })
   finishLogin(
     @Body() body: LoginFinishDto,
@@ -130,7 +137,7 @@ export class LoginController {
     status: 200,
     done: 'A session has begun in which a new password can be set',
     type: OpenedSessionDto,
-    problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', 'not-enough-nodes'],
+    problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', 'not-enough-nodes', 'outcome-unknown'],
   })
   finishRecovery(
     @Body() body: LoginFinishDto,

@@ -64,7 +64,7 @@ export class SessionController {
     description: 'Together with the bundle that is sealed by them, in one step. Ends all other sessions; after a recovery all.',
     status: 204,
     done: 'It is changed',
-    problems: ['invalid-login-message', 'login-expired', 'login-failed', 'login-changed', 'not-enough-nodes'],
+    problems: ['invalid-login-message', 'login-expired', 'login-failed', 'login-changed', 'not-enough-nodes', 'outcome-unknown'],
   })
   async finishChange(
     @Body() { exchange, finishLoginRequest, registrationRecord, recoveryRecord, bundle }: PasswordFinishDto,
@@ -83,7 +83,7 @@ export class SessionController {
     summary: 'Log out',
     status: 204,
     done: 'The session that this came with is over',
-    problems: ['not-enough-nodes'],
+    problems: ['not-enough-nodes', 'outcome-unknown'],
   })
   async logOut(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<void> {
     const { principal, signal } = asking(request, response);
@@ -116,7 +116,7 @@ export class SessionController {
     summary: 'End one of the own sessions',
     status: 204,
     done: 'It is over',
-    problems: ['invalid-id', 'session-not-found', 'not-enough-nodes'],
+    problems: ['invalid-id', 'session-not-found', 'not-enough-nodes', 'outcome-unknown'],
   })
   async end(
     @Param('id', ParseFileId) id: FileId,
@@ -154,7 +154,7 @@ export class SessionController {
     summary: 'Replace the own bundle',
     status: 204,
     done: 'It is replaced; `ETag` is the new one',
-    problems: ['user-not-found', 'precondition-required', 'precondition-failed', 'not-enough-nodes'],
+    problems: ['user-not-found', 'precondition-required', 'precondition-failed', 'not-enough-nodes', 'outcome-unknown'],
   })
   async putBundle(
     @Body() body: BundleDto,
@@ -196,7 +196,7 @@ export class SessionController {
     status: 201,
     done: 'The invitation, which is shown once',
     type: InvitationDto,
-    problems: ['account-not-found', 'invalid-user-name', 'user-name-taken', 'not-enough-nodes'],
+    problems: ['account-not-found', 'invalid-user-name', 'user-name-taken', 'not-enough-nodes', 'outcome-unknown'],
   })
   async invite(
     @Body() { account }: InvitationRequestDto,

@@ -8,7 +8,7 @@ import { InitializedDto, MadeTokenDto, TokenWishDto, TokensDto } from './token.d
 /** Descriptions of the operations on accounts and tokens, for the API document. */
 
 const BODY_PROBLEMS: readonly ErrorCode[] = ['invalid-request', 'invalid-json', 'body-too-large', 'unsupported-media-type'];
-const CHANGE_PROBLEMS: readonly ErrorCode[] = ['not-enough-nodes', 'index-unavailable'];
+const CHANGE_PROBLEMS: readonly ErrorCode[] = ['not-enough-nodes', 'outcome-unknown', 'index-unavailable'];
 
 function idOf(what: string): MethodDecorator {
   return ApiParam({

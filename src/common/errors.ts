@@ -76,6 +76,7 @@ export const ERRORS = {
   'gateway-unavailable': { status: 503, title: 'The process that holds the index cannot be reached now' },
   'data-unavailable': { status: 503, title: 'A part of this file lies only on nodes that cannot be reached now' },
   'not-enough-nodes': { status: 503, title: 'Fewer nodes are up than each file must be stored on' },
+  'outcome-unknown': { status: 503, title: 'Whether the change will hold is not known' },
   'index-unavailable': { status: 503, title: 'The index cannot be read or written now' },
   'too-busy': { status: 503, title: 'The server has as much in flight as it may have' },
   'backup-failed': { status: 503, title: 'The backup could not be written' },

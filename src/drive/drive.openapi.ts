@@ -11,7 +11,7 @@ const OF_ALL: readonly ErrorCode[] = [
   'data-damaged',
   'key-missing',
 ];
-const OF_CHANGES: readonly ErrorCode[] = ['not-enough-nodes', 'quota-exceeded'];
+const OF_CHANGES: readonly ErrorCode[] = ['not-enough-nodes', 'outcome-unknown', 'quota-exceeded'];
 /** Of what is signed. */
 export const OF_SIGNED: readonly ErrorCode[] = ['invalid-record', 'identity-outdated', 'writers-changed'];
 /** Of what is about one node. */

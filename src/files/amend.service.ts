@@ -78,7 +78,7 @@ export class AmendService {
       const stored = await this.find(id, demand, signal);
       const wanted = edit(stored);
       if (wanted === undefined) return stored.file;
-      return this.orAsBefore(id, put, () => this.write(stored, wanted, { put, signal }));
+      return this.orAsBefore(id, put, (noted) => this.write(stored, wanted, { put: noted, signal }));
     });
   }
 
@@ -89,8 +89,8 @@ export class AmendService {
       this.changes.change(id, async (put) => {
         const { file, manifest } = await this.find(id, demand, signal);
         const nodes = this.changes.records.choose(this.copies(manifest), manifest.recordNodes);
-        return this.orAsBefore(id, put, async () => {
-          const placed = await this.bury(id, { kekId, nodes }, { put, signal });
+        return this.orAsBefore(id, put, async (noted) => {
+          const placed = await this.bury(id, { kekId, nodes }, { put: noted, signal });
           const tombstone = { fileId: id, kekId, ...placed };
           return this.changes.metadata.remove({ tombstone, basis: file.revision }, demand.expected, signal);
         });
@@ -111,7 +111,7 @@ export class AmendService {
    * See `ChangeFile`.
    */
   relocate<Result>(id: FileId, work: (put: PutRecord, sealer: MoveSealer) => Promise<Result>): Promise<Result> {
-    return this.changes.change(id, (put) => this.orAsBefore(id, put, () => work(put, this.sealer)));
+    return this.changes.change(id, (put) => this.orAsBefore(id, put, (noted) => work(noted, this.sealer)));
   }
 
   private async assert(id: FileId, change: Change): Promise<void> {
@@ -129,16 +129,24 @@ export class AmendService {
     });
   }
 
-  /** Does the work; if it fails, nodes may have what the index has not, and are told so at once, as far as that goes. */
-  private async orAsBefore<Result>(id: FileId, put: PutRecord, work: () => Promise<Result>): Promise<Result> {
+  /**
+   * Does the work; if it fails after its first record, nodes may have what the index has not, and are told so at once.
+   * @throws DomainError `outcome-unknown` if they could not be told
+   */
+  private async orAsBefore<Result>(id: FileId, put: PutRecord, work: (put: PutRecord) => Promise<Result>): Promise<Result> {
+    let isRecorded = false;
     try {
-      return await work();
+      return await work((draft, signal) => {
+        isRecorded = true;
+        return put(draft, signal);
+      });
     } catch (error) {
-      if (error instanceof StaleBasisError) throw error; // it is tried again, and so written anew
+      if (error instanceof StaleBasisError || !isRecorded) throw error; // a stale one is tried again, and so written anew
       try {
         await this.assert(id, { put, signal: AbortSignal.timeout(TAKE_BACK_MS) });
       } catch (cause) {
         this.logger.warn({ err: cause }, 'nodes may keep a change that failed; the next walk over them takes it back');
+        throw outcomeUnknown(error);
       }
       throw error;
     }
@@ -210,4 +218,11 @@ export class AmendService {
   private copies(manifest?: Manifest): number {
     return 1 + Math.max(this.config.redundancy, manifest?.m ?? 0);
   }
+}
+
+/** What is answered when a change failed, nodes may have its record, and they could not be told so. */
+export function outcomeUnknown(cause: unknown): DomainError {
+  return new DomainError('outcome-unknown', 'the change failed, and some nodes may keep its record until they are walked over', {
+    cause,
+  });
 }

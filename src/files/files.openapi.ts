@@ -38,11 +38,18 @@ const UPLOAD_PROBLEMS: readonly ErrorCode[] = [
   'body-too-large',
   'unsupported-encoding',
   'not-enough-nodes',
+  'outcome-unknown',
   'index-unavailable',
   'too-busy',
   'quota-exceeded',
 ];
-const CHANGE_PROBLEMS: readonly ErrorCode[] = ['invalid-id', 'file-not-found', 'precondition-failed', 'index-unavailable'];
+const CHANGE_PROBLEMS: readonly ErrorCode[] = [
+  'invalid-id',
+  'file-not-found',
+  'precondition-failed',
+  'outcome-unknown',
+  'index-unavailable',
+];
 const HEAD_PROBLEMS: readonly ErrorCode[] = [
   'invalid-id',
   'file-not-found',

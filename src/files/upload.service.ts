@@ -7,7 +7,7 @@ import { SEGMENT_OVERHEAD_BYTES } from '../crypto/floe-format.js';
 import { VersionCrypto, type VersionSealing } from '../crypto/version-keys.js';
 import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
 import type { VersionWriter } from '../redundancy/version-writer.js';
-import type { Demand } from './amend.service.js';
+import { outcomeUnknown, type Demand } from './amend.service.js';
 import { BodyWriter, INLINE_BYTES_MAX } from './body-writer.js';
 import type { Upload } from './incoming-file.js';
 import { SmallFileCache, type SmallVersion } from './small-file-cache.js';
@@ -45,7 +45,8 @@ export class UploadService {
   ) {}
 
   /**
-   * Stores a new file. Resolves when it is durable on all its nodes and in the index; if it throws, nothing of it is left.
+   * Stores a new file. Resolves when it is durable on all its nodes and in the index; if it throws anything but `outcome-unknown`, nothing
+   * of it is left.
    * @param as whose it is, and its id if that was given out before: of `newId`, and never used for anything
    */
   async create(upload: Upload, { owner, id = newId<FileId>() }: NewFile, signal: AbortSignal): Promise<FileRecord> {
@@ -75,13 +76,16 @@ export class UploadService {
       if (small !== undefined) this.cache.add(versionId, small);
       return file;
     } catch (error) {
-      await this.abandon(target.fileId, writer);
+      await this.abandon(target.fileId, writer, error);
       throw error;
     }
   }
 
-  /** First the nodes must know better than the record of the version, if they may have it; only then its shards may go. */
-  private async abandon(fileId: FileId, writer: VersionWriter): Promise<void> {
+  /**
+   * First the nodes must know better than the record of the version, if they may have it; only then its shards may go.
+   * @throws DomainError `outcome-unknown` if they could not be told
+   */
+  private async abandon(fileId: FileId, writer: VersionWriter, cause: unknown): Promise<void> {
     try {
       if (writer.isRecorded) await this.committer.takeBack(fileId);
     } catch (error) {
@@ -90,7 +94,7 @@ export class UploadService {
         { err: error, versionId: writer.versionId },
         'an upload that failed is left to the next walk over the nodes',
       );
-      return;
+      throw outcomeUnknown(cause);
     }
     try {
       await writer.abandon(AbortSignal.timeout(ABANDON_MS));

@@ -35,6 +35,7 @@ const BY_CODE: Readonly<Record<string, SdkErrorKind>> = {
   'too-many-attempts': 'too-many-attempts',
   'too-busy': 'unavailable',
   'not-enough-nodes': 'unavailable',
+  'outcome-unknown': 'unavailable',
   'index-unavailable': 'unavailable',
   'data-unavailable': 'unavailable',
   'gateway-unavailable': 'unavailable',

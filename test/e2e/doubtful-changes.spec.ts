@@ -55,3 +55,32 @@ describe('changes that the death of the gateway left on one node', () => {
     for (const id of ids) expect((await after.bytes(id)).toString()).toMatch(/^(?:never )?acknowledged$/);
   });
 });
+
+describe('a change that one node has, and nobody can take back', () => {
+  it('is not answered as one that did not happen', async () => {
+    links = await ClusterLinks.open(2, new Random(1));
+    cluster = await PeerCluster.start({
+      nodes: 2,
+      redundancy: 1,
+      config: { log_level: 'warn', limits: { small_cache_bytes: 0 } },
+      peersAs: (node, origin, asker) => links.origin({ asker, node }, origin),
+    });
+    const url = `${cluster.url(1)}/files`;
+    const codeOf = async (answer: Promise<Response>): Promise<[number, string]> => {
+      const { status, ...rest } = await answer.then(async (got) => ({ status: got.status, ...((await got.json()) as object) }));
+      return [status, (rest as { readonly code: string }).code];
+    };
+    const { id } = await new Client(cluster.url(1)).put('a file', 'acknowledged');
+    links.spoil(2, { fault: { isSilent: true }, direction: undefined, gateway: 0 });
+    const unknown = [503, 'outcome-unknown'];
+    const first = [fetch(url, { method: 'PUT', body: 'new' }), fetch(`${url}/${id}`, { method: 'PUT', body: 'other' })];
+    expect(await Promise.all(first.map(codeOf))).toEqual([unknown, unknown]);
+    // By now the node is known to be away, and nothing goes out.
+    expect(await codeOf(fetch(`${url}/${id}`, { method: 'DELETE' }))).toEqual([503, 'not-enough-nodes']);
+    links.heal(2);
+    await cluster.untilNode(2, 'up');
+    const after = new Client(cluster.url(1));
+    expect((await after.bytes(id)).toString()).toBe('acknowledged');
+    expect((await after.listAll()).map((file) => file.id)).toEqual([id]);
+  });
+});

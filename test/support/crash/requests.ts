@@ -176,14 +176,15 @@ export class Requests {
   }
 
   private async answerRefusal(file: JournalFile, step: Step, response: Response): Promise<void> {
-    const text = response.status === 503 && this.tolerance !== 'faults' ? '' : await response.text();
-    const isRefused = this.tolerance === 'faults' ? text.includes('"not-enough-nodes"') : this.tolerance !== 'errors';
-    if (response.status === 503 && isRefused) {
+    const text = await response.text();
+    const isSure = this.tolerance === 'faults' ? text.includes('"not-enough-nodes"') : this.tolerance !== 'errors';
+    const isUnknown = response.status === 503 && text.includes('"outcome-unknown"');
+    if (response.status === 503 && isSure && !isUnknown) {
       this.journal.answer(file, step, 'refused');
       this.refused += 1;
     } else {
       this.journal.answer(file, step, 'unknown');
-      this.reportError(response.url, response.status, text);
+      if (!isUnknown) this.reportError(response.url, response.status, text);
     }
   }
 }
