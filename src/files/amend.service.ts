@@ -134,7 +134,7 @@ export class AmendService {
    * @throws DomainError `outcome-unknown` if they could not be told
    */
   private async orAsBefore<Result>(id: FileId, put: PutRecord, work: (put: PutRecord) => Promise<Result>): Promise<Result> {
-    let isRecorded = false;
+    let isRecorded = false as boolean; // it is set in a callback, which the compiler does not follow
     try {
       return await work((draft, signal) => {
         isRecorded = true;
