@@ -1,5 +1,5 @@
 import type { FileId } from '../common/ids.js';
-import type { Damage, FileRecord, Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import type { Damage, Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import { LayoutReader } from '../redundancy/layout-reader.js';
 import { layoutPages, STRIPES_PER_PAGE } from '../redundancy/layout.js';
 
@@ -19,8 +19,8 @@ export class DoubtfulRecords {
   private readonly holders = new Map<FileId, { revision: number; readonly nodes: Set<number> }>();
   private newest = 0;
 
-  /** A node that was read has a record of a file. */
-  saw(node: number, { id, revision }: Pick<FileRecord, 'id' | 'revision'>): void {
+  /** A node that was read has a record of a file, or the tombstone of one. */
+  saw(node: number, id: FileId, revision: number): void {
     this.newest = Math.max(this.newest, revision);
     if (!isYoung(revision, this.newest)) return;
     const known = this.holders.get(id);
@@ -39,6 +39,18 @@ export class DoubtfulRecords {
       if (lacking.length > 0) damage.push(...(await lastShards(index, stored.manifest, lacking, signal)));
     }
     return damage;
+  }
+
+  /** The lowest revision of a tombstone that a node lacks which it names; undefined: there is none. */
+  async lowestThinTombstone(index: MetadataStore, signal: AbortSignal): Promise<number | undefined> {
+    let lowest: number | undefined;
+    for (const [id, { revision, nodes }] of this.holders) {
+      if (!isYoung(revision, this.newest)) continue;
+      const tombstone = await index.findTombstone(id, signal);
+      if (tombstone?.revision !== revision || tombstone.nodes.every((node) => nodes.has(node))) continue;
+      lowest = Math.min(revision, lowest ?? revision);
+    }
+    return lowest;
   }
 }
 

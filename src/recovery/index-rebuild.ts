@@ -81,9 +81,11 @@ export class IndexRebuild {
   async finish(signal: AbortSignal): Promise<RebuildFindings> {
     const { index } = this.parts;
     await index.sweepStaged(() => false, signal);
-    // The clock is ahead of all that nodes may hold which were not read. What came out has the highest revisions, so all is settled.
+    // The clock is ahead of all that nodes may hold which were not read. What came out has the highest revisions, so all is settled, but for
+    // deletions that not all of their nodes have: the next start sees to them.
     await index.nextRevision(signal);
-    await index.noteSettled(await index.revisionCeiling(signal), signal);
+    const thin = await this.doubtful.lowestThinTombstone(index, signal);
+    await index.noteSettled(thin === undefined ? await index.revisionCeiling(signal) : thin - 1, signal);
     await index.noteDamage(await this.doubtful.damage(index, signal), this.parts.damageMax, signal);
     const incomplete: FileId[] = [];
     let files = 0;
@@ -112,7 +114,8 @@ export class IndexRebuild {
       if (opened === 'damaged') this.noteUnreadable(heads[at]);
       if (opened === undefined || opened === 'damaged') continue;
       imports.push(opened);
-      if (opened.kind === 'file') this.doubtful.saw(node, opened.file);
+      if (opened.kind === 'file') this.doubtful.saw(node, opened.file.id, opened.file.revision);
+      else if (opened.kind === 'tombstone') this.doubtful.saw(node, opened.tombstone.fileId, opened.tombstone.revision);
     }
     await this.parts.index.importRecords(imports, signal);
   }

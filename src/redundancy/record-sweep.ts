@@ -17,6 +17,8 @@ interface Look {
   readonly graceMs: number;
   /** The node is to be emptied: nothing is put on it any more, so what is not said to lie there is not needed there. */
   readonly isLeaving?: boolean;
+  /** Nothing is under way: what one node has and another one lacks was cut short. */
+  readonly isStart?: boolean;
 }
 
 /** `young`: it is not needed as far as the index knows, but may belong to a change that is on its way. */
@@ -66,7 +68,7 @@ export class RecordSweep {
   async settleNode(number: number, after: number, signal: AbortSignal): Promise<number> {
     const newer: RecordHead[] = [];
     for await (const head of this.parts.registry.node(number).listRecords(signal)) if (head.revision > after) newer.push(head);
-    const settling = mapOrdered(newer, WIDTH, (head) => this.judge(number, head, { signal, graceMs: 0 }));
+    const settling = mapOrdered(newer, WIDTH, (head) => this.judge(number, head, { signal, graceMs: 0, isStart: true }));
     const verdicts = await Array.fromAsync(settling);
     const gone = newer.filter((_, at) => verdicts[at] === 'forget');
     for (let at = 0; at < gone.length; at += BATCH) await this.forget(number, gone.slice(at, at + BATCH), signal);
@@ -104,7 +106,7 @@ export class RecordSweep {
 
   private async judge(number: number, head: RecordHead, look: Look): Promise<Verdict> {
     const { signal, graceMs } = look;
-    if (head.kind === 'tombstone') return this.judgeTombstone(head, signal);
+    if (head.kind === 'tombstone') return this.judgeTombstone(head, look);
     const versionId = head.id as VersionId;
     if (this.parts.holds.isHeld(versionId)) return 'young';
     const stored = await this.parts.metadata.findByVersion(versionId, signal);
@@ -142,14 +144,24 @@ export class RecordSweep {
     return known >= head.revision ? 'forget' : this.afterReconciling(record.fileId);
   }
 
-  private async judgeTombstone(head: RecordHead, signal: AbortSignal): Promise<Verdict> {
+  /** One that a rebuilt index took for done may be on fewer nodes than it says: a crash came between them. */
+  private async judgeTombstone(head: RecordHead, { isStart, signal }: Look): Promise<Verdict> {
     const fileId = head.id as FileId;
     const tombstone = await this.parts.metadata.findTombstone(fileId, signal);
-    if (tombstone?.revision === head.revision) return 'keep';
+    if (tombstone?.revision === head.revision)
+      return isStart === true && (await this.isLacking(tombstone.nodes, head, signal)) ? this.afterReconciling(fileId) : 'keep';
     const known = await this.knownRevision(fileId, signal);
     // One that the index let go of: every node was clean by then.
     if (known === 0 || known > head.revision) return 'forget';
     return this.afterReconciling(fileId);
+  }
+
+  /** Whether a node that can be asked does not have a record. */
+  private async isLacking(nodes: readonly number[], head: RecordHead, signal: AbortSignal): Promise<boolean> {
+    const { registry } = this.parts;
+    const asked = nodes.filter((node) => registry.reachable().includes(node));
+    const answers = await Promise.all(asked.map((number) => registry.call(number, (node) => node.getRecords([head], signal))));
+    return answers.flat().some((answer) => answer instanceof NodeError && answer.kind === 'not-found');
   }
 
   private async knownRevision(fileId: FileId, signal: AbortSignal): Promise<number> {

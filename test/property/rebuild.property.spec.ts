@@ -20,13 +20,17 @@ afterEach(async () => {
 
 /** What an index says that is made from the nodes that are up, but one. */
 async function rebuilt(missing: number): Promise<StoredFile[]> {
+  return inRebuilt(missing, (index) => Array.fromAsync(index.files(NEVER)));
+}
+
+async function inRebuilt<Result>(missing: number, look: (index: LmdbMetadataStore) => Promise<Result>): Promise<Result> {
   const directory = await mkdtemp(join(tmpdir(), 'dcloud-rebuilt-'));
   const index = await LmdbMetadataStore.open({ directory, clusterId: cluster.clusterId, mayCreate: true });
   try {
     const rebuild = new IndexRebuild({ index, sealer: cluster.sealer, progress: () => undefined, damageMax: 1000 });
     for (const node of cluster.memory) if (node.number !== missing) await rebuild.harvest(node, NEVER);
     expect((await rebuild.finish(NEVER)).incomplete).toEqual([]);
-    return await Array.fromAsync(index.files(NEVER));
+    return await look(index);
   } finally {
     await index.close();
     await rm(directory, { recursive: true });
@@ -200,6 +204,23 @@ describe('while a node sleeps', () => {
     for (let round = 0; round < 3; round += 1) await cluster.collector.sweep(NEVER);
     expect(await Array.fromAsync(cluster.metadata.tombstones(NEVER))).toEqual([]);
     expect(await rebuilt(0)).toEqual([]);
+  });
+
+  it('a deletion that a crash cut short, and a rebuild took for done, is on as many nodes as any other after a start', async () => {
+    const { fileId } = await storeSmall();
+    await cluster.delete(fileId);
+    const [tombstone] = await Array.fromAsync(cluster.metadata.tombstones(NEVER));
+    const { nodes, revision } = tombstone!;
+    const settledIn = (): Promise<number> => inRebuilt(0, (index) => index.settledThrough(NEVER));
+    expect(await settledIn()).toBeGreaterThanOrEqual(revision);
+    await cluster.memory[nodes[1]! - 1]!.forget([{ kind: 'tombstone', id: fileId, page: 0, revision }], NEVER);
+    expect(await settledIn()).toBe(revision - 1);
+    await cluster.collector.settle(NEVER);
+    const [after] = await Array.fromAsync(cluster.metadata.tombstones(NEVER));
+    const key = { kind: 'tombstone', id: fileId, page: 0 } as const;
+    const kept = await Promise.all(after!.nodes.map((node) => cluster.memory[node - 1]!.getRecords([key], NEVER)));
+    expect(kept.flat()).toEqual([after, after].map((last) => expect.objectContaining({ revision: last!.revision })));
+    expect(await settledIn()).toBeGreaterThanOrEqual(after!.revision);
   });
 
   it('an upload that a crash cut short does not come back with that node', async () => {
