@@ -20,8 +20,8 @@ import { SegmentGatherer, totalBytes } from './segment-gatherer.js';
 /**
  * Seals one message with FLOE, synchronously, with node:crypto: in steps of 64 KiB that is faster than WebCrypto at every size.
  *
- * Who owns the bytes: what is pushed must not be changed until `finish`, since up to one segment of it is held without a copy. What is
- * returned belongs to the caller.
+ * Who owns the bytes: what is pushed must not be changed until it is sealed, which `heldBytes` tells, since up to one segment of it is held
+ * without a copy. What is returned belongs to the caller.
  */
 export class NodeFloeSealer {
   /** The 74 bytes without which the body cannot be opened; they are no secret. */
@@ -52,6 +52,11 @@ export class NodeFloeSealer {
   /** True after `finish`. */
   get finished(): boolean {
     return this.isFinished;
+  }
+
+  /** Bytes of what was pushed last that are not sealed yet; who pushed all before them may do with those what he likes. */
+  get heldBytes(): number {
+    return this.gatherer.heldBytes;
   }
 
   /** Takes plaintext of any size; returns, in pieces, the segments that are complete and known not to be the final one. */

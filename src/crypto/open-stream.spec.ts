@@ -180,3 +180,39 @@ describe('openSegments', () => {
     expect(closed).toBe(true);
   });
 });
+
+describe('sealStream', () => {
+  it.each([1, 3, 7, 8, 9, 100])(
+    'gives back each piece when all of it is sealed, and not before: pieces of %d bytes',
+    async (bytes) => {
+      const plain = randomBytes(300);
+      const pieces = Array.from({ length: Math.ceil(300 / bytes) }, (_, at) =>
+        Uint8Array.from(plain.subarray(at * bytes, (at + 1) * bytes)),
+      );
+      const back: Uint8Array[] = [];
+      const sealer = new NodeFloeSealer(key, aad, small);
+      // What is overwritten too early is sealed as zeroes.
+      const onSealed = (piece: Uint8Array): void => void back.push(piece.fill(0));
+      const body = Buffer.concat(await collect(sealStream(streamOf(...pieces), sealer, onSealed)));
+      expect(back).toEqual(pieces);
+      const opener = new NodeFloeOpener(key, sealer.header, aad, small);
+      const whole = { sealedSize: body.length, firstSegment: 0, lastSegment: Math.ceil(300 / 8) - 1 };
+      expect((await opened(streamOf(body), opener, whole)).equals(plain)).toBe(true);
+    },
+  );
+
+  it('holds no more pieces than one segment needs', async () => {
+    const sealer = new NodeFloeSealer(key, aad, small);
+    let given = 0;
+    let back = 0;
+    let mostHeld = 0;
+    const plain = async function* (): AsyncGenerator<Uint8Array> {
+      for (; given < 50; given += 1) {
+        mostHeld = Math.max(mostHeld, given - back);
+        yield await Promise.resolve(new Uint8Array(8));
+      }
+    };
+    await collect(sealStream(plain(), sealer, () => void (back += 1)));
+    expect([mostHeld, back]).toEqual([1, 50]);
+  });
+});

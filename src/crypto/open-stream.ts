@@ -5,6 +5,8 @@ import { SealError } from './seal-error.js';
 
 /** Either back end's sealer. */
 export interface SegmentSealer {
+  /** Bytes of what was pushed last that are not sealed yet. */
+  readonly heldBytes: number;
   push(plain: Uint8Array): Uint8Array[] | Promise<Uint8Array[]>;
   finish(): Uint8Array[] | Promise<Uint8Array[]>;
 }
@@ -49,13 +51,30 @@ export async function* openSegments(
   }
 }
 
-/** Seals a stream of plaintext. Its pieces must not be changed until this has ended. */
+/**
+ * Seals a stream of plaintext. Its pieces must not be changed until they are sealed.
+ * @param onSealed is given each piece as soon as all of it is
+ */
 export async function* sealStream(
   plain: AsyncIterable<Uint8Array>,
   sealer: SegmentSealer,
+  onSealed: (piece: Uint8Array) => void = () => undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const piece of plain) yield* await sealer.push(piece);
+  const pushed: Uint8Array[] = [];
+  let laterBytes = 0;
+  for await (const piece of plain) {
+    const sealed = await sealer.push(piece);
+    pushed.push(piece);
+    laterBytes += piece.length;
+    for (let [first] = pushed; first !== undefined && laterBytes - first.length >= sealer.heldBytes; [first] = pushed) {
+      pushed.shift();
+      laterBytes -= first.length;
+      onSealed(first);
+    }
+    yield* sealed;
+  }
   yield* await sealer.finish();
+  for (const piece of pushed) onSealed(piece);
 }
 
 /** Cuts the chunks into segments: views of a chunk where one lies whole in it, copies only of those that straddle chunks. */

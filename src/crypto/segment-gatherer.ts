@@ -7,17 +7,22 @@ const PIECES_MAX = 64;
  */
 export class SegmentGatherer {
   private pieces: Uint8Array[] = [];
-  private heldBytes = 0;
+  private held = 0;
   private scratch: Uint8Array | undefined;
   private inScratch = false;
 
   constructor(private readonly plainBytesMax: number) {}
 
+  /** Bytes of what was pushed last that were not given out yet. */
+  get heldBytes(): number {
+    return this.held;
+  }
+
   /** The segments that `plain` completes. The pieces of each are valid until the next one is asked for. */
   *push(plain: Uint8Array): Generator<readonly Uint8Array[], void, undefined> {
     for (let from = 0; from < plain.length;) {
-      if (this.heldBytes === this.plainBytesMax) yield this.take();
-      const to = Math.min(plain.length, from + this.plainBytesMax - this.heldBytes);
+      if (this.held === this.plainBytesMax) yield this.take();
+      const to = Math.min(plain.length, from + this.plainBytesMax - this.held);
       this.hold(plain.subarray(from, to));
       from = to;
     }
@@ -25,9 +30,9 @@ export class SegmentGatherer {
 
   /** Gives out what is held, which may be nothing, as the pieces of the final segment. They are valid until the next push. */
   take(): readonly Uint8Array[] {
-    const pieces = this.inScratch && this.scratch !== undefined ? [this.scratch.subarray(0, this.heldBytes)] : this.pieces;
+    const pieces = this.inScratch && this.scratch !== undefined ? [this.scratch.subarray(0, this.held)] : this.pieces;
     this.pieces = [];
-    this.heldBytes = 0;
+    this.held = 0;
     this.inScratch = false;
     return pieces;
   }
@@ -35,7 +40,7 @@ export class SegmentGatherer {
   private hold(piece: Uint8Array): void {
     if (this.inScratch || this.pieces.length === PIECES_MAX) this.copyToScratch(piece);
     else this.pieces.push(piece);
-    this.heldBytes += piece.length;
+    this.held += piece.length;
   }
 
   private copyToScratch(piece: Uint8Array): void {
@@ -45,7 +50,7 @@ export class SegmentGatherer {
       this.pieces = [];
       this.inScratch = true;
     }
-    this.scratch.set(piece, this.heldBytes);
+    this.scratch.set(piece, this.held);
   }
 }
 

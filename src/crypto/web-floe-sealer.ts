@@ -46,6 +46,11 @@ export class WebFloeSealer {
     return this.isFinished;
   }
 
+  /** See `NodeFloeSealer`; not while a call is under way. */
+  get heldBytes(): number {
+    return this.gatherer.heldBytes;
+  }
+
   /** Takes plaintext of any size; resolves to the segments that are complete and known not to be the final one, in pieces. */
   async push(plain: Uint8Array): Promise<Uint8Array[]> {
     return this.exclusively(async () => {

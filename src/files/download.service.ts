@@ -113,7 +113,7 @@ export class DownloadService {
     const span = slicesCovering(range, manifest.sliceBytes);
     for await (const slices of this.redundancy.readings(manifest, span, signal)) {
       try {
-        yield Buffer.concat(await Array.fromAsync(joined(slices, span, range)));
+        yield await copied(joined(slices, span, range), range.to - range.from);
       } catch (error) {
         if (!(error instanceof DomainError)) throw error; // without these nodes it cannot be read at all: the next set
       }
@@ -128,6 +128,17 @@ export class DownloadService {
 /** The bytes of a range, out of the slices that cover it. */
 function joined(slices: AsyncIterable<Uint8Array>, { skip }: SliceSpan, { from, to }: ByteRange): AsyncIterable<Uint8Array> {
   return join(slices, { skip, length: to - from });
+}
+
+/** Bytes that come in pieces, each of which is valid until the next one. */
+async function copied(pieces: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafe(length);
+  let filled = 0;
+  for await (const piece of pieces) {
+    bytes.set(piece, filled);
+    filled += piece.length;
+  }
+  return bytes.subarray(0, filled);
 }
 
 function once<Value extends object>(make: () => Value): () => Value {

@@ -1,4 +1,3 @@
-import { pipeline } from 'node:stream/promises';
 import { Injectable } from '@nestjs/common';
 import type { ByteRange } from '../common/byte-range.js';
 import type { FileId } from '../common/ids.js';
@@ -6,6 +5,7 @@ import { requestedRange } from '../http/byte-range.js';
 import { httpDate, isNotModified, isRangeCurrent, type Validators, validatorsOf } from '../http/conditional.js';
 import { dispositionOf } from '../http/disposition.js';
 import type { Exchange } from '../http/exchange.js';
+import { sendBody } from '../http/send-body.js';
 import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
 import { DownloadService, type OpenFile } from './download.service.js';
@@ -100,8 +100,7 @@ export class FileSender {
         return;
       }
       exchange.begin(status);
-      // A failure in the middle destroys the connection: the client sees that the body is not complete.
-      await pipeline(startingWith(bytes, pieces), response, { signal });
+      await sendBody(response, startingWith(bytes, pieces), signal);
     } finally {
       release();
     }

@@ -1,6 +1,7 @@
 import { createHash, hash, timingSafeEqual } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
+import { release } from '../common/release.js';
 import { newId, type FileId, type OwnerId, type VersionId } from '../common/ids.js';
 import { sealStream } from '../crypto/open-stream.js';
 import { SEGMENT_OVERHEAD_BYTES } from '../crypto/floe-format.js';
@@ -133,6 +134,7 @@ export class UploadService {
       sealStream(
         plain.through(source, (chunk) => digest.update(chunk)),
         sealer,
+        release,
       ),
     );
     const { sliceBytes, riding } = await this.bodies.write(body, writer, signal);

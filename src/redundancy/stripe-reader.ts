@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { DomainError } from '../common/errors.js';
 import { mapOrdered } from '../common/map-ordered.js';
 import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import { letGo } from '../nodes/read-bytes.js';
 import { LayoutReader } from './layout-reader.js';
 import type { StripeCodec } from './stripe-codec.js';
 import { StripeAttempt } from './stripe-attempt.js';
@@ -49,7 +50,7 @@ export class StripeReader {
 
   /**
    * The slices `first` to `end` of a version, in order; each is asked for once, from the node that serves best, and falls over to another
-   * copy by itself. Throws `data-unavailable` or `data-damaged` when too few shards of a stripe are left.
+   * copy by itself. Each is valid until the next one is asked for. Throws `data-unavailable` or `data-damaged` when too few shards of a stripe are left.
    */
   async *read(
     manifest: Manifest,
@@ -62,7 +63,12 @@ export class StripeReader {
       const attempts = await this.attempts(manifest, { span, stripes, layout, options }, signal);
       return attempts.flatMap((attempt) => attempt.decode(this.parts.codec));
     });
-    for await (const slices of batches) yield* slices;
+    for await (const slices of batches) {
+      for (const slice of slices) {
+        yield slice;
+        letGo(slice);
+      }
+    }
   }
 
   /** The one slice of a version of one stripe; see {@link read}. */

@@ -52,7 +52,12 @@ describe('a stream', () => {
       ...nodeFloe,
       // Sealing half a gigabyte proves nothing about the parts.
       seal: () =>
-        Promise.resolve({ header: new Uint8Array(74), push: () => [], finish: () => [Uint8Array.of((numbers.sealed += 1))] }),
+        Promise.resolve({
+          header: new Uint8Array(74),
+          heldBytes: 0,
+          push: () => [],
+          finish: () => [Uint8Array.of((numbers.sealed += 1))],
+        }),
     };
     const pieces = Array.from({ length: 32 }, () => new Uint8Array(STREAM_PART_BYTES));
     const parts = await Array.fromAsync(

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { newId, type VersionId } from '../../src/common/ids.js';
 import type { Manifest } from '../../src/metadata/metadata-store.js';
 import { reportLayout } from '../../src/redundancy/survival.js';
-import { Cluster, NEVER, stream } from '../support/cluster.js';
+import { Cluster, NEVER, wholeOf, stream } from '../support/cluster.js';
 
 const SLICE = 64;
 
@@ -38,9 +38,7 @@ function slicesOf(body: Buffer): Uint8Array[] {
 }
 
 async function readSlices(manifest: Manifest, first: number, end: number): Promise<Buffer> {
-  return Buffer.concat(
-    await Array.fromAsync(cluster!.reader.read(manifest, { first, end }, { width: 2, avoid: new Set() }, NEVER)),
-  );
+  return wholeOf(cluster!.reader.read(manifest, { first, end }, { width: 2, avoid: new Set() }, NEVER));
 }
 
 describe('erasure coded versions of any shape and size', () => {
@@ -156,7 +154,7 @@ describe('erasure coded versions of any shape and size', () => {
     }
     let isRight = false;
     for await (const slices of cluster.reader.readings(manifest, { first: 0, end: 12 }, NEVER)) {
-      isRight = Buffer.concat(await Array.fromAsync(slices)).equals(body);
+      isRight = (await wholeOf(slices)).equals(body);
       if (isRight) break;
     }
     expect(isRight).toBe(true);

@@ -271,7 +271,7 @@ export class Cluster {
 
   async read(manifest: Manifest): Promise<Buffer> {
     const span = { first: 0, end: Math.ceil(manifest.sealedSize / manifest.sliceBytes) };
-    return Buffer.concat(await Array.fromAsync(this.reader.read(manifest, span, { width: 3, avoid: new Set() }, NEVER)));
+    return wholeOf(this.reader.read(manifest, span, { width: 3, avoid: new Set() }, NEVER));
   }
 
   /** Shards on each node. */
@@ -297,4 +297,9 @@ function stateOf(body: Body, { usage, nodes, revision, lastPage }: WrittenVersio
 
 export async function* stream<Item>(items: Iterable<Item>): AsyncGenerator<Item, void, undefined> {
   yield* items;
+}
+
+/** All bytes of slices, of which each is valid until the next one is asked for. */
+export async function wholeOf(slices: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(slices, (slice) => Buffer.from(slice)));
 }

@@ -228,7 +228,7 @@ describe.each([
     // Both copies of every stripe go elsewhere, and then once more.
     for (const node of [1, 2, 3]) await cluster.mover.move(manifest.versionId, leave(node), NEVER);
     for (const node of [4]) await cluster.mover.move(manifest.versionId, leave(node), NEVER);
-    for (; slice.done !== true; slice = await reading.next()) got.push(slice.value);
+    for (; slice.done !== true; slice = await reading.next()) got.push(Buffer.from(slice.value));
     expect(Buffer.concat(got)).toEqual(Buffer.concat(body));
   });
 
