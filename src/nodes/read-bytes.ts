@@ -1,12 +1,17 @@
 import { crc32 } from 'node:zlib';
 import { free } from '../common/release.js';
 
-/** Bytes that were read from a disk into a buffer of their own, with the checksum that they were proven by. */
-const checksums = new WeakMap<Uint8Array, number>();
+/** Bytes that were read into a buffer of their own, with the checksum that they were proven by, if they were. */
+const checksums = new WeakMap<Uint8Array, number | undefined>();
 
 /** Notes that bytes have a buffer of their own, which is the reader's alone, and the checksum that they were just compared with. */
 export function noteRead(bytes: Uint8Array, checksum: number): void {
   checksums.set(bytes, checksum);
+}
+
+/** The same of bytes of which no checksum is known. */
+export function noteOwn(bytes: Uint8Array): void {
+  checksums.set(bytes, undefined);
 }
 
 /** The checksum of bytes: the one that they were proven by, if they were, so that what spoils them in memory is not taken for what was put. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Pool, type Dispatcher } from 'undici';
+import { release } from '../../common/release.js';
 import { within } from '../../common/within.js';
 import type { ClusterId, NodeId } from '../../common/ids.js';
 import type { Limits } from '../../config/limits.js';
@@ -192,6 +193,7 @@ export class PeerConnection {
         limit.signal.throwIfAborted();
         limit.restart();
       }
+      release(piece as Uint8Array); // it was copied into frames
     }
     opener.end();
     if (!(await within(limit.signal, sent.isSent))) throw new NodeError('rejected', 'it answers before it has all of the call');

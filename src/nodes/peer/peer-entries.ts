@@ -1,3 +1,5 @@
+import { free, RELEASED_BYTES_LEAST } from '../../common/release.js';
+import { noteOwn } from '../read-bytes.js';
 import { NodeError } from '../storage-node.js';
 import { decodeFailure, encodeFailure, FRAME_BYTES_MAX } from './peer-frames.js';
 
@@ -54,12 +56,19 @@ export class EntryReader {
     private readonly bytesMax: (position: number) => number,
   ) {}
 
-  /** The payload is the reader's from then on: an entry that has one to itself is not copied. */
+  /**
+   * Takes a payload, whose buffer holds nothing else that is needed: it becomes that of an entry which has it to itself, and is given back when
+   * all of it was copied.
+   */
   push(payload: Uint8Array): void {
-    if (payload.byteLength > 0 && payload.byteLength === this.length && this.filled === 0) {
-      this.take(payload);
-      return;
+    if (payload.byteLength > 0 && payload.byteLength === this.length && this.filled === 0) this.take(payload);
+    else {
+      this.copy(payload);
+      if (payload.byteLength >= RELEASED_BYTES_LEAST) free(payload.buffer);
     }
+  }
+
+  private copy(payload: Uint8Array): void {
     let rest = payload;
     while (rest.byteLength > 0) {
       if (this.length !== undefined) this.body ??= Buffer.allocUnsafeSlow(this.length);
@@ -92,6 +101,7 @@ export class EntryReader {
 
   private take(entry: Uint8Array): void {
     this.entries.push(this.head[0] === OK ? entry : decodeFailure(entry));
+    if (entry.byteLength >= RELEASED_BYTES_LEAST) noteOwn(entry);
     this.length = undefined;
     this.body = undefined;
     this.filled = 0;
