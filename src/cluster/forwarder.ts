@@ -1,8 +1,10 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as beginRequest } from 'node:http';
 import { Agent as TlsAgent, request as beginTlsRequest } from 'node:https';
-import { finished, pipeline } from 'node:stream';
+import { addAbortSignal, finished } from 'node:stream';
 import { DomainError, errorCode } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
+import { requestSignal } from '../http/request-signal.js';
+import { sendBody } from '../http/send-body.js';
 import { isTlsTrouble } from '../http/tls-trouble.js';
 import type { LiveTls } from '../config/live-tls.js';
 import { requestIdOf } from '../http/request-log.js';
@@ -120,7 +122,7 @@ export class Forwarder {
     response.on('close', () => {
       if (!response.writableFinished) upstream.destroy();
     });
-    sendBody(request, upstream);
+    passBodyOn(request, upstream);
   }
 
   private async sendAnew(exchange: Exchanged): Promise<void> {
@@ -168,7 +170,7 @@ function hasBodyOf({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-function sendBody(request: IncomingMessage, upstream: ClientRequest): void {
+function passBodyOn(request: IncomingMessage, upstream: ClientRequest): void {
   if (!hasBodyOf(request)) {
     upstream.end();
     return;
@@ -196,10 +198,12 @@ function relay(answer: IncomingMessage, upstream: ClientRequest, { request, resp
     request.resume();
   }
   response.writeHead(answer.statusCode ?? 502, headers);
-  pipeline(answer, response, (error) => {
-    if (error) response.destroy();
-    if (isEarly) upstream.destroy();
-  });
+  const signal = requestSignal(request, response);
+  sendBody(response, addAbortSignal(signal, answer), signal)
+    .catch(() => undefined) // either side sees that it was cut
+    .finally(() => {
+      if (isEarly) upstream.destroy();
+    });
 }
 
 function giveUp(cause: unknown, exchange: Exchanged): void {
