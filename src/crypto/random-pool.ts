@@ -1,5 +1,3 @@
-import { randomFillSync } from 'node:crypto';
-
 const POOL_BYTES = 6144;
 
 /**
@@ -14,7 +12,7 @@ export class RandomPool {
   fill(target: Uint8Array, offset: number, bytes: number): void {
     if (bytes > POOL_BYTES || offset + bytes > target.length) throw new RangeError(`cannot draw ${bytes} random bytes`);
     if (this.used + bytes > POOL_BYTES) {
-      randomFillSync(this.pool);
+      globalThis.crypto.getRandomValues(this.pool);
       this.used = 0;
     }
     const drawn = this.pool.subarray(this.used, this.used + bytes);

@@ -1,3 +1,4 @@
+import { sharedRandomPool } from '../crypto/random-pool.js';
 import { symmetric } from './symmetric.js';
 
 /** Bytes that Web Crypto takes without a copy: never shared with another thread. */
@@ -33,7 +34,9 @@ export function concatAll(parts: readonly Uint8Array[]): Bytes {
 }
 
 export function randomBytes(count: number): Bytes {
-  return globalThis.crypto.getRandomValues(new Uint8Array(count));
+  const bytes = new Uint8Array(count);
+  sharedRandomPool.fill(bytes, 0, count);
+  return bytes;
 }
 
 export async function sha256(bytes: Uint8Array): Promise<Bytes> {

@@ -7,7 +7,7 @@ export const VERIFY_KEY_BYTES = 32;
 export const SIGNING_SEED_BYTES = 32;
 
 /** What stands before the 32 bytes of an Ed25519 seed in PKCS #8 (RFC 8410, section 7): Web Crypto imports private keys in no shorter form. */
-const PKCS8_HEAD = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20);
+export const PKCS8_HEAD = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20);
 
 const verifyKeys = new WeakMap<Uint8Array, Promise<CryptoKey>>();
 
@@ -17,7 +17,8 @@ export interface Signer {
   sign(message: Uint8Array): Promise<Bytes>;
 }
 
-export async function signerOf(seed: Uint8Array): Promise<Signer> {
+/** With Web Crypto: in browsers, and wherever nothing else was chosen. */
+export async function webSigner(seed: Uint8Array): Promise<Signer> {
   const { subtle } = globalThis.crypto;
   const key = await subtle.importKey('pkcs8', concat(PKCS8_HEAD, seed), 'Ed25519', true, ['sign']);
   const { x } = await subtle.exportKey('jwk', key);
@@ -27,6 +28,17 @@ export async function signerOf(seed: Uint8Array): Promise<Signer> {
     verifyKey,
     sign: async (message) => new Uint8Array(await subtle.sign('Ed25519', key, asOwned(message))),
   };
+}
+
+let chosen = webSigner;
+
+/** For all of the process: the signatures are the same bytes, and only the time differs. */
+export function useSigner(signer: typeof webSigner): void {
+  chosen = signer;
+}
+
+export function signerOf(seed: Uint8Array): Promise<Signer> {
+  return chosen(seed);
 }
 
 /** A body and the signature behind it. The domain is signed with it, so that no format passes for another one. */

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { concat, sha256, type Bytes } from './bytes.js';
+import { nodeSigner } from './node-signer.js';
 import { nodeSymmetric } from './node-symmetric.js';
 import { openSeal, seal } from './seal.js';
+import { webSigner } from './signature.js';
 import { useSymmetric, webSymmetric } from './symmetric.js';
 
 const bytes = (length?: number): fc.Arbitrary<Bytes> =>
@@ -25,6 +27,17 @@ describe('node:crypto and Web Crypto', () => {
     );
     const large = new Uint8Array(100_000).fill(7);
     expect(await nodeSymmetric.sha256(large)).toEqual(await webSymmetric.sha256(large));
+  });
+
+  it('sign the same with the same key', async () => {
+    await fc.assert(
+      fc.asyncProperty(bytes(32), bytes(), async (seed, text) => {
+        const [node, web] = [await nodeSigner(seed), await webSigner(seed)];
+        expect(node.verifyKey).toEqual(web.verifyKey);
+        expect(await node.sign(text)).toEqual(await web.sign(text));
+      }),
+      runs,
+    );
   });
 
   it('open what the other one sealed, and refuse the same', async () => {
