@@ -12,6 +12,7 @@ import {
   type StoredFile,
 } from '../metadata/metadata-store.js';
 import type { FileStatement } from '../metadata/record-codec.js';
+import type { NodeRecord } from '../nodes/storage-node.js';
 import { RecordSealer } from '../records/record-sealer.js';
 import { layoutRecords } from '../redundancy/layout-reader.js';
 import { layoutPages } from '../redundancy/layout.js';
@@ -137,8 +138,11 @@ export class AmendService {
     let isRecorded = false as boolean; // it is set in a callback, which the compiler does not follow
     try {
       return await work((draft, signal) => {
-        isRecorded = true;
-        return put(draft, signal);
+        const seal = (placed: PlacedRecord): NodeRecord => {
+          isRecorded = true; // it goes out now
+          return draft.seal(placed);
+        };
+        return put({ ...draft, seal }, signal);
       });
     } catch (error) {
       if (error instanceof StaleBasisError || !isRecorded) throw error; // a stale one is tried again, and so written anew

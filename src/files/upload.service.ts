@@ -112,7 +112,7 @@ export class UploadService {
     const isAtHand = whole !== undefined && whole.length <= INLINE_PLAIN_BYTES_MAX;
     const { sum, sealed, ...sizes } = isAtHand
       ? this.rideWhole(whole, sealer, writer)
-      : await this.stream(upload.body, sealer, writer, signal);
+      : await this.stream(upload, sealer, writer, signal);
     if (upload.expectedDigest !== undefined && !timingSafeEqual(sum, upload.expectedDigest)) {
       throw new DomainError('invalid-digest', 'the bytes that arrived have another SHA-256 than was announced');
     }
@@ -122,7 +122,7 @@ export class UploadService {
   }
 
   private async stream(
-    source: AsyncIterable<Uint8Array>,
+    { body: source, whole }: Upload,
     sealer: VersionSealing['sealer'],
     writer: VersionWriter,
     signal: AbortSignal,
@@ -134,7 +134,7 @@ export class UploadService {
       sealStream(
         plain.through(source, (chunk) => digest.update(chunk)),
         sealer,
-        release,
+        whole === undefined ? release : undefined, // who has it at hand may need it yet
       ),
     );
     const { sliceBytes, riding } = await this.bodies.write(body, writer, signal);

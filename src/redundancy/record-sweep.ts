@@ -156,12 +156,23 @@ export class RecordSweep {
     return this.afterReconciling(fileId);
   }
 
-  /** Whether a node that can be asked does not have a record. */
+  /** Whether a node that can be asked does not have a record, or an older one. */
   private async isLacking(nodes: readonly number[], head: RecordHead, signal: AbortSignal): Promise<boolean> {
     const { registry } = this.parts;
     const asked = nodes.filter((node) => registry.reachable().includes(node));
-    const answers = await Promise.all(asked.map((number) => registry.call(number, (node) => node.getRecords([head], signal))));
-    return answers.flat().some((answer) => answer instanceof NodeError && answer.kind === 'not-found');
+    return (await Promise.all(asked.map((number) => this.lacks(number, head, signal)))).includes(true);
+  }
+
+  /** A node that fails is not known to lack anything. */
+  private async lacks(number: number, head: RecordHead, signal: AbortSignal): Promise<boolean> {
+    try {
+      const [found] = await this.parts.registry.call(number, (node) => node.getRecords([head], signal));
+      if (found === undefined) return false;
+      return found instanceof NodeError ? found.kind === 'not-found' : found.revision < head.revision;
+    } catch (error) {
+      if (!(error instanceof NodeError) || signal.aborted) throw error;
+      return false;
+    }
   }
 
   private async knownRevision(fileId: FileId, signal: AbortSignal): Promise<number> {

@@ -35,7 +35,7 @@ const BY_CODE: Readonly<Record<string, SdkErrorKind>> = {
   'too-many-attempts': 'too-many-attempts',
   'too-busy': 'unavailable',
   'not-enough-nodes': 'unavailable',
-  'outcome-unknown': 'unavailable',
+  'outcome-unknown': 'in-doubt',
   'index-unavailable': 'unavailable',
   'data-unavailable': 'unavailable',
   'gateway-unavailable': 'unavailable',

@@ -244,6 +244,15 @@ export function describeDocumentStore(title: string, makeHarness: () => Promise<
         expect(await codeOf(create('x', 'x', bad))).toBe('ERR_ASSERTION');
     });
 
+    it.each([0, 1, 4096, 16_000, 17_000, 65_000, 300_000])('gives back what it was given: %d bytes', async (length) => {
+      const [first, second] = [1, 2].map((fill) => new Uint8Array(length).fill(fill)) as [Uint8Array, Uint8Array];
+      const made = await store.create(ACCOUNTS, 'alice', first, NEVER);
+      expect(Buffer.compare(made.bytes, new Uint8Array(length).fill(1))).toBe(0);
+      const changed = await store.replace(ACCOUNTS, made.id, { bytes: second, expected: made.revision }, NEVER);
+      expect(Buffer.compare(changed.bytes, new Uint8Array(length).fill(2))).toBe(0);
+      expect([first.length, second.length]).toEqual([length, length]);
+    });
+
     it('gives bytes that are the caller’s, and keeps none of his', async () => {
       const bytes = bytesOf('content');
       const made = await store.create(ACCOUNTS, 'alice', bytes, NEVER);

@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { newId, type FileId, type VersionId } from '../../src/common/ids.js';
 import { LmdbMetadataStore } from '../../src/metadata/embedded/lmdb.metadata-store.js';
 import type { Manifest, StoredFile } from '../../src/metadata/metadata-store.js';
+import { NodeError } from '../../src/nodes/storage-node.js';
 import { IndexRebuild } from '../../src/recovery/index-rebuild.js';
 import { Cluster, NEVER, stream } from '../support/cluster.js';
 
@@ -221,6 +222,31 @@ describe('while a node sleeps', () => {
     const kept = await Promise.all(after!.nodes.map((node) => cluster.memory[node - 1]!.getRecords([key], NEVER)));
     expect(kept.flat()).toEqual([after, after].map((last) => expect.objectContaining({ revision: last!.revision })));
     expect(await settledIn()).toBeGreaterThanOrEqual(after!.revision);
+  });
+
+  it('an older tombstone is none, and a node that fails keeps no other one from being settled', async () => {
+    const { fileId } = await storeSmall();
+    await cluster.delete(fileId);
+    const [tombstone] = await Array.fromAsync(cluster.metadata.tombstones(NEVER));
+    const { nodes, revision, kekId } = tombstone!;
+    const second = cluster.memory[nodes[1]! - 1]!;
+    const fails = (): Promise<never> => Promise.reject(new NodeError('unavailable', 'it hangs'));
+    const asks = jest.spyOn(second, 'getRecords').mockImplementation(fails);
+    await cluster.collector.settle(NEVER);
+    expect(asks).toHaveBeenCalled();
+    asks.mockRestore();
+    expect(await Array.fromAsync(cluster.metadata.tombstones(NEVER))).toEqual([tombstone]);
+    await second.forget([{ kind: 'tombstone', id: fileId, page: 0, revision }], NEVER);
+    const older = cluster.sealer.tombstone({ fileId, kekId, nodes, revision: revision - 1 });
+    await second.put({ shards: [], records: [older] }, NEVER);
+    await cluster.collector.settle(NEVER);
+    const [after] = await Array.fromAsync(cluster.metadata.tombstones(NEVER));
+    expect(after!.revision).toBeGreaterThan(revision);
+    const key = { kind: 'tombstone', id: fileId, page: 0 } as const;
+    for (const node of after!.nodes)
+      expect(await cluster.memory[node - 1]!.getRecords([key], NEVER)).toEqual([
+        expect.objectContaining({ revision: after!.revision }),
+      ]);
   });
 
   it('an upload that a crash cut short does not come back with that node', async () => {
