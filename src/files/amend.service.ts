@@ -12,7 +12,6 @@ import {
   type StoredFile,
 } from '../metadata/metadata-store.js';
 import type { FileStatement } from '../metadata/record-codec.js';
-import type { NodeRecord } from '../nodes/storage-node.js';
 import { RecordSealer } from '../records/record-sealer.js';
 import { layoutRecords } from '../redundancy/layout-reader.js';
 import { layoutPages } from '../redundancy/layout.js';
@@ -138,7 +137,7 @@ export class AmendService {
     let isRecorded = false as boolean; // it is set in a callback, which the compiler does not follow
     try {
       return await work((draft, signal) => {
-        const seal = (placed: PlacedRecord): NodeRecord => {
+        const seal: typeof draft.seal = (placed) => {
           isRecorded = true; // it goes out now
           return draft.seal(placed);
         };
