@@ -2,6 +2,7 @@ import { Body, Controller, Header, HttpCode, Post, Req, Res } from '@nestjs/comm
 import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Access } from '../http/access.js';
+import { OF_RECORDS } from '../http/api-problems.js';
 import { etagOf } from '../http/conditional.js';
 import { requestSignal } from '../http/request-signal.js';
 import { LoginFinishDto, LoginStartDto, RegistrationFinishDto, RegistrationStartDto } from './auth-requests.dto.js';
@@ -50,14 +51,7 @@ export class LoginController {
     description: 'Password, recovery code and bundle are kept in one step; with that, the invitation is used.',
     status: 204,
     done: 'Registered; log in now',
-    problems: [
-      'login-expired',
-      'registration-refused',
-      'user-name-taken',
-      'too-many-accounts',
-      'not-enough-nodes',
-      'outcome-unknown',
-    ],
+    problems: ['login-expired', 'registration-refused', 'user-name-taken', 'too-many-accounts', ...OF_RECORDS],
   })
   finishRegistration(
     @Body() { exchange, registrationRecord, recoveryRecord, bundle }: RegistrationFinishDto,
@@ -97,7 +91,7 @@ export class LoginController {
     status: 200,
     done: 'A session has begun',
     type: OpenedSessionDto,
-    problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', 'not-enough-nodes', 'outcome-unknown'],
+    problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', ...OF_RECORDS],
   })
   finishLogin(
     @Body() body: LoginFinishDto,
@@ -137,7 +131,7 @@ export class LoginController {
     status: 200,
     done: 'A session has begun in which a new password can be set',
     type: OpenedSessionDto,
-    problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', 'not-enough-nodes', 'outcome-unknown'],
+    problems: ['login-expired', 'login-failed', 'login-changed', 'forbidden', ...OF_RECORDS],
   })
   finishRecovery(
     @Body() body: LoginFinishDto,

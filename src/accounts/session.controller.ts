@@ -3,6 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import type { FileId } from '../common/ids.js';
 import { Access } from '../http/access.js';
+import { OF_RECORDS } from '../http/api-problems.js';
 import { etagOf } from '../http/conditional.js';
 import { ParseFileId } from '../http/parse-id.pipe.js';
 import { type Principal, principalOf } from '../http/principal.js';
@@ -64,7 +65,7 @@ export class SessionController {
     description: 'Together with the bundle that is sealed by them, in one step. Ends all other sessions; after a recovery all.',
     status: 204,
     done: 'It is changed',
-    problems: ['invalid-login-message', 'login-expired', 'login-failed', 'login-changed', 'not-enough-nodes', 'outcome-unknown'],
+    problems: ['invalid-login-message', 'login-expired', 'login-failed', 'login-changed', ...OF_RECORDS],
   })
   async finishChange(
     @Body() { exchange, finishLoginRequest, registrationRecord, recoveryRecord, bundle }: PasswordFinishDto,
@@ -83,7 +84,7 @@ export class SessionController {
     summary: 'Log out',
     status: 204,
     done: 'The session that this came with is over',
-    problems: ['not-enough-nodes', 'outcome-unknown'],
+    problems: [...OF_RECORDS],
   })
   async logOut(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<void> {
     const { principal, signal } = asking(request, response);
@@ -116,7 +117,7 @@ export class SessionController {
     summary: 'End one of the own sessions',
     status: 204,
     done: 'It is over',
-    problems: ['invalid-id', 'session-not-found', 'not-enough-nodes', 'outcome-unknown'],
+    problems: ['invalid-id', 'session-not-found', ...OF_RECORDS],
   })
   async end(
     @Param('id', ParseFileId) id: FileId,
@@ -154,7 +155,7 @@ export class SessionController {
     summary: 'Replace the own bundle',
     status: 204,
     done: 'It is replaced; `ETag` is the new one',
-    problems: ['user-not-found', 'precondition-required', 'precondition-failed', 'not-enough-nodes', 'outcome-unknown'],
+    problems: ['user-not-found', 'precondition-required', 'precondition-failed', ...OF_RECORDS],
   })
   async putBundle(
     @Body() body: BundleDto,
@@ -196,7 +197,7 @@ export class SessionController {
     status: 201,
     done: 'The invitation, which is shown once',
     type: InvitationDto,
-    problems: ['account-not-found', 'invalid-user-name', 'user-name-taken', 'not-enough-nodes', 'outcome-unknown'],
+    problems: ['account-not-found', 'invalid-user-name', 'user-name-taken', ...OF_RECORDS],
   })
   async invite(
     @Body() { account }: InvitationRequestDto,

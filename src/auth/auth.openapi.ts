@@ -1,14 +1,14 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
 import type { ErrorCode } from '../common/errors.js';
-import { ApiProblems } from '../http/api-problems.js';
+import { ApiProblems, OF_RECORDS } from '../http/api-problems.js';
 import { AccountDto, AccountsDto, InitDto, AccountWishDto, UpdateAccountDto, UsedAccountDto, WhoamiDto } from './account.dto.js';
 import { InitializedDto, MadeTokenDto, TokenWishDto, TokensDto } from './token.dto.js';
 
 /** Descriptions of the operations on accounts and tokens, for the API document. */
 
 const BODY_PROBLEMS: readonly ErrorCode[] = ['invalid-request', 'invalid-json', 'body-too-large', 'unsupported-media-type'];
-const CHANGE_PROBLEMS: readonly ErrorCode[] = ['not-enough-nodes', 'outcome-unknown', 'index-unavailable'];
+const CHANGE_PROBLEMS: readonly ErrorCode[] = [...OF_RECORDS, 'index-unavailable'];
 
 function idOf(what: string): MethodDecorator {
   return ApiParam({

@@ -1,6 +1,7 @@
 import { ApiHeader } from '@nestjs/swagger';
 import type { ErrorCode } from '../common/errors.js';
 import { describeOperation, OF_BODIES, type DescribedOperation } from '../http/describe-operation.js';
+import { OF_RECORDS } from '../http/api-problems.js';
 
 /** Descriptions of the operations of drives, for the API document. */
 
@@ -11,7 +12,7 @@ const OF_ALL: readonly ErrorCode[] = [
   'data-damaged',
   'key-missing',
 ];
-const OF_CHANGES: readonly ErrorCode[] = ['not-enough-nodes', 'outcome-unknown', 'quota-exceeded'];
+const OF_CHANGES: readonly ErrorCode[] = [...OF_RECORDS, 'quota-exceeded'];
 /** Of what is signed. */
 export const OF_SIGNED: readonly ErrorCode[] = ['invalid-record', 'identity-outdated', 'writers-changed'];
 /** Of what is about one node. */

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiParam, ApiProduces, ApiResponse } from '@nestjs/swagger';
 import type { ErrorCode } from '../common/errors.js';
-import { ApiBodilessProblems, ApiProblems } from '../http/api-problems.js';
+import { ApiBodilessProblems, ApiProblems, OF_RECORDS } from '../http/api-problems.js';
 import { FileDto, FileInfoDto, FilePageDto } from './file.dto.js';
 import { UpdateFileDto } from './file-requests.dto.js';
 
@@ -37,8 +37,7 @@ const UPLOAD_PROBLEMS: readonly ErrorCode[] = [
   'partial-upload',
   'body-too-large',
   'unsupported-encoding',
-  'not-enough-nodes',
-  'outcome-unknown',
+  ...OF_RECORDS,
   'index-unavailable',
   'too-busy',
   'quota-exceeded',
@@ -47,7 +46,7 @@ const CHANGE_PROBLEMS: readonly ErrorCode[] = [
   'invalid-id',
   'file-not-found',
   'precondition-failed',
-  'outcome-unknown',
+  ...OF_RECORDS,
   'index-unavailable',
 ];
 const HEAD_PROBLEMS: readonly ErrorCode[] = [
@@ -196,7 +195,6 @@ export function DescribePatch(): MethodDecorator {
       'invalid-content-type',
       'body-too-large',
       'unsupported-media-type',
-      'not-enough-nodes',
       ...CHANGE_PROBLEMS,
     ),
   );
@@ -208,6 +206,6 @@ export function DescribeDelete(): MethodDecorator {
     FILE_ID,
     CHANGE_PRECONDITIONS,
     ApiResponse({ status: 204, description: 'Deleted' }),
-    ApiProblems('not-enough-nodes', ...CHANGE_PROBLEMS),
+    ApiProblems(...CHANGE_PROBLEMS),
   );
 }

@@ -7,6 +7,9 @@ import { ProblemDto } from './problem.dto.js';
 /** What any operation may answer. */
 const ALWAYS: readonly ErrorCode[] = ['unauthenticated', 'forbidden', 'too-many-attempts', 'internal'];
 
+/** What any change may answer that nodes keep a record of. */
+export const OF_RECORDS: readonly ErrorCode[] = ['not-enough-nodes', 'outcome-unknown'];
+
 /** Documents the errors that an operation may answer, by status, with an example of each, and those that any may. */
 export function ApiProblems(...codes: readonly ErrorCode[]): MethodDecorator {
   return describe(codes, (ofStatus) => ({

@@ -6,6 +6,12 @@ import { layoutPages, STRIPES_PER_PAGE } from '../redundancy/layout.js';
 /** Revisions of so many milliseconds: longer than a change takes from its first record on a node to its commit. */
 const UNDER_WAY = 60_000 * 1024;
 
+/** The youngest record of a file, and which nodes were seen to have it. */
+interface Holders {
+  readonly revision: number;
+  readonly nodes: Set<number>;
+}
+
 /** Whether the change of a revision may have been under way when the newest was. */
 export function isYoung(revision: number, newest: number): boolean {
   return revision > newest - UNDER_WAY;
@@ -16,7 +22,7 @@ export function isYoung(revision: number, newest: number): boolean {
  * rebuild that takes it for done must not rely on the others: it may replace what was acknowledged, and then one copy would be all that is left.
  */
 export class DoubtfulRecords {
-  private readonly holders = new Map<FileId, { revision: number; readonly nodes: Set<number> }>();
+  private readonly holders = new Map<FileId, Holders>();
   private newest = 0;
 
   /** A node that was read has a record of a file, or the tombstone of one. */
@@ -31,8 +37,7 @@ export class DoubtfulRecords {
   /** What may be missing of them on nodes that were not seen to have them, as damage, for repair to put it there or elsewhere. */
   async damage(index: MetadataStore, signal: AbortSignal): Promise<readonly Damage[]> {
     const damage: Damage[] = [];
-    for (const [id, { revision, nodes }] of this.holders) {
-      if (!isYoung(revision, this.newest)) continue;
+    for (const [id, { revision, nodes }] of this.young()) {
       const stored = await index.find(id, signal);
       if (stored?.file.revision !== revision) continue;
       const lacking = stored.manifest.recordNodes.filter((node) => !nodes.has(node));
@@ -44,13 +49,17 @@ export class DoubtfulRecords {
   /** The lowest revision of a tombstone that a node lacks which it names; undefined: there is none. */
   async lowestThinTombstone(index: MetadataStore, signal: AbortSignal): Promise<number | undefined> {
     let lowest: number | undefined;
-    for (const [id, { revision, nodes }] of this.holders) {
-      if (!isYoung(revision, this.newest)) continue;
+    for (const [id, { revision, nodes }] of this.young()) {
       const tombstone = await index.findTombstone(id, signal);
       if (tombstone?.revision !== revision || tombstone.nodes.every((node) => nodes.has(node))) continue;
       lowest = Math.min(revision, lowest ?? revision);
     }
     return lowest;
+  }
+
+  /** What was taken in before the newest was known may have turned out to be old. */
+  private young(): readonly (readonly [FileId, Holders])[] {
+    return [...this.holders].filter(([, { revision }]) => isYoung(revision, this.newest));
   }
 }
 
