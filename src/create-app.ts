@@ -3,6 +3,8 @@ import { type DynamicModule, type NestApplicationOptions, ValidationPipe } from 
 import { NestFactory } from '@nestjs/core';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import * as classTransformer from 'class-transformer';
+import * as classValidator from 'class-validator';
 import { Logger } from 'nestjs-pino';
 import { AuditLog } from './audit/audit-log.js';
 import { AuditTrail } from './audit/audit-trail.service.js';
@@ -125,7 +127,9 @@ export function adapterOf(app: NestExpressApplication): GuardedExpressAdapter {
 function prepare(app: NestExpressApplication): void {
   app.useLogger(app.get(Logger));
   app.flushLogs();
-  app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true }));
+  // The two packages are handed over: what Nest would load by itself is not what the bundle has (scripts/bundle.ts).
+  const packages = { validatorPackage: classValidator, transformerPackage: classTransformer };
+  app.useGlobalPipes(new ValidationPipe({ whitelist: true, forbidNonWhitelisted: true, transform: true, ...packages }));
   serveDocument(app);
   placeGate(app);
 }

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { packageFile } from '../common/package-file.js';
 import type { AppConfig } from '../config/app-config.js';
 
 /** Options of every command that needs the configuration. */
@@ -12,7 +13,7 @@ export interface ConfigFlags {
 export async function readConfig({ config, port, node }: ConfigFlags, environment = process.env): Promise<AppConfig> {
   const { loadConfig } = await import('../config/load-config.js');
   return loadConfig({
-    defaultsFile: fileURLToPath(new URL('../../config/default.json', import.meta.url)),
+    defaultsFile: fileURLToPath(packageFile('config/default.json')),
     file: config ?? environment['DCLOUD_CONFIG'],
     environment,
     flags: { port },

@@ -3,6 +3,7 @@ import { Agent as TlsAgent, request as beginTlsRequest } from 'node:https';
 import { addAbortSignal, finished } from 'node:stream';
 import { DomainError, errorCode } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
+import { linger } from '../http/linger.js';
 import { requestSignal } from '../http/request-signal.js';
 import { sendBody } from '../http/send-body.js';
 import { isTlsTrouble } from '../http/tls-trouble.js';
@@ -195,7 +196,7 @@ function relay(answer: IncomingMessage, upstream: ClientRequest, { request, resp
     // The gateway answers before it has the whole body, so it does not want the rest. To end the request would make it look whole.
     headers.push('Connection', 'close');
     request.unpipe(upstream);
-    request.resume();
+    linger(request);
   }
   response.writeHead(answer.statusCode ?? 502, headers);
   const signal = requestSignal(request, response);

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
+import { linger } from './linger.js';
 import { problemOf, retryAfterOf, type Problem } from './problem.js';
 import { noteOf } from './request-note.js';
 
@@ -48,7 +49,7 @@ export function mayAnswerError({ request, response }: Pair): boolean {
   }
   if (!request.complete) {
     response.setHeader('Connection', 'close'); // the rest of the body is not wanted
-    request.resume();
+    linger(request);
   }
   return true;
 }

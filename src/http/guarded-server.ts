@@ -16,7 +16,12 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 };
 
 /** An HTTP server that bounds what a connection may do before a request reaches the program. It speaks TLS and nothing else if it is to. */
-export function createGuardedServer(limits: Limits, answer: RequestListener, tls: LiveTls): Server {
+export function createGuardedServer(limits: Limits, listener: RequestListener, tls: LiveTls): Server {
+  const answer: RequestListener = (request, response) => {
+    // What follows the last answer of a connection is not to be answered, nor to be done.
+    if (request.socket.writableEnded) request.socket.destroy();
+    else listener(request, response);
+  };
   const { header_bytes_max: maxHeaderSize } = limits;
   const options = { maxHeaderSize, connectionsCheckingInterval: CONNECTION_CHECK_MS, optimizeEmptyRequests: true };
   if (tls.server === undefined) return guard(createServer(options, answer), limits);

@@ -68,9 +68,10 @@ describe('a read', () => {
     const first = frozen!.calls.get - asked;
     // Ten batches of four stripes: each batch asks at most four nodes, and each stripe of the frozen node one more.
     expect(gets(subject.faulty) - before).toBeLessThanOrEqual(40 + 40);
-    expect(first).toBeLessThanOrEqual(3 + 1); // those that were under way at once
+    // Those that were under way at once, and until it counts as slower than others that a busy machine holds up; never each batch.
+    expect(first).toBeLessThanOrEqual(3 + 3);
     for (let at = 0; at < 20; at += 1) await subject.read(manifest);
-    expect(frozen!.calls.get - asked - first).toBeLessThanOrEqual(3);
+    expect(frozen!.calls.get - asked - first).toBeLessThanOrEqual(20); // of 200 batches
     expect(others.every(({ calls }) => calls.get > 0)).toBe(true);
     expect(subject.damaged).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { opendir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../../common/errors.js';
 import type { ClusterId } from '../../common/ids.js';
@@ -22,7 +22,6 @@ export interface ShardFilesOptions {
 
 /** File operations of one call under way at once. */
 const WIDTH = 8;
-const LIST_READ_AHEAD = 128;
 
 /** The shards that have a file each, named by their ids. */
 export class ShardFiles {
@@ -83,7 +82,8 @@ export class ShardFiles {
     mayRemoveTemps: () => boolean,
   ): AsyncGenerator<ShardId, void, undefined> {
     const directory = join(SHARDS_DIRECTORY, fanOut);
-    for await (const entry of await opendir(this.path(directory), { bufferSize: LIST_READ_AHEAD })) {
+    // In one go: a 256th of the names, for one call instead of three or more.
+    for (const entry of await readdir(this.path(directory), { withFileTypes: true })) {
       admit();
       if (this.isLeft(entry.name) && mayRemoveTemps()) await removeQuietly(this.options.files, this.path(directory, entry.name));
       const id = entry.isDirectory() ? undefined : parseShardName(fanOut, entry.name);

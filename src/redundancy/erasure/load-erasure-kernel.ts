@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { packageFile } from '../../common/package-file.js';
 import type { ErasureKernel } from './erasure-kernel.js';
 import { TableErasureKernel } from './table.erasure-kernel.js';
 import { WasmErasureKernel } from './wasm.erasure-kernel.js';
 
-/** Made by the build from erasure-kernel.wat. The path is the same from the built code and from the sources, which the tests run. */
-const MODULE = new URL('../../../dist/redundancy/erasure/erasure-kernel.wasm', import.meta.url);
+/** Made by the build from erasure-kernel.wat. */
+const MODULE = 'dist/redundancy/erasure/erasure-kernel.wasm';
 
 /**
  * The fastest kernel that runs here.
@@ -12,7 +13,7 @@ const MODULE = new URL('../../../dist/redundancy/erasure/erasure-kernel.wasm', i
  */
 export async function loadErasureKernel(
   onFallback: (cause: unknown) => void,
-  module: () => Promise<Uint8Array<ArrayBuffer>> = () => readFile(MODULE),
+  module: () => Promise<Uint8Array<ArrayBuffer>> = () => readFile(packageFile(MODULE)),
 ): Promise<ErasureKernel> {
   try {
     return await WasmErasureKernel.from(await module());
