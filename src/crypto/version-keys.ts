@@ -62,10 +62,7 @@ export class VersionCrypto {
       return { ...this.wrap(versionKey, { fileId, versionId }), header: sealer.header, sealedDigest };
     };
     const toOpening = (digestSha256: Uint8Array): VersionOpening =>
-      lazyOpening(
-        () => new NodeFloeOpener(versionKey, sealer.header, bodyAad(versionId)),
-        () => digestSha256,
-      );
+      openingOfSealed(versionKey, sealer.header, versionId, digestSha256);
     return { sealer, finishSeal, toOpening };
   }
 
@@ -101,6 +98,14 @@ export class VersionCrypto {
   private unwrap(ids: VersionIds, { kekId, wrappedKey }: WrappedVersionKey): KeyObject {
     return unwrapVersionKey(this.keyRing().key(kekId), wrappedKey, ids);
   }
+}
+
+/** Not made where the version is sealed: its closures would keep the sealer and all its keys, for as long as a cache has them. */
+function openingOfSealed(key: KeyObject, header: Uint8Array, versionId: VersionId, digestSha256: Uint8Array): VersionOpening {
+  return lazyOpening(
+    () => new NodeFloeOpener(key, header, bodyAad(versionId)),
+    () => digestSha256,
+  );
 }
 
 /** Makes each part when it is first asked for, and once. */
