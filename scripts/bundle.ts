@@ -3,6 +3,7 @@
  * reads a few files then instead of 900, which is half of its processor time.
  */
 import { readFile, rm } from 'node:fs/promises';
+import { resolve, sep } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 const OUT = 'dist/bundle';
@@ -36,8 +37,8 @@ const __dirname = import.meta.dirname;`;
  */
 const oneOfEach: Plugin = {
   name: 'one-of-each',
-  setup({ onLoad }) {
-    onLoad({ filter: /node_modules[\\/]@nestjs[\\/](mapped-types|swagger|terminus)[\\/].*\.js$/ }, async ({ path }) => {
+  setup(bundling) {
+    bundling.onLoad({ filter: /node_modules[\\/]@nestjs[\\/](mapped-types|swagger|terminus)[\\/].*\.js$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
       return { contents: text.replace('const require = createRequire(import.meta.url);', '') };
     });
@@ -50,9 +51,9 @@ const oneOfEach: Plugin = {
  */
 const namesOfClasses: Plugin = {
   name: 'names-of-classes',
-  setup({ onLoad }) {
-    onLoad({ filter: /[\\/]dist[\\/].*\.js$/ }, async ({ path }) => {
-      if (path.includes('node_modules')) return undefined;
+  setup(bundling) {
+    bundling.onLoad({ filter: /\.js$/ }, async ({ path }) => {
+      if (!path.startsWith(resolve('dist') + sep)) return undefined;
       const text = await readFile(path, 'utf8');
       const classes = /^let (\w+) = (?:(\w+) = )?class \1 (.*)\{$/gm;
       const contents = text.replaceAll(classes, (_, name: string, alias: string | undefined, heritage: string) => {
