@@ -7,8 +7,9 @@ if (isRecentNode()) {
   // the ceiling of all writes. And a disk that hangs keeps up to 9 of them (8 calls and a probe), so there must be more
   // than any number of frozen nodes that is to be survived can take. Read by libuv when the first one is needed.
   process.env.UV_THREADPOOL_SIZE ??= '128';
-  const { main } = await import('../dist/bundle/main.js').catch((error) => {
-    if (error.code !== 'ERR_MODULE_NOT_FOUND' || !String(error.message).includes('dist')) throw error;
+  const program = new URL('../dist/bundle/main.js', import.meta.url).href;
+  const { main } = await import(program).catch((error) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND' || error.url !== program) throw error;
     console.error('dcloud is not built yet: run "npm run build" first.');
     process.exit(1);
   });

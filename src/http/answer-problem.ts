@@ -47,7 +47,8 @@ export function mayAnswerError({ request, response }: Pair): boolean {
     response.destroy(); // to end it would make a truncated body look complete
     return false;
   }
-  if (!request.complete) {
+  // A request without a body has ended before it is complete.
+  if (!request.complete && !request.readableEnded) {
     response.setHeader('Connection', 'close'); // the rest of the body is not wanted
     linger(request);
   }

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { errorCode, type ErrorCode } from '../common/errors.js';
 import type { Limits } from '../config/limits.js';
 import type { LiveTls } from '../config/live-tls.js';
+import { hasLastAnswer } from './linger.js';
 import { problem } from './problem.js';
 
 /** How often Node.js looks for connections that are too slow, in milliseconds; its default would let them live for half a minute longer. */
@@ -18,8 +19,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 /** An HTTP server that bounds what a connection may do before a request reaches the program. It speaks TLS and nothing else if it is to. */
 export function createGuardedServer(limits: Limits, listener: RequestListener, tls: LiveTls): Server {
   const answer: RequestListener = (request, response) => {
-    // What follows the last answer of a connection is not to be answered, nor to be done.
-    if (request.socket.writableEnded) request.socket.destroy();
+    if (hasLastAnswer(request.socket)) request.resume();
     else listener(request, response);
   };
   const { header_bytes_max: maxHeaderSize } = limits;

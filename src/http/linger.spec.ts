@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import type { RequestListener, Server } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '../config/limits.js';
 import { LiveTls } from '../config/live-tls.js';
@@ -19,14 +21,28 @@ afterEach(() => {
   server.close();
 });
 
+interface Early {
+  readonly msMax?: number;
+  /** Takes the methods that were asked. */
+  readonly seen?: string[];
+  /** What has been done with a request before it is answered. */
+  readonly before?: (request: IncomingMessage) => unknown;
+}
+
 /** A server that answers before it has read a body, and a connection to it. */
-async function start(msMax?: number, seen: string[] = []): Promise<Socket> {
-  const answer: RequestListener = (request, response) => {
-    seen.push(request.method ?? '');
+async function start({ msMax, seen, before }: Early = {}): Promise<Socket> {
+  const answer = async (...[request, response]: Parameters<RequestListener>): Promise<void> => {
+    seen?.push(request.method ?? '');
+    if (request.method === 'GET') {
+      await sleep(200);
+      response.end('late');
+      return;
+    }
+    await before?.(request);
     linger(request, msMax);
     response.writeHead(503, { Connection: 'close', 'Content-Length': 4 }).end('full');
   };
-  server = createGuardedServer(LIMITS, answer, LiveTls.none());
+  server = createGuardedServer(LIMITS, (...exchange) => void answer(...exchange), LiveTls.none());
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
 }
@@ -38,10 +54,14 @@ async function closed(socket: Socket): Promise<void> {
 }
 
 describe('an answer before the end of its request', () => {
-  it('reaches a client that sends everything before it looks', async () => {
-    const socket = await start();
+  it.each<[string, Early['before']]>([
+    ['has not looked at it', undefined],
+    ['has passed it to somebody who takes no more', (request) => void request.pipe(new Writable({ write: () => undefined }))],
+    ['has read the begin of it', (request) => request[Symbol.asyncIterator]().next()],
+  ])('reaches a client that sends everything before it looks, if the server %s', async (_, before) => {
+    const socket = await start({ ...(before !== undefined && { before }) });
     for (const part of [HEAD, BODY.subarray(0, 1000), BODY.subarray(1000)]) {
-      socket.write(part);
+      await promisify<string | Uint8Array>(socket.write.bind(socket))(part);
       await sleep(50); // answered by now, or reset
     }
     const text = Buffer.concat(await Array.fromAsync<Buffer>(socket)).toString();
@@ -49,7 +69,7 @@ describe('an answer before the end of its request', () => {
   });
 
   it('is followed by the end of the connection, whatever the client goes on to send', async () => {
-    const socket = await start(SOON_MS);
+    const socket = await start({ msMax: SOON_MS });
     const begin = performance.now();
     const sending = setInterval(() => socket.write('x'), 10);
     socket.write(HEAD);
@@ -59,14 +79,18 @@ describe('an answer before the end of its request', () => {
     expect(performance.now() - begin).toBeLessThan(SOON_MS * 10);
   });
 
-  it('is the last one: a request behind the body is not done', async () => {
+  it.each([
+    ['is', ''],
+    ['waits for one before it and is', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('%s the last one: a request behind the body is not done', async (_, first) => {
     const seen: string[] = [];
-    const socket = await start(undefined, seen);
-    socket.write(HEAD);
-    await sleep(50); // answered by now
-    socket.end(Buffer.concat([BODY, Buffer.from('DELETE / HTTP/1.1\r\nHost: a\r\n\r\n')]));
-    await closed(socket);
-    expect(seen).toEqual(['PUT']);
+    const socket = await start({ seen });
+    socket.write(first + HEAD);
+    await sleep(50); // answered by now, or waiting for that
+    socket.write(Buffer.concat([BODY, Buffer.from('DELETE / HTTP/1.1\r\nHost: a\r\n\r\n')]));
+    const text = Buffer.concat(await Array.fromAsync<Buffer>(socket)).toString();
+    expect(text.match(/late|full/g)).toEqual(first === '' ? ['full'] : ['late', 'full']);
+    expect(seen).toEqual(first === '' ? ['PUT'] : ['GET', 'PUT']);
   });
 
   it('does not hold up a connection whose client leaves', async () => {
