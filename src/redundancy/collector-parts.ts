@@ -12,6 +12,8 @@ export interface CollectorParts {
   readonly records: RecordStore;
   /** Age at which a version that no file has counts as left behind. */
   readonly graceMs: number;
+  /** When this run of the program began, milliseconds since 1970. */
+  readonly runBegan: number;
   /**
    * Told of a file of which a node keeps a change that the index never committed: makes the state of the index the newest one on the
    * nodes. Rejects if that cannot be done now.

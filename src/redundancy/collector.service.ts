@@ -40,6 +40,7 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
       records,
       holds: this.holds,
       graceMs: config.limits.orphan_grace_ms,
+      runBegan: Date.now(),
       reconcile: (fileId) => this.reconcile(fileId),
       onAhead: (node, revision) =>
         this.logger.error({ node, revision }, 'a node knows of changes that the index does not: nothing on it is cleaned up'),

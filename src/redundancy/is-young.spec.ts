@@ -20,6 +20,11 @@ describe('a version that no file has', () => {
     expect(isYoung(begunAgo(ms), HOUR_MS)).toBe(young);
   });
 
+  it('is not young if this run began after it', () => {
+    expect(isYoung(begunAgo(2000), HOUR_MS, Date.now() - 1000)).toBe(false);
+    expect(isYoung(begunAgo(1000), HOUR_MS, Date.now() - 2000)).toBe(true);
+  });
+
   it('is young at no time if there is no grace', () => {
     expect(isYoung(begunAgo(-1000), 0)).toBe(false);
   });

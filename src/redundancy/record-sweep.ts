@@ -111,8 +111,9 @@ export class RecordSweep {
     if (this.parts.holds.isHeld(versionId)) return 'young';
     const stored = await this.parts.metadata.findByVersion(versionId, signal);
     if (head.kind === 'layout')
-      return stored === undefined ? ifOld(versionId, graceMs) : this.judgePage(number, head, stored, look);
-    if (stored === undefined) return ifOld(versionId, graceMs) === 'young' ? 'young' : this.judgeOrphan(number, head, signal);
+      return stored === undefined ? this.ifOld(versionId, graceMs) : this.judgePage(number, head, stored, look);
+    if (stored === undefined)
+      return this.ifOld(versionId, graceMs) === 'young' ? 'young' : this.judgeOrphan(number, head, signal);
     if (head.revision > stored.file.revision) return this.afterReconciling(stored.file.id);
     return head.revision === stored.file.revision ? 'keep' : 'forget';
   }
@@ -133,6 +134,11 @@ export class RecordSweep {
     if (revision > known || known > file.revision) return this.afterReconciling(file.id);
     if (isLeaving === true && !manifest.recordNodes.includes(number)) return 'forget';
     return revision === known ? 'keep' : 'forget';
+  }
+
+  /** What a node that was away brings back from before this run would else be taken for a file, should the index be lost once more. */
+  private ifOld(versionId: VersionId, graceMs: number): Verdict {
+    return isYoung(versionId, graceMs, this.parts.runBegan) ? 'young' : 'forget';
   }
 
   /** A manifest of no file's current version: harmless only if something newer is known of its file. */
@@ -193,8 +199,4 @@ export class RecordSweep {
   private async forget(number: number, heads: readonly RecordHead[], signal: AbortSignal): Promise<void> {
     await this.parts.registry.call(number, (node) => node.forget(heads, signal));
   }
-}
-
-function ifOld(versionId: VersionId, graceMs: number): Verdict {
-  return isYoung(versionId, graceMs) ? 'young' : 'forget';
 }

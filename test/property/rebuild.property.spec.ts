@@ -260,6 +260,29 @@ describe('while a node sleeps', () => {
     expect(await rebuilt(0)).toEqual([]);
   });
 
+  it.each([
+    ['before this run goes at once', 1000, 0],
+    ['in this run stays for as long as it may be under way', -1000, 1],
+  ])('an upload of which that node alone has heard, begun %s, when it is back', async (_, aheadMs, left) => {
+    await cluster.remove();
+    const [hour, runBegan] = [3_600_000, Date.now() + aheadMs];
+    cluster = await Cluster.make({ nodes: NODES, redundancy: 1, sliceBytes: SLICE, graceMs: hour, runBegan });
+    const writer = cluster.writer();
+    writer.ride(Uint8Array.of(7));
+    const { manifest } = await cluster.records.change((put) => cluster.record(writer, [Uint8Array.of(7)], put));
+    const [sleeper, other] = manifest.recordNodes as [number, number];
+    const head = { kind: 'manifest', id: manifest.versionId, page: 0, revision: Number.MAX_SAFE_INTEGER } as const;
+    await cluster.memory[other - 1]!.forget([head], NEVER);
+    setState(sleeper, 'down');
+    await cluster.collector.settle(NEVER);
+    setState(sleeper, 'up');
+    await cluster.collector.sweep(NEVER);
+    expect(await rebuilt(0)).toHaveLength(1); // held: its writer is still at it
+    writer.leave();
+    await cluster.collector.sweep(NEVER);
+    expect(await rebuilt(0)).toHaveLength(left);
+  });
+
   it('a name that was given meanwhile is the one that counts, and the old one goes when it is back', async () => {
     const { fileId, recordNodes } = await storeSmall();
     setState(recordNodes[0]!, 'down');

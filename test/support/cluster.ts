@@ -43,6 +43,8 @@ export interface ClusterShape {
   readonly pulls?: boolean;
   /** Age at which what no file needs is an orphan; 0 if absent. */
   readonly graceMs?: number;
+  /** See `CollectorParts`; long ago if absent. */
+  readonly runBegan?: number;
   /** Those of production if absent. */
   readonly limits?: Limits;
 }
@@ -95,6 +97,7 @@ export class Cluster {
       holds: this.holds,
       records: this.records,
       graceMs: shape.graceMs ?? 0,
+      runBegan: shape.runBegan ?? 0,
       reconcile: (fileId) => this.reconcile(fileId),
       onAhead: (node) => this.ahead.push(node),
     });
