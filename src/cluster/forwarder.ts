@@ -193,9 +193,8 @@ function relay(answer: IncomingMessage, upstream: ClientRequest, { request, resp
   const headers = endToEnd(answer);
   const isEarly = hasBodyOf(request) && !request.complete;
   if (isEarly) {
-    // The gateway answers before it has the whole body, so it does not want the rest. To end the request would make it look whole.
+    // The gateway answers before it has the whole body, so it does not want the rest, nor the end of it, which would make it look whole.
     headers.push('Connection', 'close');
-    request.unpipe(upstream);
     linger(request);
   }
   response.writeHead(answer.statusCode ?? 502, headers);
