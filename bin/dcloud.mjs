@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Written for any Node.js: an old one hands over to the one that npm installed, and nothing newer is parsed before.
+import { setFlagsFromString } from 'node:v8';
 import { isRecentNode, nodeBinary } from './node-binary.mjs';
 
 if (isRecentNode()) {
@@ -7,6 +8,8 @@ if (isRecentNode()) {
   // the ceiling of all writes. And a disk that hangs keeps up to 9 of them (8 calls and a probe), so there must be more
   // than any number of frozen nodes that is to be survived can take. Read by libuv when the first one is needed.
   process.env.UV_THREADPOOL_SIZE ??= '128';
+  // V8 would learn that what a request makes is long-lived, and put it into the old generation (docs/adr/0025-one-bundle.md).
+  setFlagsFromString('--no-allocation-site-pretenuring');
   const program = new URL('../dist/bundle/main.js', import.meta.url).href;
   const { main } = await import(program).catch((error) => {
     if (error.code !== 'ERR_MODULE_NOT_FOUND' || error.url !== program) throw error;
