@@ -15,6 +15,7 @@ import { AppConfig } from './config/app-config.js';
 import { LiveTls } from './config/live-tls.js';
 import { isLoopback } from './config/load-config.js';
 import { KeyRingHolder } from './crypto/key-ring.holder.js';
+import { DelegatedReads } from './files/delegated-reads.service.js';
 import { DirectFiles } from './files/direct-files.service.js';
 import { AccessGate } from './http/access-gate.js';
 import { Authenticator } from './http/authenticator.js';
@@ -43,6 +44,7 @@ export interface OpenApp {
   readonly answer: (request: IncomingMessage, response: ServerResponse) => void;
   /** The fingerprints of the key ring that is in use. */
   readonly keys: () => readonly string[];
+  readonly delegatedReads: DelegatedReads;
   /** See {@link RunningApp}. */
   readonly reload: () => Promise<void>;
   /** Ends the background work, then closes the stores; throws if any of that fails. */
@@ -93,6 +95,7 @@ export async function openApp(config: AppConfig, cluster: ClusterParts): Promise
   return {
     answer: (request, response) => adapter.answer(request, response),
     keys: () => keys.current().fingerprints,
+    delegatedReads: app.get(DelegatedReads, { strict: false }),
     reload: () => reload(app),
     close: () => closeApp(app, config),
   };

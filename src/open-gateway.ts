@@ -5,7 +5,10 @@ import { MapKeeper } from './cluster/map-keeper.js';
 import { PeerNodeSource } from './cluster/peer-node-source.js';
 import type { ClusterFile } from './config/cluster-file.js';
 import { openApp, type OpenApp } from './create-app.js';
+import type { DelegatedReads } from './files/delegated-reads.service.js';
 import { ClusterView } from './nodes/cluster-view.js';
+import type { ReadDesk } from './nodes/peer/read-desk.js';
+import { NodeError } from './nodes/storage-node.js';
 
 /** Opens the role of the gateway: index, keys, files. @throws DomainError with one of the codes of a start that fails */
 export async function openGateway(member: ClusterMember, file: ClusterFile): Promise<ClusterRole> {
@@ -21,6 +24,7 @@ export async function openGateway(member: ClusterMember, file: ClusterFile): Pro
     return {
       name: 'gateway',
       answer: opened.answer,
+      desk: deskOf(opened.delegatedReads),
       heard: () => ({ hears: member.number, keys: opened.keys() }),
       silentMs: () => 0,
       reload: opened.reload,
@@ -37,4 +41,15 @@ export async function openGateway(member: ClusterMember, file: ClusterFile): Pro
       .catch((cause: unknown) => new Logger('Cluster').error({ err: cause }, 'the gateway did not end in good order'));
     throw error;
   }
+}
+
+function deskOf(reads: DelegatedReads): ReadDesk {
+  return {
+    layout: (versionId, page, signal) => reads.layout(versionId, page, signal),
+    lease: (leases) => reads.lease(leases),
+    damaged: (found) => {
+      for (const { node, shard, kind } of found)
+        reads.damaged(node, shard, new NodeError(kind, 'a peer that read it found it so'));
+    },
+  };
 }

@@ -6,12 +6,19 @@ import type { ForwardProof } from './cluster/forward-proof.js';
 import { requireLocal } from './cluster/client-edge.js';
 import { Forwarder } from './cluster/forwarder.js';
 import { GatewayWatch } from './cluster/gateway-watch.js';
+import { MemberNodes } from './cluster/member-nodes.js';
 import { PeerModule } from './cluster/peer.module.js';
 import { DomainError } from './common/errors.js';
+import type { ClusterId } from './common/ids.js';
 import { adapterOf, createNest, describeApi } from './create-app.js';
+import { DelegatedReader } from './delegation/delegated-reader.js';
+import { DelegationModule } from './delegation/delegation.module.js';
+import type { DeskCalls } from './delegation/gateway-desk.js';
 import { answerProblem } from './http/answer-problem.js';
 import { forwarderOf } from './http/forwarded.js';
 import { RequestLog } from './http/request-log.js';
+import type { PeerClient } from './nodes/peer/peer-client.js';
+import { NodeError } from './nodes/storage-node.js';
 import { serveDocument } from './openapi.js';
 
 /** What a peer answers by itself; all else goes to the gateway. */
@@ -29,7 +36,14 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
   const watch = new GatewayWatch(member);
   // First, because it takes Nest's logger away.
   const document = await describeApi(config);
-  const app = await createNest(PeerModule.forRoot(config.log_level, watch), config);
+  const nodes = new MemberNodes(member);
+  const delegation = DelegationModule.forRoot({
+    live: member.live,
+    registry: nodes.registry,
+    desk: deskOf(member),
+    clusterId: () => member.map?.clusterId,
+  });
+  const app = await createNest(PeerModule.forRoot(config.log_level, watch, [delegation]), config);
   app.useLogger(app.get(Logger));
   app.flushLogs();
   serveDocument(app, document);
@@ -39,6 +53,7 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
     tls: member.tls,
     silenceMsMax: SILENCE_SHARE * config.limits.idle_ms_max,
     relearn: () => watch.relearn(),
+    reader: app.get(DelegatedReader),
   });
   watch.onSilence((isSilent) => forwarder.note(isSilent));
   const log = app.get(RequestLog);
@@ -59,6 +74,7 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
       await watch.stop();
       forwarder.close();
       await app.close();
+      await nodes.close();
     },
   };
 }
@@ -90,4 +106,20 @@ async function passOn(
       new DomainError('gateway-unavailable', problem ?? 'the process that holds the index does not answer'),
       exchange,
     );
+}
+
+/** The desk of whichever process the newest map names. */
+function deskOf(member: ClusterMember): DeskCalls {
+  const call = async <Result>(run: (gateway: PeerClient, clusterId: ClusterId) => Promise<Result>): Promise<Result> => {
+    const { map, clients } = member;
+    const gateway = map && clients.get(map.gateway);
+    if (map === undefined || gateway === undefined)
+      throw new NodeError('unavailable', 'no other process is known to be the gateway');
+    return run(gateway, map.clusterId);
+  };
+  return {
+    layout: (versionId, page, signal) => call((gateway, clusterId) => gateway.layout(clusterId, { versionId, page }, signal)),
+    lease: (leases, signal) => call((gateway, clusterId) => gateway.lease(clusterId, leases, signal)),
+    damaged: (found, signal) => call((gateway, clusterId) => gateway.damaged(clusterId, found, signal)),
+  };
 }

@@ -84,6 +84,7 @@ class ClusterProcess implements RunningProcess {
       limits: config.limits,
       run,
       sourceOf: (number) => member.sources.of(number),
+      desk: () => this.current?.desk,
       about: () => ({
         nodeCount: member.config.node_count,
         redundancyCount: member.config.redundancy_count,

@@ -35,7 +35,10 @@ function pass(
   client: IncomingMessage,
 ): { status: number; from: number | undefined; client: ClientPlace } {
   const request = requestFrom('10.0.0.3', '10.0.0.1');
-  request.headers[FORWARD_HEADER] = new ForwardProof(secret, newRun(), 60_000).sign(3, run, client);
+  request.headers[FORWARD_HEADER] = new ForwardProof(secret, newRun(), 60_000).sign(
+    { number: 3, run: run, reads: false },
+    client,
+  );
   const response = new ServerResponse(request);
   const status = seeForwarding(proof, request, response) ? 200 : response.statusCode;
   return { status, from: forwarderOf(request), client: clientOf(request) };

@@ -11,16 +11,30 @@ export const OTHER_RUN_HEADER = 'x-dcloud-other-run';
 const KEY_BYTES = 32;
 const SENDER_BYTES = 8;
 const COUNT_DIGITS = 16;
-const FORM = /^(\d{1,4})\.(\d{1,15})\.([0-9a-f]{32})\.([0-9a-f]{32})\.([\w-]{1,200})\.([\w-]{43})$/;
+const FORM = /^(\d{1,4})\.([rp])\.(\d{1,15})\.([0-9a-f]{32})\.([0-9a-f]{32})\.([\w-]{1,200})\.([\w-]{43})$/;
 /** Before the address of a client on the peer's own machine, and of any other. */
 const LOCAL = 'l';
 const REMOTE = 'r';
 
-type Proof = readonly [string, string, string, string, string, string, string];
+/** Whether the peer reads the body itself if it is given a ticket, or only passes on what comes. */
+const READS = 'r';
+const PASSES = 'p';
+
+type Proof = readonly [string, string, string, string, string, string, string, string];
+
+/** What a peer says when it passes a request on. */
+export interface Passing {
+  /** Of its node. */
+  readonly number: number;
+  /** The run of the gateway's process that it is for. */
+  readonly run: string;
+  /** Whether it takes a ticket in the place of the body. */
+  readonly reads: boolean;
+}
 
 /**
  * The proof that a request was passed on by a peer: it makes the gateway trust where the request came from, and stops a request from going
- * round. It covers method, path, the peer's number, where the client is, time, a nonce that is taken once, and the run of the process that it
+ * round. It covers method, path, the peer's number, whether it takes a ticket, where the client is, time, a nonce that is taken once, and the run of the process that it
  * is for, which is what remembers the nonces: nothing can be played to a later run, or to another process. The body is the client's affair, as
  * it is without a peer between.
  */
@@ -39,14 +53,14 @@ export class ForwardProof {
     private readonly now: () => number = Date.now,
   ) {
     this.replays = new ReplayWindow(2 * clockMsMax);
-    this.key = Buffer.from(hkdfSync('sha256', secret, '', 'distributedcloud forwarded request 2', KEY_BYTES));
+    this.key = Buffer.from(hkdfSync('sha256', secret, '', 'distributedcloud forwarded request 3', KEY_BYTES));
   }
 
-  /** The header's value for a request that node `number` passes on to a run of a process. */
-  sign(number: number, run: string, request: IncomingMessage): string {
+  /** The header's value for a request that a node passes on to a run of a process. */
+  sign({ number, run, reads }: Passing, request: IncomingMessage): string {
     const { method, url } = request;
     const count = (this.count += 1).toString(16).padStart(COUNT_DIGITS, '0');
-    const said = `${number}.${this.now()}.${this.sender}${count}.${run}.${written(clientOf(request))}`;
+    const said = `${number}.${reads ? READS : PASSES}.${this.now()}.${this.sender}${count}.${run}.${written(clientOf(request))}`;
     return `${said}.${this.mac(said, method, url)}`;
   }
 
@@ -58,12 +72,24 @@ export class ForwardProof {
     const given = headers[FORWARD_HEADER];
     const match = typeof given === 'string' ? FORM.exec(given) : null;
     if (match === null) return undefined;
-    const [text, number, time, nonce, run, client, mac] = match as unknown as Proof;
+    const [text, number, mode, time, nonce, run, client, mac] = match as unknown as Proof;
     if (Math.abs(Number(time) - this.now()) > this.clockMsMax) return undefined;
     const expected = this.mac(text.slice(0, -mac.length - 1), method, url);
     if (!timingSafeEqual(Buffer.from(expected), Buffer.from(mac))) return undefined;
     if (run !== this.run) return 'other-run';
-    return this.replays.admit(nonce, this.now()) ? { node: Number(number), client: parsed(client) } : undefined;
+    if (!this.replays.admit(nonce, this.now())) return undefined;
+    const forwarding = { node: Number(number), client: parsed(client) };
+    return mode === READS ? { ...forwarding, proveTicket: (ticket) => this.ticketMac(text, ticket) } : forwarding;
+  }
+
+  /** Whether a ticket is the gateway's answer to the request with this header, of which `proof` came with it. */
+  isTicketOf(header: string, ticket: Uint8Array, proof: string): boolean {
+    const [expected, given] = [Buffer.from(this.ticketMac(header, ticket)), Buffer.from(proof)];
+    return expected.length === given.length && timingSafeEqual(expected, given);
+  }
+
+  private ticketMac(header: string, ticket: Uint8Array): string {
+    return createHmac('sha256', this.key).update(`ticket\n${header}\n`).update(ticket).digest('base64url');
   }
 
   private mac(said: string, method: string | undefined, url: string | undefined): string {

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { LiveTls } from '../config/live-tls.js';
+import { DELEGATED_HEADER, type TicketReader } from '../http/delegated-body.js';
 import { newRun } from '../nodes/peer/peer-hello.js';
 import { FORWARD_HEADER, ForwardProof, OTHER_RUN_HEADER } from './forward-proof.js';
 import { Forwarder } from './forwarder.js';
@@ -29,6 +30,7 @@ let urls: { readonly gateway: string; readonly peer: string };
 const RUN = newRun();
 const proof = new ForwardProof('a secret', RUN, 60_000);
 let relearned: string | undefined;
+let reader: TicketReader;
 
 async function listen(listener: RequestListener): Promise<Server> {
   const server = createServer(listener).listen(0, '127.0.0.1');
@@ -43,13 +45,14 @@ function urlOf(server: Server): string {
 
 function makeForwarder(silenceMsMax: number): Forwarder {
   const relearn = () => Promise.resolve(relearned === undefined ? undefined : { origin: urls.gateway, run: relearned });
-  return new Forwarder({ number: 2, proof, tls: LiveTls.none(), silenceMsMax, relearn });
+  return new Forwarder({ number: 2, proof, tls: LiveTls.none(), silenceMsMax, relearn, reader });
 }
 
 beforeEach(async () => {
   Logger.overrideLogger(false);
   gateway = await listen((asked, response) => answer(asked, response));
   relearned = undefined;
+  reader = { isAble: false, open: () => Promise.reject(new Error('not in this test')) };
   forwarder = makeForwarder(SILENCE_MS);
   peer = await listen((asked, response) => forwarder.forward({ origin: urls.gateway, run: RUN }, { request: asked, response }));
   urls = { gateway: urlOf(gateway), peer: urlOf(peer) };
@@ -66,6 +69,111 @@ afterEach(() => {
 async function code(response: Response): Promise<string> {
   return ((await response.json()) as { code: string }).code;
 }
+
+describe('a forwarder that reads bodies itself', () => {
+  let tickets: string[];
+  let closed: number;
+  let asked: string[];
+
+  /** The gateway: a ticket for who takes one, else the body. */
+  function offering(proofOf = (prove: (ticket: Uint8Array) => string, ticket: Uint8Array) => prove(ticket)): RequestListener {
+    return (request, response) => {
+      const found = proof.verify(request);
+      const prove = typeof found === 'object' ? found.proveTicket : undefined;
+      asked.push(prove === undefined ? 'body' : 'ticket');
+      const head = { 'X-Kept': 'yes', 'Content-Range': 'bytes 0-3/9' };
+      const ticket = Buffer.from('the ticket');
+      if (prove === undefined) response.writeHead(206, { ...head, 'Content-Length': 4 }).end('GATE');
+      else response.writeHead(206, { ...head, [DELEGATED_HEADER]: proofOf(prove, ticket), 'Content-Length': 10 }).end(ticket);
+    };
+  }
+
+  async function read(headers: Record<string, string> = {}): Promise<unknown[]> {
+    const got = await fetch(`${urls.peer}/files/a`, { headers });
+    const kept = ['x-kept', 'content-range', 'content-length', DELEGATED_HEADER].map((name) => got.headers.get(name));
+    return [got.status, await got.text(), ...kept];
+  }
+
+  beforeEach(() => {
+    [tickets, asked, closed] = [[], [], 0];
+    answer = offering();
+    Object.assign(reader, {
+      isAble: true,
+      open: async (ticket: Uint8Array) => {
+        tickets.push(Buffer.from(ticket).toString());
+        const pieces = (async function* () {
+          yield Buffer.from('pe');
+          yield Buffer.from('er');
+        })();
+        return { length: 4, pieces, close: () => void (closed += 1) };
+      },
+    });
+  });
+
+  it('answers with the gateway’s head and the body that the ticket is for', async () => {
+    expect(await read()).toEqual([206, 'peer', 'yes', 'bytes 0-3/9', '4', null]);
+    expect([tickets, closed, asked]).toEqual([['the ticket'], 1, ['ticket']]);
+  });
+
+  it('lets the gateway read what it cannot, or what does not prove itself', async () => {
+    reader = Object.assign(reader, { open: () => Promise.reject(new Error('no key')) });
+    expect(await read()).toEqual([206, 'GATE', 'yes', 'bytes 0-3/9', '4', null]);
+    answer = offering(() => 'forged');
+    expect(await read()).toEqual([206, 'GATE', 'yes', 'bytes 0-3/9', '4', null]);
+    expect([tickets, asked]).toEqual([[], ['ticket', 'body', 'ticket', 'body']]);
+  });
+
+  it('asks for no ticket where it cannot use one, for nothing but GET, and not because a client says so', async () => {
+    Object.assign(reader, { isAble: false });
+    expect((await read({ [DELEGATED_HEADER]: 'mine' }))[1]).toBe('GATE');
+    Object.assign(reader, { isAble: true });
+    await fetch(`${urls.peer}/files/a`, { method: 'HEAD' });
+    await fetch(`${urls.peer}/files/a`, { method: 'PUT', body: 'x' });
+    expect([tickets, asked]).toEqual([[], ['body', 'body', 'body']]);
+  });
+
+  it('takes no answer for a ticket that it did not ask for', async () => {
+    Object.assign(reader, { isAble: false });
+    answer = (_, response) => response.writeHead(200, { [DELEGATED_HEADER]: 'x', 'Content-Length': 2 }).end('hi');
+    expect(await read()).toEqual([200, 'hi', null, null, '2', null]);
+  });
+
+  it('breaks off where the body does, and lets go of it', async () => {
+    Object.assign(reader, {
+      open: async () => {
+        const pieces = (async function* () {
+          yield Buffer.from('pe');
+          await sleep(20);
+          throw new Error('all nodes are gone');
+        })();
+        return { length: 4, pieces, close: () => void (closed += 1) };
+      },
+    });
+    await expect(read()).rejects.toThrow();
+    expect([closed, asked]).toEqual([1, ['ticket']]);
+  });
+
+  it('lets go of a body whose client has left', async () => {
+    const begun = Promise.withResolvers<undefined>();
+    Object.assign(reader, {
+      open: async () => {
+        const pieces = (async function* () {
+          for (;;) {
+            yield Buffer.alloc(MiB);
+            begun.resolve(undefined);
+          }
+        })();
+        return { length: 2 ** 40, pieces, close: () => void (closed += 1) };
+      },
+    });
+    const leaving = request(`${urls.peer}/files/a`).end();
+    leaving.on('error', () => undefined);
+    await begun.promise;
+    leaving.destroy();
+    for (let waited = 0; closed === 0 && waited < 100; waited += 1) await sleep(10);
+    expect(closed).toBe(1);
+  });
+});
 
 describe('Forwarder', () => {
   it('passes on what belongs to the request, and neither what belongs to the connection nor what only it may say', async () => {

@@ -1,8 +1,10 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as beginRequest } from 'node:http';
 import { Agent as TlsAgent, request as beginTlsRequest } from 'node:https';
 import { addAbortSignal, finished } from 'node:stream';
+import { Logger } from '@nestjs/common';
 import { DomainError, errorCode } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
+import { DELEGATED_HEADER, type DelegatedBody, readTicket, sendDelegated, type TicketReader } from '../http/delegated-body.js';
 import { linger } from '../http/linger.js';
 import { requestSignal } from '../http/request-signal.js';
 import { sendBody } from '../http/send-body.js';
@@ -22,6 +24,8 @@ export interface ForwarderOptions {
   readonly silenceMsMax: number;
   /** Asks anew who holds the index; undefined if nobody does who can be asked. */
   readonly relearn: () => Promise<ForwardTarget | undefined>;
+  /** Absent: all bodies come through the gateway. */
+  readonly reader?: TicketReader;
 }
 
 /** The process that holds the index. */
@@ -30,6 +34,22 @@ export interface ForwardTarget {
   readonly origin: string;
   /** The name of its run. */
   readonly run: string;
+}
+
+/** How a request is sent. */
+interface Sending {
+  /** How often it was sent before. */
+  readonly attempt: number;
+  /** Whether a ticket is taken in the place of the body. */
+  readonly reads: boolean;
+}
+
+/** A ticket as it came. */
+interface TicketAnswer {
+  readonly answer: IncomingMessage;
+  /** The header of the request that it is for. */
+  readonly header: string;
+  readonly proof: string;
 }
 
 /** What concerns one connection and not the request (RFC 9110, section 7.6.1). */
@@ -49,7 +69,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
  * behind ours, and the answers to them given to others.
  */
 const FRAME: ReadonlySet<string> = new Set(['content-length', 'host']);
-const OURS: ReadonlySet<string> = new Set([FORWARD_HEADER, OTHER_RUN_HEADER]);
+const OURS: ReadonlySet<string> = new Set([FORWARD_HEADER, OTHER_RUN_HEADER, DELEGATED_HEADER]);
 /** The gateway could not be asked: nothing has happened. */
 const NOT_REACHED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -65,11 +85,14 @@ const NOT_REACHED: ReadonlySet<string> = new Set([
  * which refuses `Expect`: a client that asks before it sends its body is to hear the gateway's answer and not ours.
  */
 export class Forwarder {
+  private readonly logger = new Logger(Forwarder.name);
   private readonly agent = new Agent({ keepAlive: true, scheduling: 'lifo' });
   // A session that was kept would be resumed without another look at the certificate.
   private readonly tlsAgent = new TlsAgent({ keepAlive: true, scheduling: 'lifo', maxCachedSessions: 0 });
 
   private readonly passages: Passages;
+  /** Why a body could not be read here the last time. */
+  private reported = '';
 
   constructor(private readonly options: ForwarderOptions) {
     this.passages = new Passages(options.silenceMsMax);
@@ -82,7 +105,9 @@ export class Forwarder {
   }
 
   forward(target: ForwardTarget, exchange: Exchanged): void {
-    this.send(target, exchange, 0);
+    const { request } = exchange;
+    const reads = request.method === 'GET' && !hasBodyOf(request) && this.options.reader?.isAble === true;
+    this.send(target, exchange, { attempt: 0, reads });
   }
 
   close(): void {
@@ -90,10 +115,11 @@ export class Forwarder {
     this.tlsAgent.destroy();
   }
 
-  private send(target: ForwardTarget, exchange: Exchanged, attempt: number): void {
+  private send(target: ForwardTarget, exchange: Exchanged, { attempt, reads }: Sending): void {
     const { request, response } = exchange;
     if (response.destroyed) return; // its client left before, of which no event will tell
-    const upstream = this.begin(target, request);
+    const header = this.options.proof.sign({ number: this.options.number, run: target.run, reads }, request);
+    const upstream = this.begin(target, request, header);
     this.passages.add(upstream, exchange);
     let answered = false;
     upstream.on('continue', () => {
@@ -104,7 +130,7 @@ export class Forwarder {
       if (answered || response.destroyed) return;
       // A connection that was kept and that the gateway closed in this moment. Only what changes nothing is asked again: a deletion may have happened.
       const isStale = upstream.reusedSocket && errorCode(error) === 'ECONNRESET';
-      if (isStale && attempt === 0 && isSafe(request)) this.send(target, exchange, attempt + 1);
+      if (isStale && attempt === 0 && isSafe(request)) this.send(target, exchange, { attempt: attempt + 1, reads });
       else giveUp(error, exchange);
     });
     upstream.on('response', (answer) => {
@@ -113,10 +139,15 @@ export class Forwarder {
       const isForOther = answer.statusCode === 503 && answer.headers[OTHER_RUN_HEADER] !== undefined;
       if (isForOther && attempt === 0 && !hasBodyOf(request)) {
         answer.resume();
-        void this.sendAnew(exchange);
+        void this.sendAnew(exchange, reads);
         return;
       }
       if (isForOther) void this.options.relearn();
+      const proof = answer.headers[DELEGATED_HEADER];
+      if (reads && typeof proof === 'string') {
+        void this.readInstead({ answer, header, proof }, target, exchange);
+        return;
+      }
       relay(answer, upstream, exchange);
     });
     // A client that leaves takes its request with it.
@@ -126,23 +157,46 @@ export class Forwarder {
     passBodyOn(request, upstream);
   }
 
-  private async sendAnew(exchange: Exchanged): Promise<void> {
+  /** Answers with the body that a ticket stands for; where that cannot be read here, the gateway is asked to read it. */
+  private async readInstead(given: TicketAnswer, target: ForwardTarget, exchange: Exchanged): Promise<void> {
+    const { request, response } = exchange;
+    const { answer } = given;
+    const signal = requestSignal(request, response);
+    let body: DelegatedBody;
+    try {
+      body = await this.openTicket(given, signal);
+    } catch (error) {
+      if (response.destroyed) return;
+      const text = String(error);
+      if (text !== this.reported) this.logger.warn({ err: error }, 'a body could not be read here: it comes through the gateway');
+      this.reported = text;
+      this.send(target, exchange, { attempt: 1, reads: false });
+      return;
+    }
+    this.reported = '';
+    const headers = endToEnd(answer, 'content-length');
+    // Either side sees that it was cut.
+    await sendDelegated(body, { status: answer.statusCode ?? 200, headers }, { response, signal }).catch(() => undefined);
+  }
+
+  private async openTicket({ answer, header, proof }: TicketAnswer, signal: AbortSignal): Promise<DelegatedBody> {
+    const ticket = await readTicket(answer, signal);
+    const { proof: proofs, reader } = this.options;
+    if (reader === undefined || !proofs.isTicketOf(header, ticket, proof)) throw new Error('the ticket does not prove itself');
+    return reader.open(ticket, signal);
+  }
+
+  private async sendAnew(exchange: Exchanged, reads: boolean): Promise<void> {
     const target = await this.options.relearn();
     if (exchange.response.destroyed) return;
     if (target === undefined) giveUp(Object.assign(new Error('nobody holds the index'), { code: 'ECONNREFUSED' }), exchange);
-    else this.send(target, exchange, 1);
+    else this.send(target, exchange, { attempt: 1, reads });
   }
 
-  private begin({ origin, run }: ForwardTarget, request: IncomingMessage): ClientRequest {
-    const { number, proof, tls, silenceMsMax } = this.options;
+  private begin({ origin }: ForwardTarget, request: IncomingMessage, header: string): ClientRequest {
+    const { tls, silenceMsMax } = this.options;
     const { hostname, port, protocol, host } = new URL(origin);
-    const headers = [
-      ...endToEnd(request),
-      'X-Request-Id',
-      requestIdOf(request),
-      FORWARD_HEADER,
-      proof.sign(number, run, request),
-    ];
+    const headers = [...endToEnd(request), 'X-Request-Id', requestIdOf(request), FORWARD_HEADER, header];
     if (request.headers.host === undefined) headers.push('Host', host);
     if (request.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
     const options = {
@@ -219,14 +273,14 @@ function giveUp(cause: unknown, exchange: Exchanged): void {
   answerProblem(error, exchange);
 }
 
-/** The headers of a message less those of its connection, and those that only we may say. */
-function endToEnd({ rawHeaders, headers }: IncomingMessage): string[] {
+/** The headers of a message less those of its connection, those that only we may say, and perhaps another one. */
+function endToEnd({ rawHeaders, headers }: IncomingMessage, other?: string): string[] {
   const named = new Set((headers.connection ?? '').toLowerCase().split(/\s*,\s*/));
   const kept: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] as string).toLowerCase();
     const isOfConnection = HOP_BY_HOP.has(name) || (named.has(name) && !FRAME.has(name));
-    if (isOfConnection || OURS.has(name) || (name === 'x-request-id' && isRequest(headers))) continue;
+    if (isOfConnection || name === other || OURS.has(name) || (name === 'x-request-id' && isRequest(headers))) continue;
     kept.push(rawHeaders[at] as string, rawHeaders[at + 1] as string);
   }
   return kept;

@@ -7,14 +7,15 @@ import { GatewayWatch } from './gateway-watch.js';
 @ApiExcludeController()
 @Controller('metrics')
 export class PeerMetricsController {
-  private readonly metrics = new Registry();
-
-  constructor(watch: GatewayWatch) {
-    collectDefaultMetrics({ register: this.metrics });
+  constructor(
+    private readonly metrics: Registry,
+    watch: GatewayWatch,
+  ) {
+    collectDefaultMetrics({ register: metrics });
     new Gauge({
       name: 'dcloud_gateway_reachable',
       help: '1 if this peer can pass requests on, else 0',
-      registers: [this.metrics],
+      registers: [metrics],
       collect(): void {
         this.set(watch.problem() === undefined ? 1 : 0);
       },

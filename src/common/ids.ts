@@ -11,6 +11,8 @@ export type VersionId = Branded<'VersionId'>;
 export type ClusterId = Branded<'ClusterId'>;
 /** The id of one node, for ever: a replaced disk is another node. */
 export type NodeId = Branded<'NodeId'>;
+/** Names a lease by which the gateway holds a version for a peer that reads it. */
+export type LeaseId = Branded<'LeaseId'>;
 /**
  * Whose a file is: the UUIDv7 of an account, {@link STORE_OWNER}, `drive:` and the id of an account for what lies in its drive, or `system:` and the
  * name of a collection of documents.
@@ -33,7 +35,7 @@ export function accountOfDrive(owner: string): FileId | undefined {
   return DRIVE_OWNER.test(owner) ? (owner.slice(DRIVE.length) as FileId) : undefined;
 }
 
-export type AnyId = FileId | VersionId | ClusterId | NodeId;
+export type AnyId = FileId | VersionId | ClusterId | NodeId | LeaseId;
 
 /** Random bytes for ids, drawn many at a time: the library draws them for sixteen, which takes longer than all the rest of an id. */
 const pool = new Uint8Array(4096);

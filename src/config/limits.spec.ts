@@ -16,6 +16,7 @@ describe('limits', () => {
       const mayBeNone = [
         'body_bytes_max',
         'small_cache_bytes',
+        'delegate_bytes_min',
         'node_bytes_free_min',
         'orphan_grace_ms',
         'hedge_percent',

@@ -38,6 +38,8 @@ export const LIMITS = {
   admission_ms_max: 30_000,
   /** Bytes of small files, sealed, that are kept in memory after they were stored or read; 0: none. */
   small_cache_bytes: 64 * MiB,
+  /** Bytes of an answer from which on a peer reads them from the nodes itself, with keys of its own, and not through the gateway; 0 is never. */
+  delegate_bytes_min: 1 * MiB,
   /** Slices travel to and from nodes in batches of about this size. */
   batch_bytes: 1 * MiB,
   /** Slices of data in a stripe that is erasure coded. */
@@ -138,6 +140,7 @@ export type Limits = { readonly [Key in keyof typeof LIMITS]: number };
 const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'body_bytes_max',
   'small_cache_bytes',
+  'delegate_bytes_min',
   'node_bytes_free_min',
   'orphan_grace_ms',
   'hedge_percent',

@@ -5,6 +5,7 @@ import { newId, STORE_OWNER, type FileId, type VersionId } from '../common/ids.j
 import { Exchange } from '../http/exchange.js';
 import { notePrincipal, type Principal } from '../http/principal.js';
 import type { Admission } from './admission.js';
+import type { DelegatedReads } from './delegated-reads.service.js';
 import type { DownloadService, OpenFile } from './download.service.js';
 import { FileSender } from './file-sender.service.js';
 
@@ -33,7 +34,7 @@ async function shareOf(size: number, range: string | undefined): Promise<number 
       return Promise.resolve(() => undefined);
     },
   } as unknown as Admission;
-  const sender = new FileSender(downloads, admission);
+  const sender = new FileSender(downloads, admission, { offer: () => undefined } as unknown as DelegatedReads);
   const server = createServer((request, response) => {
     notePrincipal(request, STORE);
     void sender.send(newId<FileId>(), new Exchange(request, response));

@@ -5,9 +5,12 @@ import { requestedRange } from '../http/byte-range.js';
 import { httpDate, isNotModified, isRangeCurrent, type Validators, validatorsOf } from '../http/conditional.js';
 import { dispositionOf } from '../http/disposition.js';
 import type { Exchange } from '../http/exchange.js';
+import { DELEGATED_HEADER } from '../http/delegated-body.js';
 import { sendBody } from '../http/send-body.js';
-import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
+import type { FileRecord } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
+import { bytesRead, startingWith } from './body-reader.js';
+import { DelegatedReads } from './delegated-reads.service.js';
 import { DownloadService, type OpenFile } from './download.service.js';
 import { type FileTarget, targetOf } from './owner-of.js';
 
@@ -33,6 +36,7 @@ export class FileSender {
   constructor(
     private readonly downloads: DownloadService,
     private readonly admission: Admission,
+    private readonly delegated: DelegatedReads,
   ) {}
 
   async send(id: FileId, exchange: Exchange): Promise<void> {
@@ -76,9 +80,21 @@ export class FileSender {
     const span = spanOf(exchange, open.file);
     if (span === undefined) return;
     describe(exchange, { contentType, digest: this.downloads.digest(open), ...(isNamed && { name }) });
+    const { method } = exchange.request;
+    if (method !== 'HEAD' && this.delegate(open, span, exchange)) return;
     exchange.header('Content-Length', String(span.range.to - span.range.from));
-    if (exchange.request.method === 'HEAD') exchange.end(span.status);
+    if (method === 'HEAD') exchange.end(span.status);
     else await this.stream(open, span.range, span.status, exchange);
+  }
+
+  /** Answers a peer that reads the body itself. False if there is none, or the body is not worth it. */
+  private delegate(open: OpenFile, { range, status }: Span, exchange: Exchange): boolean {
+    const offer = this.delegated.offer(open, range, exchange.request);
+    if (offer === undefined) return false;
+    exchange.header(DELEGATED_HEADER, offer.proof);
+    exchange.header('Content-Length', String(offer.ticket.length));
+    exchange.bytes(status, offer.ticket);
+    return true;
   }
 
   /** Streams under backpressure. The first bytes are read before the answer begins, so that a file that cannot be read is a clear error. */
@@ -146,19 +162,9 @@ function askedRange(exchange: Exchange, file: Pick<FileRecord, 'size'>, validato
   }
 }
 
-/** At the most: a range is read with the whole slices around its ends. */
-function bytesRead({ from, to }: ByteRange, { sealedSize, sliceBytes }: Manifest): number {
-  return Math.min(sealedSize, to - from + 2 * sliceBytes);
-}
-
 function tellValidators(exchange: Exchange, { etag, lastModified }: Validators): void {
   exchange.header('ETag', etag);
   exchange.header('Last-Modified', httpDate(lastModified));
   exchange.header('Accept-Ranges', 'bytes');
   exchange.header('Cache-Control', 'private, no-cache');
-}
-
-async function* startingWith(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  yield first;
-  yield* rest;
 }

@@ -15,6 +15,8 @@ export interface Forwarding {
   readonly node: number;
   /** Who sent it to the peer. */
   readonly client: ClientPlace;
+  /** Proves to the peer a ticket in answer to this request. Absent: the peer reads no bodies itself. */
+  readonly proveTicket?: (ticket: Uint8Array) => string;
 }
 
 const forwardings = new WeakMap<IncomingMessage, Forwarding>();
@@ -27,6 +29,11 @@ export function noteForwarding(request: IncomingMessage, forwarding: Forwarding)
 /** The number of the peer through which a request came; undefined if the client sent it here. */
 export function forwarderOf(request: IncomingMessage): number | undefined {
   return forwardings.get(request)?.node;
+}
+
+/** See {@link Forwarding.proveTicket}. */
+export function ticketProverOf(request: IncomingMessage): Forwarding['proveTicket'] {
+  return forwardings.get(request)?.proveTicket;
 }
 
 /** Where the client is: as the peer says that passed its request on, or as the connection does. */

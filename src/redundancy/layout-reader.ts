@@ -4,12 +4,15 @@ import type { LayoutPage, MetadataStore } from '../metadata/metadata-store.js';
 import type { NodeRecord } from '../nodes/storage-node.js';
 import { LayoutView, STRIPES_PER_PAGE } from './layout.js';
 
+/** Where the pages of a layout come from. */
+export type LayoutSource = Pick<MetadataStore, 'readLayout'>;
+
 /** Reads the layout of one version in pieces; keeps the page last used, since stripes are asked for in order. */
 export class LayoutReader {
   private current: { readonly page: number; readonly view: Promise<LayoutView | undefined> } | undefined;
 
   constructor(
-    private readonly metadata: MetadataStore,
+    private readonly source: LayoutSource,
     private readonly versionId: VersionId,
   ) {}
 
@@ -34,7 +37,7 @@ export class LayoutReader {
   }
 
   private async load(page: number, signal: AbortSignal): Promise<LayoutView | undefined> {
-    const bytes = await this.metadata.readLayout(this.versionId, page, signal);
+    const bytes = await this.source.readLayout(this.versionId, page, signal);
     return bytes === undefined ? undefined : new LayoutView(bytes);
   }
 }

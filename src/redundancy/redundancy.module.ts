@@ -1,4 +1,4 @@
-import { Logger, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { MetricsModule } from '../http/metrics.module.js';
 import { MetadataModule } from '../metadata/metadata.module.js';
@@ -7,10 +7,8 @@ import { NodeRegistry } from '../nodes/node-registry.js';
 import { NodesModule } from '../nodes/nodes.module.js';
 import { Placement } from '../placement/placement.js';
 import { PlacementModule } from '../placement/placement.module.js';
-import { AnyShapeCodec } from './any-shape.stripe-codec.js';
 import { CollectorService } from './collector.service.js';
-import { ErasureCodec } from './erasure/erasure.stripe-codec.js';
-import { loadErasureKernel } from './erasure/load-erasure-kernel.js';
+import { loadCodec } from './load-codec.js';
 import { NodeWriter } from './node-writer.js';
 import { RecordStore } from './record-store.js';
 import { DamageLog } from './repair/damage-log.js';
@@ -51,12 +49,4 @@ export class RedundancyModule {
     redundancy.tellDamageTo((node, shard, error) => damages.report(node, shard, error));
     movers.tellDamageTo((node, shard, error) => damages.report(node, shard, error));
   }
-}
-
-async function loadCodec(): Promise<StripeCodec> {
-  const logger = new Logger(RedundancyModule.name);
-  const kernel = await loadErasureKernel((err) =>
-    logger.warn({ err }, 'the fast kernel does not run here: erasure coding is many times slower'),
-  );
-  return new AnyShapeCodec(new ErasureCodec(kernel));
 }

@@ -5,11 +5,11 @@ import type { Manifest } from '../metadata/metadata-store.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
-import { Hedging } from './hedging.js';
 import { layoutPages } from './layout.js';
 import { batchesInFlight, type CodingPlan, codingPlan } from './scheme.js';
+import { SliceReader } from './slice-reader.js';
 import { StripeCodec, type StripeShape } from './stripe-codec.js';
-import { type DamageListener, type SliceRange, StripeReader } from './stripe-reader.js';
+import type { DamageListener } from './stripe-reader.js';
 import { StripeStore } from './stripe-store.js';
 import { type LayoutReport, readableShards, reportLayout } from './survival.js';
 import { VersionHolds } from './version-holds.js';
@@ -18,7 +18,7 @@ import { VersionWriter, type WriterParts } from './version-writer.js';
 /** The way to the nodes for whoever has slices to keep: writes them redundantly and reads them back whatever is lost. */
 @Injectable()
 export class RedundancyService {
-  private readonly reader: StripeReader;
+  readonly slices: SliceReader;
   private readonly writing: WriterParts;
   private readonly holds: VersionHolds;
   private onDamage: DamageListener = () => undefined;
@@ -38,13 +38,11 @@ export class RedundancyService {
       onStrays: (strays) => this.collector.addStrays(strays),
       onGarbage: (garbage) => this.collector.collectSoon(garbage),
     };
-    this.reader = new StripeReader({
+    this.slices = new SliceReader(live, {
       registry,
-      metadata: collector.metadata,
+      layouts: collector.metadata,
       codec: this.codec,
-      batchBytes: live.current.limits.batch_bytes,
-      hedging: new Hedging(live.current.limits),
-      onDamage: (node, shard, error) => this.onDamage(node, shard, error),
+      onDamage: (node, shard, error) => this.damaged(node, shard, error),
     });
   }
 
@@ -56,6 +54,9 @@ export class RedundancyService {
   tellDamageTo(onDamage: DamageListener): void {
     this.onDamage = onDamage;
   }
+
+  /** Tells of a shard that somebody found missing or damaged. */
+  damaged: DamageListener = (node, shard, error) => this.onDamage(node, shard, error);
 
   /** How a body that is written now is coded; undefined: it is replicated. Nodes that were late just now are done without. */
   codingPlan(): CodingPlan | undefined {
@@ -75,23 +76,6 @@ export class RedundancyService {
   width(shape: StripeShape, sliceBytes: number): number {
     const shardsHeld = shape.k === 1 ? 1 : shape.k + shape.m;
     return batchesInFlight(this.live.current, shape, { sliceBytes, shardsHeld });
-  }
-
-  /** See {@link StripeReader.read}. */
-  read(manifest: Manifest, span: SliceRange, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const { k, sliceBytes } = manifest;
-    const width = batchesInFlight(this.live.current, manifest, { sliceBytes, shardsHeld: k });
-    return this.reader.read(manifest, span, { width, avoid: new Set() }, signal);
-  }
-
-  /** See {@link StripeReader.only}. */
-  readOnly(manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
-    return this.reader.only(manifest, signal);
-  }
-
-  /** See {@link StripeReader.readings}. */
-  readings(manifest: Manifest, span: SliceRange, signal: AbortSignal): AsyncIterable<AsyncIterable<Uint8Array>> {
-    return this.reader.readings(manifest, span, signal);
   }
 
   /** Keeps the shards of a version from being deleted until the returned function is called, even if the file is. */

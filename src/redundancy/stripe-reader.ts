@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { DomainError } from '../common/errors.js';
 import { mapOrdered } from '../common/map-ordered.js';
-import type { Manifest, MetadataStore } from '../metadata/metadata-store.js';
+import type { Manifest } from '../metadata/metadata-store.js';
 import { letGo } from '../nodes/read-bytes.js';
-import { LayoutReader } from './layout-reader.js';
+import { LayoutReader, type LayoutSource } from './layout-reader.js';
 import type { StripeCodec } from './stripe-codec.js';
 import { StripeAttempt } from './stripe-attempt.js';
 import { type FetchParts, StripeFetch } from './stripe-fetch.js';
@@ -19,7 +19,7 @@ export interface SliceRange {
 
 /** What a reader works with; one set for the whole process. */
 export interface ReaderParts extends FetchParts {
-  readonly metadata: MetadataStore;
+  readonly layouts: LayoutSource;
   readonly codec: StripeCodec;
   /** About how many bytes of data are asked for at once. */
   readonly batchBytes: number;
@@ -58,7 +58,7 @@ export class StripeReader {
     options: ReadOptions,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const layout = new LayoutReader(this.parts.metadata, manifest.versionId);
+    const layout = new LayoutReader(this.parts.layouts, manifest.versionId);
     const batches = mapOrdered(this.batches(manifest, span), options.width, async (stripes) => {
       const attempts = await this.attempts(manifest, { span, stripes, layout, options }, signal);
       return attempts.flatMap((attempt) => attempt.decode(this.parts.codec));
@@ -73,7 +73,7 @@ export class StripeReader {
 
   /** The one slice of a version of one stripe; see {@link read}. */
   async only(manifest: Manifest, signal: AbortSignal): Promise<Uint8Array> {
-    const layout = new LayoutReader(this.parts.metadata, manifest.versionId);
+    const layout = new LayoutReader(this.parts.layouts, manifest.versionId);
     const ask = { span: { first: 0, end: 1 }, stripes: [0], layout, options: { width: 1, avoid: NONE } };
     const [attempt] = await this.attempts(manifest, ask, signal);
     return (attempt as StripeAttempt).decode(this.parts.codec)[0] as Uint8Array;
@@ -89,7 +89,7 @@ export class StripeReader {
     span: SliceRange,
     signal: AbortSignal,
   ): AsyncGenerator<AsyncIterable<Uint8Array>, void, undefined> {
-    const layout = new LayoutReader(this.parts.metadata, manifest.versionId);
+    const layout = new LayoutReader(this.parts.layouts, manifest.versionId);
     const concerned = new Set<number>();
     for (const stripe of stripesOf(manifest, span)) for (const node of await layout.nodes(stripe, signal)) concerned.add(node);
     let tried = 0;

@@ -104,7 +104,7 @@ export class Cluster {
     this.mover = this.makeMover();
     this.reader = new StripeReader({
       registry: this.registry,
-      metadata,
+      layouts: metadata,
       codec: this.codec,
       batchBytes: 4 * shape.sliceBytes,
       hedging: new Hedging(shape.limits ?? LIMITS),

@@ -2,7 +2,10 @@ import type { ClusterId, NodeId } from '../../common/ids.js';
 import type { ClusterMap } from '../../config/cluster-map.js';
 import { NodeError } from '../storage-node.js';
 import { PeerConnection, type PeerConnectionOptions } from './peer-connection.js';
+import { EntryReader } from './peer-entries.js';
 import { FORCE, type PeerHello } from './peer-hello.js';
+import { encodeFoundDamage, encodeLeases, encodePageKey, type PageKey } from './read-desk-codec.js';
+import type { FoundDamage, Leases } from './read-desk.js';
 
 /** The node that a process is to make. */
 export interface NewNode {
@@ -10,6 +13,9 @@ export interface NewNode {
   readonly nodeId: NodeId;
   readonly number: number;
 }
+
+/** Bytes of one page of a layout: of 16,384 stripes of 256 shards, and two bytes for each, with room to spare. */
+const PAGE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The calls to a peer that are not to its node: who it is, and what it is to know of the cluster. */
 export class PeerClient {
@@ -45,6 +51,27 @@ export class PeerClient {
       const text = Buffer.from(payload).toString('utf8');
       if (text !== '') yield text;
     }
+  }
+
+  /** See ReadDesk; `not-found` is undefined. @throws NodeError `rejected` if that process is not the gateway */
+  async layout(clusterId: ClusterId, key: PageKey, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const reader = new EntryReader(1, () => PAGE_BYTES_MAX);
+    const call = { operation: 'layout', clusterId, body: [encodePageKey(key)] };
+    for await (const payload of this.connection.stream(call, signal)) reader.push(payload);
+    const [found] = reader.finish();
+    if (!(found instanceof NodeError)) return found;
+    if (found.kind === 'not-found') return undefined;
+    throw found;
+  }
+
+  /** See ReadDesk. */
+  async lease(clusterId: ClusterId, leases: Leases, signal: AbortSignal): Promise<void> {
+    await this.connection.answer({ operation: 'lease', clusterId, body: [encodeLeases(leases)] }, signal);
+  }
+
+  /** See ReadDesk. */
+  async damaged(clusterId: ClusterId, found: readonly FoundDamage[], signal: AbortSignal): Promise<void> {
+    await this.connection.answer({ operation: 'damaged', clusterId, body: [encodeFoundDamage(found)] }, signal);
   }
 
   close(): Promise<void> {

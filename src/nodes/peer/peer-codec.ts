@@ -133,7 +133,7 @@ export function decodeProbe(bytes: Uint8Array): NodeProbe {
 }
 
 /** Whatever is wrong with bytes that proved themselves: the other side speaks otherwise. */
-function decode<Result>(bytes: Uint8Array, read: (reader: ByteReader) => Result): Result {
+export function decode<Result>(bytes: Uint8Array, read: (reader: ByteReader) => Result): Result {
   try {
     const reader = new ByteReader(bytes);
     const result = read(reader);
@@ -155,18 +155,18 @@ function decodeMany<Item>(body: Uint8Array, read: (reader: ByteReader) => Item):
 }
 
 /** A count is not believed: there is room for as many as were read, and each takes bytes that are there. */
-function many<Item>(reader: ByteReader, read: () => Item): Item[] {
+export function many<Item>(reader: ByteReader, read: () => Item): Item[] {
   const count = reader.number();
   const items: Item[] = [];
   while (items.length < count) items.push(read());
   return items;
 }
 
-function writeShardId(writer: ByteWriter, { versionId, stripe, index }: ShardId): ByteWriter {
+export function writeShardId(writer: ByteWriter, { versionId, stripe, index }: ShardId): ByteWriter {
   return writer.fixed(idToBytes(versionId)).number(stripe).number(index);
 }
 
-function readShardId(reader: ByteReader): ShardId {
+export function readShardId(reader: ByteReader): ShardId {
   const versionId = readId<ShardId['versionId']>(reader);
   const [stripe, index] = [reader.number(), reader.number()];
   if (index > 255) throw new Error('no index');
@@ -232,6 +232,6 @@ function readRecord(reader: ByteReader): Omit<NodeRecord, 'bytes'> & { readonly 
   return { ...head, fileId, length };
 }
 
-function readId<Id extends AnyId>(reader: ByteReader): Id {
+export function readId<Id extends AnyId>(reader: ByteReader): Id {
   return idFromBytes<Id>(reader.view(ID_BYTES));
 }

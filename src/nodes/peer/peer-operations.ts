@@ -21,6 +21,8 @@ import { encodeEntries } from './peer-entries.js';
 import { parseObject } from './peer-hello.js';
 import type { PeerClaim } from './peer-proof.js';
 import { pullShards } from './peer-pull.js';
+import { decodeFoundDamage, decodeLeases, decodePageKey } from './read-desk-codec.js';
+import type { ReadDesk } from './read-desk.js';
 
 /** The parts of a LocalNode that are served. */
 export type ServedNode = Pick<LocalNode, 'number' | 'ids' | 'map' | 'create' | 'use' | 'takeMap'>;
@@ -33,11 +35,14 @@ export interface Operation {
   readonly signal: AbortSignal;
   /** Another node of the cluster, to copy from; undefined if this process does not know where it is. */
   readonly sourceOf: (number: number) => StorageNode | undefined;
+  /** Undefined if this process is not the gateway. */
+  readonly desk: ReadDesk | undefined;
   /** Resolves when so many bytes may be in memory; the result is to be called when they are no more. */
   readonly room: (bytes: number, signal: AbortSignal) => Promise<() => void>;
 }
 
 type Work = (operation: Operation) => Promise<void>;
+type DeskWork = (desk: ReadDesk, operation: Operation) => Promise<void>;
 type NodeWork = (node: StorageNode, operation: Operation) => Promise<void>;
 
 /** Items of one frame of a listing. */
@@ -97,12 +102,41 @@ const CLUSTER_WORK: Readonly<Record<string, Work>> = {
   },
 };
 
+const DESK_WORK: Readonly<Record<string, DeskWork>> = {
+  layout: async (desk, { body, signal, answer }) => {
+    const { versionId, page } = decodePageKey(body);
+    const found = await desk.layout(versionId, page, signal);
+    await answer.stream(each(encodeEntries([found === undefined ? noPage() : [found]])));
+  },
+  lease: async (desk, { body, answer }) => {
+    desk.lease(decodeLeases(body));
+    answer.end();
+  },
+  damaged: async (desk, { body, answer }) => {
+    desk.damaged(decodeFoundDamage(body));
+    answer.end();
+  },
+};
+
 /** What a call does; undefined if there is no such call. */
 export function workOf(name: string): Work | undefined {
   const ofNode = Object.hasOwn(NODE_WORK, name) ? NODE_WORK[name] : undefined;
-  if (ofNode === undefined) return Object.hasOwn(CLUSTER_WORK, name) ? CLUSTER_WORK[name] : undefined;
-  return (operation) =>
-    operation.local.use(operation.claim, operation.signal, (node, signal) => ofNode(node, { ...operation, signal }));
+  const ofDesk = Object.hasOwn(DESK_WORK, name) ? DESK_WORK[name] : undefined;
+  if (ofNode !== undefined)
+    return (operation) =>
+      operation.local.use(operation.claim, operation.signal, (node, signal) => ofNode(node, { ...operation, signal }));
+  if (ofDesk !== undefined) return (operation) => ofDesk(deskFor(operation), operation);
+  return Object.hasOwn(CLUSTER_WORK, name) ? CLUSTER_WORK[name] : undefined;
+}
+
+function noPage(): NodeError {
+  return new NodeError('not-found', 'the index has no such page');
+}
+
+function deskFor({ desk, claim, local }: Operation): ReadDesk {
+  if (claim.clusterId !== local.ids?.clusterId) throw new NodeError('rejected', 'it is of another cluster');
+  if (desk === undefined) throw new NodeError('rejected', 'it is not the gateway');
+  return desk;
 }
 
 /** As a stream from its beginning: so the caller hears that it is being done. */

@@ -13,6 +13,7 @@ import { FORCE, newRun, PROTOCOL, type PeerHello } from './peer-hello.js';
 import { workOf, type Operation, type ServedNode } from './peer-operations.js';
 import type { PeerClaim } from './peer-proof.js';
 import type { PeerSecret } from './peer-secret.js';
+import type { ReadDesk } from './read-desk.js';
 
 /** What a process would say of itself. */
 export type PeerAbout = Pick<PeerHello, 'nodeCount' | 'redundancyCount' | 'hears' | 'keys'> & Partial<Pick<PeerHello, 'version'>>;
@@ -24,6 +25,8 @@ export interface PeerServerParts {
   readonly limits: Limits;
   /** The other nodes of the cluster, for those that this one is to copy from; undefined for one of which it does not know where it is. */
   readonly sourceOf?: Operation['sourceOf'];
+  /** What this process does for peers that read; undefined as long as it is not the gateway. */
+  readonly desk?: () => ReadDesk | undefined;
   /** A {@link newRun}, if others have to know it too. */
   readonly run?: string;
   /** Makes this process the gateway, if it is to be also from one that answers; yields what it does, line by line. */
@@ -105,9 +108,9 @@ export class PeerServer {
       else if (claim.run !== this.run) answer.endOtherRun();
       else if (name === 'takeover') await this.takeOver(call, body);
       else {
-        const { local, sourceOf = () => undefined } = this.parts;
+        const { local, sourceOf = () => undefined, desk = () => undefined } = this.parts;
         const room = (bytes: number, limit: AbortSignal): Promise<() => void> => this.room(bytes, limit);
-        const work = (): Promise<void> => this.work(name, { local, claim, body, answer, signal, sourceOf, room });
+        const work = (): Promise<void> => this.work(name, { local, claim, body, answer, signal, sourceOf, desk: desk(), room });
         await (isBackground === undefined ? work() : inBackground(work));
       }
     } finally {
