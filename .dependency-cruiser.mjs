@@ -41,8 +41,8 @@ const MAY_IMPORT = {
   cli: ['audit', 'auth', 'backup', 'crypto', 'recovery', 'cluster', 'migration', 'nodes', 'sdk'],
   // The client's side: it shares formats with the server, never its parts.
   sdk: ['chunking', 'crypto'],
-  // The reading of bodies in the place of the gateway.
-  delegation: ['crypto', 'files', 'health', 'nodes', 'redundancy'],
+  // Bodies between clients and nodes, in the place of the gateway.
+  delegation: ['chunking', 'crypto', 'files', 'health', 'nodes', 'placement', 'redundancy'],
   // What a process is for the others, and whom it passes requests on to.
   cluster: ['nodes', 'recovery'],
 };

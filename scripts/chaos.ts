@@ -49,6 +49,7 @@ const CONFIG = {
     compact_rest_ms: 200,
     collect_interval_ms: 200,
     sweep_interval_ms: 500,
+    delegate_bytes_min: 32_768,
     orphan_grace_ms: 1000,
   },
 };

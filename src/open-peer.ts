@@ -11,7 +11,7 @@ import { PeerModule } from './cluster/peer.module.js';
 import { DomainError } from './common/errors.js';
 import type { ClusterId } from './common/ids.js';
 import { adapterOf, createNest, describeApi } from './create-app.js';
-import { DelegatedReader } from './delegation/delegated-reader.js';
+import { Delegations } from './delegation/delegations.service.js';
 import { DelegationModule } from './delegation/delegation.module.js';
 import type { DeskCalls } from './delegation/gateway-desk.js';
 import { answerProblem } from './http/answer-problem.js';
@@ -53,7 +53,7 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
     tls: member.tls,
     silenceMsMax: SILENCE_SHARE * config.limits.idle_ms_max,
     relearn: () => watch.relearn(),
-    reader: app.get(DelegatedReader),
+    taker: app.get(Delegations),
   });
   watch.onSilence((isSilent) => forwarder.note(isSilent));
   const log = app.get(RequestLog);

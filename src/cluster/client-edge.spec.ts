@@ -36,7 +36,7 @@ function pass(
 ): { status: number; from: number | undefined; client: ClientPlace } {
   const request = requestFrom('10.0.0.3', '10.0.0.1');
   request.headers[FORWARD_HEADER] = new ForwardProof(secret, newRun(), 60_000).sign(
-    { number: 3, run: run, reads: false },
+    { number: 3, run: run, takesTickets: false },
     client,
   );
   const response = new ServerResponse(request);

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DomainError } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
 import { clientOf, noteForwarding } from '../http/forwarded.js';
+import { LENGTH_HEADER } from '../http/body-delegate.js';
 import { OTHER_RUN_HEADER, type ForwardProof } from './forward-proof.js';
 
 /**
@@ -16,7 +17,11 @@ export function seeForwarding(proof: ForwardProof, request: IncomingMessage, res
     answerProblem(new DomainError('gateway-unavailable', restarted), { request, response });
     return false;
   }
-  if (forwarding !== undefined) noteForwarding(request, forwarding);
+  if (forwarding === undefined) return true;
+  noteForwarding(request, forwarding);
+  // How much the client has announced to a peer that may not send it here.
+  const { [LENGTH_HEADER]: length } = request.headers;
+  if (forwarding.tickets !== undefined && typeof length === 'string') request.headers['content-length'] = length;
   return true;
 }
 

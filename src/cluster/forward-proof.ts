@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type ClientPlace, clientOf, type Forwarding } from '../http/forwarded.js';
+import { type ClientPlace, clientOf, type Forwarding, type TicketProver } from '../http/forwarded.js';
 import { ReplayWindow } from '../nodes/peer/replay-window.js';
 
 /** The header by which a peer says that a request of a client came through it. */
@@ -11,14 +11,18 @@ export const OTHER_RUN_HEADER = 'x-dcloud-other-run';
 const KEY_BYTES = 32;
 const SENDER_BYTES = 8;
 const COUNT_DIGITS = 16;
-const FORM = /^(\d{1,4})\.([rp])\.(\d{1,15})\.([0-9a-f]{32})\.([0-9a-f]{32})\.([\w-]{1,200})\.([\w-]{43})$/;
+const FORM = /^(\d{1,4})\.([tp])\.(\d{1,15})\.([0-9a-f]{32})\.([0-9a-f]{32})\.([\w-]{1,200})\.([\w-]{43})$/;
 /** Before the address of a client on the peer's own machine, and of any other. */
 const LOCAL = 'l';
 const REMOTE = 'r';
 
-/** Whether the peer reads the body itself if it is given a ticket, or only passes on what comes. */
-const READS = 'r';
+/** Whether the peer takes a ticket, by which it reads or stores the body itself, or only passes on what comes. */
+const TAKES = 't';
 const PASSES = 'p';
+
+/** What is proved besides requests; each of them begins otherwise than a request. */
+const TICKET = 'ticket';
+const REPORT = 'report';
 
 type Proof = readonly [string, string, string, string, string, string, string, string];
 
@@ -28,8 +32,8 @@ export interface Passing {
   readonly number: number;
   /** The run of the gateway's process that it is for. */
   readonly run: string;
-  /** Whether it takes a ticket in the place of the body. */
-  readonly reads: boolean;
+  /** Whether it would read or store the body itself. */
+  readonly takesTickets: boolean;
 }
 
 /**
@@ -57,10 +61,10 @@ export class ForwardProof {
   }
 
   /** The header's value for a request that a node passes on to a run of a process. */
-  sign({ number, run, reads }: Passing, request: IncomingMessage): string {
+  sign({ number, run, takesTickets }: Passing, request: IncomingMessage): string {
     const { method, url } = request;
     const count = (this.count += 1).toString(16).padStart(COUNT_DIGITS, '0');
-    const said = `${number}.${reads ? READS : PASSES}.${this.now()}.${this.sender}${count}.${run}.${written(clientOf(request))}`;
+    const said = `${number}.${takesTickets ? TAKES : PASSES}.${this.now()}.${this.sender}${count}.${run}.${written(clientOf(request))}`;
     return `${said}.${this.mac(said, method, url)}`;
   }
 
@@ -79,22 +83,36 @@ export class ForwardProof {
     if (run !== this.run) return 'other-run';
     if (!this.replays.admit(nonce, this.now())) return undefined;
     const forwarding = { node: Number(number), client: parsed(client) };
-    return mode === READS ? { ...forwarding, proveTicket: (ticket) => this.ticketMac(text, ticket) } : forwarding;
+    if (mode === PASSES) return forwarding;
+    const tickets: TicketProver = {
+      prove: (ticket) => this.macOf(TICKET, text, ticket),
+      isReport: (report, proof) => isSame(this.proveReport(text, report), proof),
+    };
+    return { ...forwarding, tickets };
   }
 
   /** Whether a ticket is the gateway's answer to the request with this header, of which `proof` came with it. */
   isTicketOf(header: string, ticket: Uint8Array, proof: string): boolean {
-    const [expected, given] = [Buffer.from(this.ticketMac(header, ticket)), Buffer.from(proof)];
-    return expected.length === given.length && timingSafeEqual(expected, given);
+    return isSame(this.macOf(TICKET, header, ticket), proof);
   }
 
-  private ticketMac(header: string, ticket: Uint8Array): string {
-    return createHmac('sha256', this.key).update(`ticket\n${header}\n`).update(ticket).digest('base64url');
+  /** Proves a report of what was stored for the request with this header. */
+  proveReport(header: string, report: Uint8Array): string {
+    return this.macOf(REPORT, header, report);
+  }
+
+  private macOf(what: string, header: string, bytes: Uint8Array): string {
+    return createHmac('sha256', this.key).update(`${what}\n${header}\n`).update(bytes).digest('base64url');
   }
 
   private mac(said: string, method: string | undefined, url: string | undefined): string {
     return createHmac('sha256', this.key).update(`${said}\n${method}\n${url}`).digest('base64url');
   }
+}
+
+function isSame(expected: string, given: string): boolean {
+  const [one, other] = [Buffer.from(expected), Buffer.from(given)];
+  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 function written({ address, isLocal }: ClientPlace): string {

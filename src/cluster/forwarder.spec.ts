@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { LiveTls } from '../config/live-tls.js';
-import { DELEGATED_HEADER, type TicketReader } from '../http/delegated-body.js';
+import { DELEGATED_HEADER, type TicketTaker } from '../http/delegated-body.js';
 import { newRun } from '../nodes/peer/peer-hello.js';
 import { FORWARD_HEADER, ForwardProof, OTHER_RUN_HEADER } from './forward-proof.js';
 import { Forwarder } from './forwarder.js';
@@ -30,7 +30,7 @@ let urls: { readonly gateway: string; readonly peer: string };
 const RUN = newRun();
 const proof = new ForwardProof('a secret', RUN, 60_000);
 let relearned: string | undefined;
-let reader: TicketReader;
+let taker: TicketTaker;
 
 async function listen(listener: RequestListener): Promise<Server> {
   const server = createServer(listener).listen(0, '127.0.0.1');
@@ -45,14 +45,15 @@ function urlOf(server: Server): string {
 
 function makeForwarder(silenceMsMax: number): Forwarder {
   const relearn = () => Promise.resolve(relearned === undefined ? undefined : { origin: urls.gateway, run: relearned });
-  return new Forwarder({ number: 2, proof, tls: LiveTls.none(), silenceMsMax, relearn, reader });
+  return new Forwarder({ number: 2, proof, tls: LiveTls.none(), silenceMsMax, relearn, taker });
 }
 
 beforeEach(async () => {
   Logger.overrideLogger(false);
   gateway = await listen((asked, response) => answer(asked, response));
   relearned = undefined;
-  reader = { isAble: false, open: () => Promise.reject(new Error('not in this test')) };
+  const refuse = () => Promise.reject(new Error('not in this test'));
+  taker = { isAble: false, bytesMin: 1000, open: refuse, prepare: refuse };
   forwarder = makeForwarder(SILENCE_MS);
   peer = await listen((asked, response) => forwarder.forward({ origin: urls.gateway, run: RUN }, { request: asked, response }));
   urls = { gateway: urlOf(gateway), peer: urlOf(peer) };
@@ -79,7 +80,7 @@ describe('a forwarder that reads bodies itself', () => {
   function offering(proofOf = (prove: (ticket: Uint8Array) => string, ticket: Uint8Array) => prove(ticket)): RequestListener {
     return (request, response) => {
       const found = proof.verify(request);
-      const prove = typeof found === 'object' ? found.proveTicket : undefined;
+      const prove = typeof found === 'object' ? found.tickets?.prove : undefined;
       asked.push(prove === undefined ? 'body' : 'ticket');
       const head = { 'X-Kept': 'yes', 'Content-Range': 'bytes 0-3/9' };
       const ticket = Buffer.from('the ticket');
@@ -97,7 +98,7 @@ describe('a forwarder that reads bodies itself', () => {
   beforeEach(() => {
     [tickets, asked, closed] = [[], [], 0];
     answer = offering();
-    Object.assign(reader, {
+    Object.assign(taker, {
       isAble: true,
       open: async (ticket: Uint8Array) => {
         tickets.push(Buffer.from(ticket).toString());
@@ -116,7 +117,7 @@ describe('a forwarder that reads bodies itself', () => {
   });
 
   it('lets the gateway read what it cannot, or what does not prove itself', async () => {
-    reader = Object.assign(reader, { open: () => Promise.reject(new Error('no key')) });
+    taker = Object.assign(taker, { open: () => Promise.reject(new Error('no key')) });
     expect(await read()).toEqual([206, 'GATE', 'yes', 'bytes 0-3/9', '4', null]);
     answer = offering(() => 'forged');
     expect(await read()).toEqual([206, 'GATE', 'yes', 'bytes 0-3/9', '4', null]);
@@ -124,22 +125,22 @@ describe('a forwarder that reads bodies itself', () => {
   });
 
   it('asks for no ticket where it cannot use one, for nothing but GET, and not because a client says so', async () => {
-    Object.assign(reader, { isAble: false });
+    Object.assign(taker, { isAble: false });
     expect((await read({ [DELEGATED_HEADER]: 'mine' }))[1]).toBe('GATE');
-    Object.assign(reader, { isAble: true });
+    Object.assign(taker, { isAble: true });
     await fetch(`${urls.peer}/files/a`, { method: 'HEAD' });
     await fetch(`${urls.peer}/files/a`, { method: 'PUT', body: 'x' });
     expect([tickets, asked]).toEqual([[], ['body', 'body', 'body']]);
   });
 
   it('takes no answer for a ticket that it did not ask for', async () => {
-    Object.assign(reader, { isAble: false });
+    Object.assign(taker, { isAble: false });
     answer = (_, response) => response.writeHead(200, { [DELEGATED_HEADER]: 'x', 'Content-Length': 2 }).end('hi');
     expect(await read()).toEqual([200, 'hi', null, null, '2', null]);
   });
 
   it('breaks off where the body does, and lets go of it', async () => {
-    Object.assign(reader, {
+    Object.assign(taker, {
       open: async () => {
         const pieces = (async function* () {
           yield Buffer.from('pe');
@@ -155,7 +156,7 @@ describe('a forwarder that reads bodies itself', () => {
 
   it('lets go of a body whose client has left', async () => {
     const begun = Promise.withResolvers<undefined>();
-    Object.assign(reader, {
+    Object.assign(taker, {
       open: async () => {
         const pieces = (async function* () {
           for (;;) {

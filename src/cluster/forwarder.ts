@@ -1,10 +1,11 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as beginRequest } from 'node:http';
 import { Agent as TlsAgent, request as beginTlsRequest } from 'node:https';
 import { addAbortSignal, finished } from 'node:stream';
-import { Logger } from '@nestjs/common';
 import { DomainError, errorCode } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
-import { DELEGATED_HEADER, type DelegatedBody, readTicket, sendDelegated, type TicketReader } from '../http/delegated-body.js';
+import { LENGTH_HEADER, TICKET_HEADER } from '../http/body-delegate.js';
+import { DELEGATED_HEADER, type TicketTaker } from '../http/delegated-body.js';
+import { inviteBody } from '../http/invite-body.js';
 import { linger } from '../http/linger.js';
 import { requestSignal } from '../http/request-signal.js';
 import { sendBody } from '../http/send-body.js';
@@ -13,6 +14,7 @@ import type { LiveTls } from '../config/live-tls.js';
 import { requestIdOf } from '../http/request-log.js';
 import { FORWARD_HEADER, OTHER_RUN_HEADER, type ForwardProof } from './forward-proof.js';
 import { type Exchanged, Passages, Silence } from './passages.js';
+import { TicketPassage } from './ticket-passage.js';
 
 export interface ForwarderOptions {
   /** The number of this node. */
@@ -24,8 +26,8 @@ export interface ForwarderOptions {
   readonly silenceMsMax: number;
   /** Asks anew who holds the index; undefined if nobody does who can be asked. */
   readonly relearn: () => Promise<ForwardTarget | undefined>;
-  /** Absent: all bodies come through the gateway. */
-  readonly reader?: TicketReader;
+  /** Absent: all bodies pass the gateway. */
+  readonly taker?: TicketTaker;
 }
 
 /** The process that holds the index. */
@@ -40,16 +42,8 @@ export interface ForwardTarget {
 interface Sending {
   /** How often it was sent before. */
   readonly attempt: number;
-  /** Whether a ticket is taken in the place of the body. */
-  readonly reads: boolean;
-}
-
-/** A ticket as it came. */
-interface TicketAnswer {
-  readonly answer: IncomingMessage;
-  /** The header of the request that it is for. */
-  readonly header: string;
-  readonly proof: string;
+  /** For what a ticket is taken in the place of the body's way through the gateway. */
+  readonly ticket: ReturnType<TicketPassage['takes']>;
 }
 
 /** What concerns one connection and not the request (RFC 9110, section 7.6.1). */
@@ -69,7 +63,10 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
  * behind ours, and the answers to them given to others.
  */
 const FRAME: ReadonlySet<string> = new Set(['content-length', 'host']);
-const OURS: ReadonlySet<string> = new Set([FORWARD_HEADER, OTHER_RUN_HEADER, DELEGATED_HEADER]);
+const OURS: ReadonlySet<string> = new Set([FORWARD_HEADER, OTHER_RUN_HEADER, DELEGATED_HEADER, LENGTH_HEADER]);
+/** What a request that waits for a ticket says otherwise. */
+const OF_BODY: ReadonlySet<string> = new Set(['content-length', 'expect']);
+const NONE: ReadonlySet<string> = new Set();
 /** The gateway could not be asked: nothing has happened. */
 const NOT_REACHED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -85,29 +82,28 @@ const NOT_REACHED: ReadonlySet<string> = new Set([
  * which refuses `Expect`: a client that asks before it sends its body is to hear the gateway's answer and not ours.
  */
 export class Forwarder {
-  private readonly logger = new Logger(Forwarder.name);
   private readonly agent = new Agent({ keepAlive: true, scheduling: 'lifo' });
   // A session that was kept would be resumed without another look at the certificate.
   private readonly tlsAgent = new TlsAgent({ keepAlive: true, scheduling: 'lifo', maxCachedSessions: 0 });
 
   private readonly passages: Passages;
-  /** Why a body could not be read here the last time. */
-  private reported = '';
+  private readonly tickets: TicketPassage | undefined;
 
   constructor(private readonly options: ForwarderOptions) {
+    const { proof, taker } = options;
+    this.tickets = taker && new TicketPassage(proof, taker);
     this.passages = new Passages(options.silenceMsMax);
   }
 
   /** Whether the gateway answers who asks how it is: what waits for one that does not is answered now, since nobody else can. */
   note(isSilent: boolean): void {
+    this.tickets?.note(isSilent);
     if (isSilent) this.passages.noteSilence();
     else this.passages.noteAnswer();
   }
 
   forward(target: ForwardTarget, exchange: Exchanged): void {
-    const { request } = exchange;
-    const reads = request.method === 'GET' && !hasBodyOf(request) && this.options.reader?.isAble === true;
-    this.send(target, exchange, { attempt: 0, reads });
+    this.send(target, exchange, { attempt: 0, ticket: this.tickets?.takes(exchange.request) });
   }
 
   close(): void {
@@ -115,22 +111,21 @@ export class Forwarder {
     this.tlsAgent.destroy();
   }
 
-  private send(target: ForwardTarget, exchange: Exchanged, { attempt, reads }: Sending): void {
+  private send(target: ForwardTarget, exchange: Exchanged, { attempt, ticket }: Sending): void {
     const { request, response } = exchange;
     if (response.destroyed) return; // its client left before, of which no event will tell
-    const header = this.options.proof.sign({ number: this.options.number, run: target.run, reads }, request);
-    const upstream = this.begin(target, request, header);
+    const { number, proof } = this.options;
+    const header = proof.sign({ number, run: target.run, takesTickets: ticket !== undefined }, request);
+    const upstream = this.begin(target, request, { header, ticket });
     this.passages.add(upstream, exchange);
     let answered = false;
-    upstream.on('continue', () => {
-      if (request.httpVersion === '1.1') response.writeContinue(); // an older one knows no 100
-    });
+    upstream.on('continue', () => inviteBody(request, response));
     upstream.on('timeout', () => upstream.destroy(new Silence()));
     upstream.on('error', (error) => {
       if (answered || response.destroyed) return;
       // A connection that was kept and that the gateway closed in this moment. Only what changes nothing is asked again: a deletion may have happened.
       const isStale = upstream.reusedSocket && errorCode(error) === 'ECONNRESET';
-      if (isStale && attempt === 0 && isSafe(request)) this.send(target, exchange, { attempt: attempt + 1, reads });
+      if (isStale && attempt === 0 && isSafe(request)) this.send(target, exchange, { attempt: attempt + 1, ticket });
       else giveUp(error, exchange);
     });
     upstream.on('response', (answer) => {
@@ -139,66 +134,63 @@ export class Forwarder {
       const isForOther = answer.statusCode === 503 && answer.headers[OTHER_RUN_HEADER] !== undefined;
       if (isForOther && attempt === 0 && !hasBodyOf(request)) {
         answer.resume();
-        void this.sendAnew(exchange, reads);
+        void this.sendAnew(exchange, ticket);
         return;
       }
       if (isForOther) void this.options.relearn();
-      const proof = answer.headers[DELEGATED_HEADER];
-      if (reads && typeof proof === 'string') {
-        void this.readInstead({ answer, header, proof }, target, exchange);
+      if (ticket === 'read' && answer.headers[DELEGATED_HEADER] !== undefined) {
+        void this.readInstead(answer, header, target, exchange);
         return;
       }
       relay(answer, upstream, exchange);
     });
-    // A client that leaves takes its request with it.
+    let isStored = false;
+    // A client that leaves takes its request with it; but of what was stored here the gateway is to hear.
     response.on('close', () => {
-      if (!response.writableFinished) upstream.destroy();
+      if (!response.writableFinished && !isStored) upstream.destroy();
     });
-    passBodyOn(request, upstream);
+    if (ticket !== 'store') {
+      passBodyOn(request, upstream);
+      return;
+    }
+    upstream.flushHeaders();
+    upstream.once('continue', () => passBodyOn(request, upstream));
+    upstream.on('information', ({ headers }) => {
+      if (isStored || headers[TICKET_HEADER] === undefined) return;
+      isStored = true;
+      const order = { headers, header, upstream };
+      void this.tickets?.store(order, exchange).then((isDone) => {
+        isStored = isDone;
+        if (!isDone) passBodyOn(request, upstream);
+      });
+    });
   }
 
   /** Answers with the body that a ticket stands for; where that cannot be read here, the gateway is asked to read it. */
-  private async readInstead(given: TicketAnswer, target: ForwardTarget, exchange: Exchanged): Promise<void> {
-    const { request, response } = exchange;
-    const { answer } = given;
-    const signal = requestSignal(request, response);
-    let body: DelegatedBody;
-    try {
-      body = await this.openTicket(given, signal);
-    } catch (error) {
-      if (response.destroyed) return;
-      const text = String(error);
-      if (text !== this.reported) this.logger.warn({ err: error }, 'a body could not be read here: it comes through the gateway');
-      this.reported = text;
-      this.send(target, exchange, { attempt: 1, reads: false });
-      return;
-    }
-    this.reported = '';
-    const headers = endToEnd(answer, 'content-length');
-    // Either side sees that it was cut.
-    await sendDelegated(body, { status: answer.statusCode ?? 200, headers }, { response, signal }).catch(() => undefined);
+  private async readInstead(answer: IncomingMessage, header: string, target: ForwardTarget, exchange: Exchanged): Promise<void> {
+    const isRead = await this.tickets?.read({ answer, header }, endToEnd(answer, OF_BODY), exchange);
+    if (isRead !== true) this.send(target, exchange, { attempt: 1, ticket: undefined });
   }
 
-  private async openTicket({ answer, header, proof }: TicketAnswer, signal: AbortSignal): Promise<DelegatedBody> {
-    const ticket = await readTicket(answer, signal);
-    const { proof: proofs, reader } = this.options;
-    if (reader === undefined || !proofs.isTicketOf(header, ticket, proof)) throw new Error('the ticket does not prove itself');
-    return reader.open(ticket, signal);
-  }
-
-  private async sendAnew(exchange: Exchanged, reads: boolean): Promise<void> {
+  private async sendAnew(exchange: Exchanged, ticket: Sending['ticket']): Promise<void> {
     const target = await this.options.relearn();
     if (exchange.response.destroyed) return;
     if (target === undefined) giveUp(Object.assign(new Error('nobody holds the index'), { code: 'ECONNREFUSED' }), exchange);
-    else this.send(target, exchange, { attempt: 1, reads });
+    else this.send(target, exchange, { attempt: 1, ticket });
   }
 
-  private begin({ origin }: ForwardTarget, request: IncomingMessage, header: string): ClientRequest {
+  private begin(
+    { origin }: ForwardTarget,
+    request: IncomingMessage,
+    { header, ticket }: Pick<Sending, 'ticket'> & { readonly header: string },
+  ): ClientRequest {
     const { tls, silenceMsMax } = this.options;
     const { hostname, port, protocol, host } = new URL(origin);
-    const headers = [...endToEnd(request), 'X-Request-Id', requestIdOf(request), FORWARD_HEADER, header];
+    const headers = endToEnd(request, ticket === 'store' ? OF_BODY : NONE);
+    headers.push('X-Request-Id', requestIdOf(request), FORWARD_HEADER, header);
     if (request.headers.host === undefined) headers.push('Host', host);
-    if (request.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
+    if (ticket === 'store') headers.push('Expect', '100-continue', LENGTH_HEADER, String(request.headers['content-length']));
+    if (request.headers['transfer-encoding'] !== undefined || ticket === 'store') headers.push('Transfer-Encoding', 'chunked');
     const options = {
       host: hostname.replace(/^\[|\]$/g, ''),
       method: request.method,
@@ -273,14 +265,14 @@ function giveUp(cause: unknown, exchange: Exchanged): void {
   answerProblem(error, exchange);
 }
 
-/** The headers of a message less those of its connection, those that only we may say, and perhaps another one. */
-function endToEnd({ rawHeaders, headers }: IncomingMessage, other?: string): string[] {
+/** The headers of a message less those of its connection, those that only we may say, and others. */
+function endToEnd({ rawHeaders, headers }: IncomingMessage, others = NONE): string[] {
   const named = new Set((headers.connection ?? '').toLowerCase().split(/\s*,\s*/));
   const kept: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] as string).toLowerCase();
     const isOfConnection = HOP_BY_HOP.has(name) || (named.has(name) && !FRAME.has(name));
-    if (isOfConnection || name === other || OURS.has(name) || (name === 'x-request-id' && isRequest(headers))) continue;
+    if (isOfConnection || others.has(name) || OURS.has(name) || (name === 'x-request-id' && isRequest(headers))) continue;
     kept.push(rawHeaders[at] as string, rawHeaders[at + 1] as string);
   }
   return kept;

@@ -1,3 +1,4 @@
+import type { ClusterId, NodeId } from '../common/ids.js';
 import { membersOf, type ClusterMap } from '../config/cluster-map.js';
 import { DeadlineStorageNode } from '../nodes/deadline.storage-node.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
@@ -6,7 +7,12 @@ import type { StorageNode } from '../nodes/storage-node.js';
 import type { ClusterMember } from './cluster-member.js';
 import { OwnStorageNode } from './own.storage-node.js';
 
-/** All nodes of the cluster as a peer reads them: those of the newest map that it knows, whatever becomes of it. */
+interface NodeIds {
+  readonly clusterId: ClusterId;
+  readonly nodeId: NodeId;
+}
+
+/** All nodes of the cluster as a peer reaches them: those of the newest map that it knows, whatever becomes of it. */
 export class MemberNodes {
   readonly registry = new NodeRegistry([]);
   /** The ids of the nodes that the registry has, by number. */
@@ -27,13 +33,17 @@ export class MemberNodes {
     const members = new Map(membersOf(map).map((number) => [number, map.nodes[number - 1]?.nodeId]));
     for (const [number, nodeId] of [...this.known]) if (members.get(number) !== nodeId) this.leave(number);
     for (const [number, nodeId] of members) {
-      if (nodeId === undefined || this.known.has(number)) continue;
-      const node = this.nodeOf(number, { clusterId: map.clusterId, nodeId });
-      // Of one that nobody here knows where it is nothing can be read; the gateway may know.
-      if (node === undefined) continue;
-      this.known.set(number, nodeId);
-      this.registry.add(new DeadlineStorageNode(node, this.member.config.limits.node_call_ms_max));
+      if (nodeId !== undefined && !this.known.has(number)) this.join(number, { clusterId: map.clusterId, nodeId });
+      // Of one that nobody here knows where it is nothing can be read or written; the gateway may know.
+      if (this.known.has(number)) this.registry.setDraining(number, map.nodes[number - 1]?.state === 'draining');
     }
+  }
+
+  private join(number: number, ids: NodeIds): void {
+    const node = this.nodeOf(number, ids);
+    if (node === undefined) return;
+    this.known.set(number, ids.nodeId);
+    this.registry.add(new DeadlineStorageNode(node, this.member.config.limits.node_call_ms_max));
   }
 
   /** It may have another disk by now. */
@@ -45,18 +55,18 @@ export class MemberNodes {
       .catch(() => undefined);
   }
 
-  private nodeOf(
-    number: number,
-    ids: Pick<ClusterMap, 'clusterId'> & { readonly nodeId: ClusterMap['nodes'][0]['nodeId'] },
-  ): StorageNode | undefined {
+  private nodeOf(number: number, ids: NodeIds): StorageNode | undefined {
     const { member } = this;
     const { local, secret, tls, config } = member;
     const term = (): number => member.map?.term ?? 0;
-    const call = (): typeof ids & { readonly term: number } => ({ ...ids, term: term() });
-    if (number === member.number) return new OwnStorageNode(local, call, () => undefined);
+    if (number === member.number)
+      return new OwnStorageNode(
+        local,
+        () => ({ ...ids, term: term() }),
+        () => undefined,
+      );
     const origin = config.peers[number - 1];
-    return origin === undefined
-      ? undefined
-      : new PeerStorageNode({ number, origin, secret, tls, limits: config.limits, term, ...ids });
+    const { limits } = config;
+    return origin === undefined ? undefined : new PeerStorageNode({ number, origin, secret, tls, limits, term, ...ids });
   }
 }

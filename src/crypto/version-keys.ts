@@ -84,6 +84,22 @@ export class VersionCrypto {
     });
   }
 
+  /** The key of the key ring that wraps the keys of new versions. */
+  get activeKeyId(): string {
+    return this.keyRing().active;
+  }
+
+  /**
+   * Takes over the seal of a version that another process has made: proves that it opens, and wraps its key by the key that is active now.
+   * @returns also the SHA-256 of the plaintext. Throws as `open`
+   */
+  adopt(ids: VersionIds, seal: VersionSeal): { readonly seal: VersionSeal; readonly sum: Uint8Array } {
+    const sum = this.open(ids, seal).digest();
+    if (seal.kekId === this.activeKeyId) return { seal, sum };
+    const { kekId, wrappedKey } = this.rewrap(ids, seal);
+    return { seal: { ...seal, kekId, wrappedKey }, sum };
+  }
+
   /** Wraps a version's key by the active key instead; the body stays as it is. `from` is the key that wrapped it before. Throws as `open`. */
   rewrap(ids: VersionIds, seal: WrappedVersionKey): WrappedVersionKey & { readonly from: string } {
     const versionKey = asDamage('the sealed key of this version does not open', () => this.unwrap(ids, seal));

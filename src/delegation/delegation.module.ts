@@ -11,6 +11,9 @@ import { loadCodec } from '../redundancy/load-codec.js';
 import { SliceReader } from '../redundancy/slice-reader.js';
 import { StripeCodec } from '../redundancy/stripe-codec.js';
 import { DelegatedReader } from './delegated-reader.js';
+import { DelegatedWriter } from './delegated-writer.js';
+import { DelegationWorkers } from './delegation-workers.js';
+import { Delegations } from './delegations.service.js';
 import { type DeskCalls, GatewayDesk } from './gateway-desk.js';
 import { KeyRingCopy } from './key-ring-copy.js';
 
@@ -24,7 +27,7 @@ export interface DelegationParts {
   readonly clusterId: () => ClusterId | undefined;
 }
 
-/** The reading of bodies in a process that is not the gateway. */
+/** What a process that is not the gateway does for its clients itself. */
 @Module({})
 export class DelegationModule {
   static forRoot({ live, registry, desk, clusterId }: DelegationParts): DynamicModule {
@@ -37,23 +40,24 @@ export class DelegationModule {
         { provide: LiveConfig, useValue: live },
         { provide: NodeRegistry, useValue: registry },
         { provide: GatewayDesk, useValue: new GatewayDesk(desk) },
-        { provide: KeyRingCopy, useValue: new KeyRingCopy(config.key_ring ?? '', clusterId) },
         { provide: StripeCodec, useFactory: loadCodec },
-        { provide: BodyReader, useFactory: bodyReader, inject: [StripeCodec, GatewayDesk] },
+        { provide: DelegationWorkers, useFactory: workers, inject: [StripeCodec, GatewayDesk] },
         Admission,
         ProberService,
-        DelegatedReader,
+        Delegations,
       ],
     };
 
-    function bodyReader(codec: StripeCodec, gateway: GatewayDesk): BodyReader {
+    function workers(codec: StripeCodec, gateway: GatewayDesk): DelegationWorkers {
       const slices = new SliceReader(live, {
         registry,
         codec,
         layouts: { readLayout: (versionId, page, signal) => gateway.calls.layout(versionId, page, signal) },
         onDamage: (node, shard, { kind }) => gateway.report({ node, shard, kind }),
       });
-      return new BodyReader(slices);
+      const keys = new KeyRingCopy(config.key_ring ?? '', clusterId);
+      const writer = new DelegatedWriter({ live, registry, codec });
+      return new DelegationWorkers(keys, gateway, new DelegatedReader(new BodyReader(slices)), writer);
     }
   }
 }

@@ -57,7 +57,9 @@ describe('GatewayDesk', () => {
 
   it('tells together what comes while a call is under way, and loses nothing behind one that failed', async () => {
     const { promise, reject } = Promise.withResolvers<undefined>();
-    answer = async () => void (await promise);
+    answer = async () => {
+      await promise;
+    };
     const ids = Array.from({ length: 3 }, () => newId<LeaseId>());
     const ends = ids.map((id) => desk.hold(id));
     ends[0]?.();

@@ -38,4 +38,18 @@ export class Admission {
     const share = Math.min(bytes ?? Infinity, this.bytesPerRequest);
     return (share <= SMALL_BYTES ? this.small : this.large).take(share, signal);
   }
+
+  /** The same body, which has its share from its first byte to its last. */
+  async *admitted(
+    body: AsyncIterable<Uint8Array>,
+    bytes: number | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const release = await this.admit(bytes, signal);
+    try {
+      yield* body;
+    } finally {
+      release();
+    }
+  }
 }

@@ -35,15 +35,22 @@ export class BodyWriter {
     const plan = this.redundancy.codingPlan();
     const gathered = await this.chunker.gather(sealed, Math.max(INLINE_BYTES_MAX, this.undecidedBytes(plan)));
     if ('whole' in gathered && gathered.whole.length <= INLINE_BYTES_MAX) return this.ride(gathered.whole, writer);
-    const isSmall = 'whole' in gathered && gathered.whole.length <= (plan?.replicatedBytesMax ?? 0);
-    if (plan !== undefined && !isSmall) writer.reshape(plan.shape);
+    const sliceBytes = this.shape(plan, 'whole' in gathered ? gathered.whole.length : Infinity, writer);
+    const slices = 'whole' in gathered ? cut(gathered.whole, sliceBytes) : this.chunker.slice(gathered.stream);
+    return this.store(slices, sliceBytes, writer, signal);
+  }
+
+  /** Decides on the stripes of a sealed body of which the length is known before it comes. Returns the bytes of its slices. */
+  prepare(sealedSize: number, writer: VersionWriter): number {
+    return this.shape(this.redundancy.codingPlan(), sealedSize, writer);
+  }
+
+  private shape(plan: CodingPlan | undefined, sealedSize: number, writer: VersionWriter): number {
+    if (plan !== undefined && sealedSize > plan.replicatedBytesMax) writer.reshape(plan.shape);
     const { sliceBytes } = this.chunker;
-    if ('stream' in gathered) return this.store(this.chunker.slice(gathered.stream), sliceBytes, writer, signal);
-    const { whole } = gathered;
     const { k } = writer.shape;
     // A coded body that is no longer than a stripe gets slices of one length: else its parity could be as long as all of it.
-    const bytes = k === 1 ? sliceBytes : Math.min(sliceBytes, Math.ceil(whole.length / k));
-    return this.store(cut(whole, bytes), bytes, writer, signal);
+    return k === 1 ? sliceBytes : Math.min(sliceBytes, Math.ceil(sealedSize / k));
   }
 
   /** Up to this size a body has to be seen to its end before it is cut. */

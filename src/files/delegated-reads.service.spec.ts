@@ -20,7 +20,11 @@ function manifest(): Manifest {
 /** Of a peer that reads itself, or of one that does not. */
 function forwarded(reads = true): IncomingMessage {
   const request = {} as IncomingMessage;
-  noteForwarding(request, { node: 2, client: CLIENT, ...(reads ? { proveTicket: ({ length }) => `of ${length}` } : {}) });
+  noteForwarding(request, {
+    node: 2,
+    client: CLIENT,
+    ...(reads ? { tickets: { prove: ({ length }) => `of ${length}`, isReport: () => false } } : {}),
+  });
   return request;
 }
 

@@ -49,13 +49,13 @@ export class DelegatedReads implements OnApplicationShutdown {
   /** How the peer can read a part of a version itself; undefined if it came through none that does, or the part is too small to be worth it. */
   offer({ manifest }: ReadableVersion, range: ByteRange, request: IncomingMessage): ProvenTicket | undefined {
     if (this.bytesMin === 0 || range.to - range.from < this.bytesMin || this.leases.size >= LEASES_MAX) return undefined;
-    const prove = ticketProverOf(request);
-    if (prove === undefined) return undefined;
+    const prover = ticketProverOf(request);
+    if (prover === undefined) return undefined;
     const lease = newId<LeaseId>();
     this.leases.set(lease, { release: this.redundancy.hold(manifest.versionId), endsAt: performance.now() + LEASE_MS });
     this.timer ??= setInterval(() => this.endOld(), LOOK_MS).unref();
     const ticket = encodeTicket({ lease, range, manifest });
-    return { ticket, proof: prove(ticket) };
+    return { ticket, proof: prover.prove(ticket) };
   }
 
   /** One page of a version's layout as it is now. */

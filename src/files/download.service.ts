@@ -21,13 +21,16 @@ export interface OpenFile extends ReadableVersion {
 /** The way out: index ─▶ body ─▶ response. */
 @Injectable()
 export class DownloadService {
+  private readonly bodies: BodyReader;
+
   constructor(
     private readonly metadata: MetadataStore,
     private readonly crypto: VersionCrypto,
     private readonly redundancy: RedundancyService,
-    private readonly bodies: BodyReader,
     private readonly cache: SmallFileCache,
-  ) {}
+  ) {
+    this.bodies = new BodyReader(redundancy.slices);
+  }
 
   /** Finds a file and holds its present version. @throws DomainError `file-not-found` */
   async open(target: FileTarget, signal: AbortSignal): Promise<OpenFile> {

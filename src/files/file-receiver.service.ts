@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { FileId } from '../common/ids.js';
 import type { Exchange } from '../http/exchange.js';
+import { ticketProverOf } from '../http/forwarded.js';
+import { WHOLE_BODY_BYTES_MAX } from '../http/whole-body.js';
 import type { FileRecord } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
 import { FileDto } from './file.dto.js';
@@ -47,9 +49,13 @@ export class FileReceiver {
     const target = replaces === undefined ? undefined : { id: replaces, ...reach };
     if (target !== undefined) await this.records.find(target, signal);
     const expected = target === undefined ? undefined : await this.records.expectedVersion(target, request.headers, signal);
-    const release = await this.admission.admit(announced(request.headers), signal);
+    const bytes = announced(request.headers);
+    // Of a body that the peer stores itself nothing comes here; if it does all the same, it waits for its share then.
+    const isLater = ticketProverOf(request) !== undefined && (bytes ?? 0) > WHOLE_BODY_BYTES_MAX;
+    const release = isLater ? () => undefined : await this.admission.admit(bytes, signal);
     try {
-      const upload = await incomingFile(exchange, name, this.admission.limits);
+      const incoming = await incomingFile(exchange, name, this.admission.limits);
+      const upload = isLater ? { ...incoming, body: this.admission.admitted(incoming.body, bytes, signal) } : incoming;
       if (replaces === undefined || upload.name !== undefined) checkReach(upload.name, reach);
       return await this.withinQuota({ upload, reach, replaces }, signal, (counted) =>
         replaces === undefined

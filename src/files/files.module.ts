@@ -12,9 +12,9 @@ import { MoverService } from '../redundancy/repair/mover.service.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
 import { Admission } from './admission.js';
 import { AmendService } from './amend.service.js';
-import { BodyReader } from './body-reader.js';
 import { BodyWriter } from './body-writer.js';
 import { DelegatedReads } from './delegated-reads.service.js';
+import { DelegatedUploads } from './delegated-uploads.service.js';
 import { DirectFiles } from './direct-files.service.js';
 import { DownloadService } from './download.service.js';
 import { FileChanges } from './file-changes.js';
@@ -37,6 +37,7 @@ import { VersionCommitter } from './version-committer.js';
     Admission,
     AmendService,
     DelegatedReads,
+    DelegatedUploads,
     DirectFiles,
     DownloadService,
     FileChanges,
@@ -49,7 +50,6 @@ import { VersionCommitter } from './version-committer.js';
     RequestLog,
     RetiredVersions,
     SmallFileCache,
-    { provide: BodyReader, useFactory: ({ slices }: RedundancyService) => new BodyReader(slices), inject: [RedundancyService] },
     BodyWriter,
     UploadService,
     VersionCommitter,

@@ -1,7 +1,9 @@
+import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { DomainError } from '../common/errors.js';
 import type { Limits } from '../config/limits.js';
 import { nameInDisposition } from '../http/disposition.js';
+import { BodyDelegate, delegateOf } from '../http/body-delegate.js';
 import type { Exchange } from '../http/exchange.js';
 import { inviteBody } from '../http/invite-body.js';
 import { readMultipart } from '../http/multipart.js';
@@ -19,6 +21,8 @@ export interface Upload {
   readonly bytes?: number | undefined;
   /** The same bytes as `body`, if they are few and have all arrived. */
   readonly whole?: Uint8Array;
+  /** How the peer through which it comes can store the body itself; absent: it comes through none that does. */
+  readonly delegate?: BodyDelegate | undefined;
   /** SHA-256 that the client expects of the body (RFC 9530). */
   readonly expectedDigest: Buffer | undefined;
 }
@@ -39,7 +43,7 @@ export async function incomingFile(exchange: Exchange, nameInQuery: string | und
   const { name: checkedName, contentType } = check(name, headers['content-type'], limits);
   const expectedDigest = digestOf(headers['repr-digest'] ?? headers['content-digest']);
   if (length === undefined || length > WHOLE_BODY_BYTES_MAX)
-    return { name: checkedName, contentType, body: limited(streamed(exchange), bytesMax), bytes: length, expectedDigest };
+    return { name: checkedName, contentType, ...largeBody(exchange, length, bytesMax), bytes: length, expectedDigest };
   const whole = await readWholeBody(exchange, length);
   return { name: checkedName, contentType, body: wholeBody(whole), bytes: length, whole, expectedDigest };
 }
@@ -49,6 +53,11 @@ function check(name: string | undefined, contentType: string | undefined, limits
     name: name === undefined ? undefined : checkName(name, limits.name_bytes_max),
     contentType: contentType === undefined ? undefined : checkContentType(contentType, limits.content_type_bytes_max),
   };
+}
+
+function largeBody(exchange: Exchange, length: number | undefined, bytesMax: number): Pick<Upload, 'body' | 'delegate'> {
+  const delegate = length === undefined ? undefined : delegateOf(exchange);
+  return { body: limited(delegate ?? streamed(exchange), bytesMax), delegate };
 }
 
 /** What a request says of the length of its body; undefined if it does not. */
@@ -72,6 +81,12 @@ function streamed({ request, response }: Exchange): AsyncIterable<Uint8Array> {
       return request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
     },
   };
+}
+
+/** @throws DomainError `invalid-digest` if the body is not the one that was announced */
+export function requireDigest(sum: Uint8Array, expected: Uint8Array | undefined): void {
+  if (expected !== undefined && !timingSafeEqual(sum, expected))
+    throw new DomainError('invalid-digest', 'the bytes that arrived have another SHA-256 than was announced');
 }
 
 /** A body that is at hand. */

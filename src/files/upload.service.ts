@@ -1,16 +1,16 @@
-import { createHash, hash, timingSafeEqual } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { DomainError } from '../common/errors.js';
 import { release } from '../common/release.js';
 import { newId, type FileId, type OwnerId, type VersionId } from '../common/ids.js';
-import { sealStream } from '../crypto/open-stream.js';
 import { SEGMENT_OVERHEAD_BYTES } from '../crypto/floe-format.js';
 import { VersionCrypto, type VersionSealing } from '../crypto/version-keys.js';
 import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
 import type { VersionWriter } from '../redundancy/version-writer.js';
 import { outcomeUnknown, type Demand } from './amend.service.js';
 import { BodyWriter, INLINE_BYTES_MAX } from './body-writer.js';
-import type { Upload } from './incoming-file.js';
+import { requireDigest, type Upload } from './incoming-file.js';
+import { DelegatedUploads } from './delegated-uploads.service.js';
+import { SealedBody } from './sealed-body.js';
 import { SmallFileCache, type SmallVersion } from './small-file-cache.js';
 import { VersionCommitter, type VersionDraft } from './version-committer.js';
 
@@ -39,11 +39,18 @@ export class UploadService {
   private readonly logger = new Logger(UploadService.name);
 
   constructor(
-    private readonly bodies: BodyWriter,
-    private readonly crypto: VersionCrypto,
     private readonly committer: VersionCommitter,
     private readonly cache: SmallFileCache,
+    private readonly delegated: DelegatedUploads,
   ) {}
+
+  private get bodies(): BodyWriter {
+    return this.delegated.bodies;
+  }
+
+  private get crypto(): VersionCrypto {
+    return this.delegated.crypto;
+  }
 
   /**
    * Stores a new file. Resolves when it is durable on all its nodes and in the index; if it throws anything but `outcome-unknown`, nothing
@@ -107,15 +114,15 @@ export class UploadService {
 
   /** One pass over the body: counted, digested, sealed, cut and stored; or kept, if it is small enough to be stored with its record. */
   private async write(fileId: FileId, upload: Upload, writer: VersionWriter, signal: AbortSignal): Promise<Body> {
+    const stored = await this.delegated.store(fileId, upload, writer, signal);
+    if (stored !== undefined) return stored;
     const { sealer, finishSeal, toOpening } = this.crypto.seal(fileId, writer.versionId);
     const { whole } = upload;
     const isAtHand = whole !== undefined && whole.length <= INLINE_PLAIN_BYTES_MAX;
     const { sum, sealed, ...sizes } = isAtHand
       ? this.rideWhole(whole, sealer, writer)
       : await this.stream(upload, sealer, writer, signal);
-    if (upload.expectedDigest !== undefined && !timingSafeEqual(sum, upload.expectedDigest)) {
-      throw new DomainError('invalid-digest', 'the bytes that arrived have another SHA-256 than was announced');
-    }
+    requireDigest(sum, upload.expectedDigest);
     const seal = finishSeal(sum);
     if (sealed === undefined) return { ...sizes, seal };
     return { ...sizes, seal, small: { sealed, opening: toOpening(sum) } };
@@ -127,18 +134,10 @@ export class UploadService {
     writer: VersionWriter,
     signal: AbortSignal,
   ): Promise<StoredBody> {
-    const plain = new Measure();
-    const sealed = new Measure();
-    const digest = createHash('sha256');
-    const body = sealed.through(
-      sealStream(
-        plain.through(source, (chunk) => digest.update(chunk)),
-        sealer,
-        whole === undefined ? release : undefined, // who has it at hand may need it yet
-      ),
-    );
-    const { sliceBytes, riding } = await this.bodies.write(body, writer, signal);
-    return { size: plain.bytes, sealedSize: sealed.bytes, sliceBytes, sealed: riding, sum: digest.digest() };
+    // Who has it at hand may need it yet.
+    const body = new SealedBody(source, sealer, whole === undefined ? release : undefined);
+    const { sliceBytes, riding } = await this.bodies.write(body.stream(), writer, signal);
+    return { ...body.sizes, sliceBytes, sealed: riding, sum: body.sum() };
   }
 
   /** What {@link stream} does, for a small body that is at hand. */
@@ -146,21 +145,5 @@ export class UploadService {
     const sealed = Buffer.concat([...sealer.push(whole), ...sealer.finish()]);
     const { sliceBytes } = this.bodies.ride(sealed, writer);
     return { size: whole.length, sealedSize: sealed.length, sliceBytes, sealed, sum: hash('sha256', whole, 'buffer') };
-  }
-}
-
-/** Counts the bytes of a stream that passes through. */
-class Measure {
-  bytes = 0;
-
-  async *through(
-    source: AsyncIterable<Uint8Array>,
-    see?: (chunk: Uint8Array) => void,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of source) {
-      this.bytes += chunk.length;
-      see?.(chunk);
-      yield chunk;
-    }
   }
 }

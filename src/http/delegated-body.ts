@@ -16,12 +16,22 @@ export interface DelegatedBody {
   readonly close: () => void;
 }
 
-/** Reads bodies from the nodes in the place of the gateway, which decides who gets what and gives a ticket for it (docs/adr/0026). */
-export interface TicketReader {
+/** What stores one body. */
+export interface BodyStore {
+  /** Stores it, and resolves with a report for the gateway, whatever came of it. */
+  readonly store: (body: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<Uint8Array>;
+}
+
+/** Moves bodies between clients and nodes in the place of the gateway, which decides on all and gives a ticket for each (docs/adr/0026). */
+export interface TicketTaker {
   /** Whether it can do so at the moment, as far as is known. */
   readonly isAble: boolean;
+  /** Bytes of a body from which on it is worth it; 0 is never. */
+  readonly bytesMin: number;
   /** Resolves when the first bytes are there; whatever it throws, the gateway may be able to read it. */
   readonly open: (ticket: Uint8Array, signal: AbortSignal) => Promise<DelegatedBody>;
+  /** Gets ready to store a body; whatever it throws, the gateway may be able to store it. */
+  readonly prepare: (ticket: Uint8Array, signal: AbortSignal) => Promise<BodyStore>;
 }
 
 /** The ticket that came as an answer. @throws Error if there is more of it than a ticket can be, or less than was announced */

@@ -15,8 +15,14 @@ export interface Forwarding {
   readonly node: number;
   /** Who sent it to the peer. */
   readonly client: ClientPlace;
-  /** Proves to the peer a ticket in answer to this request. Absent: the peer reads no bodies itself. */
-  readonly proveTicket?: (ticket: Uint8Array) => string;
+  /** Absent: the peer takes no tickets. */
+  readonly tickets?: TicketProver;
+}
+
+/** What passes between the gateway and a peer that takes tickets, each proved for this request alone. */
+export interface TicketProver {
+  readonly prove: (ticket: Uint8Array) => string;
+  readonly isReport: (report: Uint8Array, proof: string) => boolean;
 }
 
 const forwardings = new WeakMap<IncomingMessage, Forwarding>();
@@ -31,9 +37,9 @@ export function forwarderOf(request: IncomingMessage): number | undefined {
   return forwardings.get(request)?.node;
 }
 
-/** See {@link Forwarding.proveTicket}. */
-export function ticketProverOf(request: IncomingMessage): Forwarding['proveTicket'] {
-  return forwardings.get(request)?.proveTicket;
+/** Undefined for a request that came through no peer that takes tickets. */
+export function ticketProverOf(request: IncomingMessage): TicketProver | undefined {
+  return forwardings.get(request)?.tickets;
 }
 
 /** Where the client is: as the peer says that passed its request on, or as the connection does. */

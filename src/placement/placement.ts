@@ -26,12 +26,22 @@ export class Placement {
     return this.counts.get(node) ?? 0;
   }
 
+  /** Files on each node of which something is known. */
+  all(): ReadonlyMap<number, number> {
+    return new Map(this.counts);
+  }
+
   /** Chooses `width` distinct nodes and counts a file on each; undefined, and nothing counted, if there are too few candidates. */
   place({ width, candidates }: PlacementRequest): readonly number[] | undefined {
     if (candidates.length < width) return undefined;
     const chosen = [...candidates].sort((a, b) => this.files(a) - this.files(b) || a - b).slice(0, width);
     for (const node of chosen) this.add(node, 1);
     return chosen;
+  }
+
+  /** Counts files that somebody else has placed. */
+  count(node: number, files: number): void {
+    this.add(node, files);
   }
 
   /** Takes back files that were counted by {@link place} and were not stored, or were deleted. */

@@ -58,6 +58,10 @@ export class RedundancyService {
   /** Tells of a shard that somebody found missing or damaged. */
   damaged: DamageListener = (node, shard, error) => this.onDamage(node, shard, error);
 
+  hasNode(number: number): boolean {
+    return this.registry.has(number);
+  }
+
   /** How a body that is written now is coded; undefined: it is replicated. Nodes that were late just now are done without. */
   codingPlan(): CodingPlan | undefined {
     const prompt = this.registry.writable().filter((node) => !this.registry.isLate(node));

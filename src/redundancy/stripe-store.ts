@@ -44,13 +44,19 @@ export class StripeStore {
     await this.putAll(assignments, { ledger, lost: new Set() }, signal);
   }
 
-  /** Chooses distinct nodes for the shards of a stripe, by index. @throws DomainError `not-enough-nodes` */
-  place({ shards }: Stripe, ledger: WriteLedger): number[] {
+  /** Chooses distinct nodes for the shards of a stripe, and counts them. @throws DomainError `not-enough-nodes` */
+  choose(width: number): readonly number[] {
     const writable = this.registry.writable();
     const prompt = this.prompt(writable);
-    const candidates = prompt.length < shards.length ? writable : prompt;
-    const nodes = this.placement.place({ width: shards.length, candidates });
-    if (nodes === undefined) throw this.notEnough(shards.length);
+    const candidates = prompt.length < width ? writable : prompt;
+    const nodes = this.placement.place({ width, candidates });
+    if (nodes === undefined) throw this.notEnough(width);
+    return nodes;
+  }
+
+  /** The same for a stripe that is there, by the index of its shards. */
+  place({ shards }: Stripe, ledger: WriteLedger): number[] {
+    const nodes = this.choose(shards.length);
     const row = turned(nodes, shards[0]?.k === 1 ? 0 : this.placement.files(nodes[0] as number));
     ledger.placed(row, shards);
     return row;

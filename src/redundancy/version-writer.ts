@@ -1,13 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { VersionId } from '../common/ids.js';
-import { mapOrdered } from '../common/map-ordered.js';
-import { release, SENT_BYTES_LEAST } from '../common/release.js';
 import type { GarbageVersion, LayoutPage, MetadataStore, NodeUsage } from '../metadata/metadata-store.js';
 import type { Placement } from '../placement/placement.js';
 import { layoutRecords } from './layout-reader.js';
 import { LayoutBuilder, singlePage } from './layout.js';
 import type { NodeRecord, Shard } from '../nodes/storage-node.js';
+import { putStripes } from './put-stripes.js';
 import type { PlacedRecord, PutRecord } from './record-store.js';
-import { encodeStripe, type Stripe, type StripeSource, stripeBatches } from './stripe-batches.js';
+import { encodeStripe, type Stripe, type StripeSource } from './stripe-batches.js';
 import type { StripeShape } from './stripe-codec.js';
 import type { StripeStore } from './stripe-store.js';
 import { type Stray, WriteLedger } from './write-ledger.js';
@@ -22,6 +22,17 @@ export interface WriterParts {
   /** Told of a version that will never be committed. */
   readonly onGarbage: (garbage: GarbageVersion) => void;
 }
+
+/** What another process has stored of a version. */
+export interface AdoptedStripes {
+  /** The nodes of the shards of each stripe, by index. */
+  readonly rows: readonly (readonly number[])[];
+  /** Shards that may have reached nodes which were given up for them. */
+  readonly strays: readonly { readonly node: number; readonly stripe: number; readonly index: number }[];
+}
+
+/** Stripes that are reserved without giving others a turn. */
+const RESERVED_IN_A_TURN = 1000;
 
 /** What is known of a version when its record is made. */
 export interface WrittenVersion extends PlacedRecord {
@@ -47,6 +58,8 @@ export class VersionWriter {
   private rider: Stripe | undefined;
   private lastRow: readonly number[] = [];
   private readonly recordNodes = new Set<number>();
+  /** Files that are counted on nodes for what another process stores. */
+  private readonly reserved = new Map<number, number>();
 
   /** @param release lets go of the hold on the version */
   constructor(
@@ -76,15 +89,41 @@ export class VersionWriter {
    * @param width batches under way at once
    */
   async write(slices: AsyncIterable<Uint8Array>, width: number, signal: AbortSignal): Promise<void> {
-    const puts = mapOrdered(stripeBatches(slices, this.source), width, async (batch) => {
-      const { length: strays } = this.ledger.strays;
-      await this.parts.stripes.put(batch, this.ledger, signal);
-      // A put that was given up goes on, and still needs its bytes.
-      if (this.ledger.strays.length === strays)
-        for (const { shards } of batch) for (const { bytes } of shards) release(bytes, SENT_BYTES_LEAST);
-      return batch.length;
-    });
+    const { ledger, source } = this;
+    const puts = putStripes(slices, { stripes: this.parts.stripes, ledger, source, width }, signal);
     for await (const stripes of puts) await this.settle(stripes, signal);
+  }
+
+  /**
+   * Counts stripes that another process is about to store, as if they were being stored here. Returns what was counted on each node before: who
+   * begins with that chooses the same nodes.
+   * @throws DomainError `not-enough-nodes`
+   */
+  async reserve(stripes: number): Promise<ReadonlyMap<number, number>> {
+    const { placement } = this.parts;
+    const before = placement.all();
+    for (let stripe = 0; stripe < stripes; stripe += 1) {
+      for (const node of this.parts.stripes.choose(this.shape.k + this.shape.m))
+        this.reserved.set(node, (this.reserved.get(node) ?? 0) + 1);
+      if (stripe % RESERVED_IN_A_TURN === RESERVED_IN_A_TURN - 1) await nextTurn();
+    }
+    return before;
+  }
+
+  /** Takes over what another process has stored of the version, in the place of what was reserved. @param lengthOf bytes of a shard */
+  async adopt(
+    { rows, strays }: AdoptedStripes,
+    lengthOf: (stripe: number, index: number) => number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.unreserve();
+    rows.forEach((row, stripe) => {
+      for (const node of row) this.parts.placement.count(node, 1);
+      this.ledger.adopted(row, (index) => lengthOf(stripe, index));
+    });
+    const { versionId } = this;
+    for (const { node, ...shard } of strays) this.ledger.strays.push({ node, shard: { versionId, ...shard } });
+    await this.settle(undefined, signal);
   }
 
   /** Takes a whole body that is small enough to ride in the record of the version, with which it is written. */
@@ -139,6 +178,7 @@ export class VersionWriter {
 
   /** Leaves the version as it is, to the walk over the nodes: what it may have left on them could not be taken back. */
   leave(): void {
+    this.unreserve();
     for (const { node, shards } of this.usage()) this.parts.placement.release(node, shards);
     this.release();
   }
@@ -162,6 +202,7 @@ export class VersionWriter {
   async abandon(signal: AbortSignal): Promise<void> {
     const { versionId } = this;
     const usage = this.usage();
+    this.unreserve();
     for (const { node, shards } of usage) this.parts.placement.release(node, shards);
     const nodes = [...new Set([...usage.map(({ node }) => node), ...this.recordNodes])];
     try {
@@ -172,6 +213,12 @@ export class VersionWriter {
       this.parts.onStrays(this.ledger.strays);
     }
     if (nodes.length > 0) this.parts.onGarbage({ versionId, nodes, pages: this.lastPage().page + 1 });
+  }
+
+  /** The stripes that were reserved are stored here after all, or not at all. */
+  unreserve(): void {
+    for (const [node, files] of this.reserved) this.parts.placement.release(node, files);
+    this.reserved.clear();
   }
 
   /** Moves stripes from the ledger to the layout; undefined: all. */

@@ -22,6 +22,12 @@ export class WriteLedger {
     for (const shard of shards) this.count(row[shard.index] as number, shard, 1);
   }
 
+  /** Notes a stripe that somebody else has put. @param lengthOf bytes of the shard of an index */
+  adopted(row: readonly number[], lengthOf: (index: number) => number): void {
+    this.rows.push([...row]);
+    row.forEach((node, index) => this.add(node, lengthOf(index), 1));
+  }
+
   /** Notes that a shard goes to another node than at first. */
   moved(row: number[], shard: Shard, to: number): void {
     const from = row[shard.index] as number;
@@ -42,9 +48,13 @@ export class WriteLedger {
   }
 
   private count(node: number, shard: Shard, change: 1 | -1): void {
+    this.add(node, shard.bytes.length, change);
+  }
+
+  private add(node: number, bytes: number, change: 1 | -1): void {
     const total = this.totals.get(node) ?? { shards: 0, bytes: 0 };
     total.shards += change;
-    total.bytes += change * shard.bytes.length;
+    total.bytes += change * bytes;
     this.totals.set(node, total);
   }
 }

@@ -3,6 +3,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, readFile, readdir, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { newId, type ClusterId, type NodeId } from '../../src/common/ids.js';
 import { FolderStorageNode, type FolderStorageNodeOptions } from '../../src/nodes/folder/folder.storage-node.js';
 import type { FolderLock } from '../../src/nodes/folder/folder-lock.js';
@@ -10,7 +11,7 @@ import { shardPlace } from '../../src/nodes/folder/shard-name.js';
 import { NodeError, type ShardId } from '../../src/nodes/storage-node.js';
 import { kindOf } from '../support/storage-node.contract.js';
 import { makeFolderNode, type FolderFixture } from '../support/storage-node.folder.js';
-import { batchOf, keyOf, listedKeys, never, someShard, someShards } from '../support/storage-node.shards.js';
+import { batchOf, keyOf, listedKeys, never, someRecord, someShard, someShards } from '../support/storage-node.shards.js';
 
 let fixture: FolderFixture;
 let node: FolderStorageNode;
@@ -234,6 +235,27 @@ describe('A folder that', () => {
     await expect(second.open(never())).rejects.toMatchObject({ code: 'storage-locked' });
     await second.close();
   }
+});
+
+describe('A caller that waits no longer', () => {
+  it('takes nothing from the others, whatever its reason is', async () => {
+    // So many that some of them wait for their turn in the last of their steps, which is the look at the folder.
+    const shards = Array.from({ length: 12 }, () => Array.from({ length: 4 }, () => someShard({ size: 70_000 })));
+    const failures: unknown[] = [];
+    for (let round = 0; round < 60; round += 1) {
+      const stop = new AbortController();
+      const left = shards.map((some) => node.put(batchOf(some), stop.signal));
+      const others = Array.from({ length: 30 }, async (_, at) => {
+        await sleep(at / 3);
+        await node.put({ shards: [], records: [someRecord()] }, never());
+      });
+      await sleep(round / 6);
+      stop.abort(new NodeError('unavailable', 'another node was faster'));
+      await Promise.allSettled(left);
+      for (const other of await Promise.allSettled(others)) if (other.status === 'rejected') failures.push(String(other.reason));
+    }
+    expect(failures).toEqual([]);
+  });
 });
 
 describe('Making a folder', () => {

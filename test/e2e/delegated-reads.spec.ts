@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { someBytes } from '../support/bytes.js';
 import { Client } from '../support/client.js';
+import { delegatedBy } from '../support/delegated.js';
 import { PeerCluster } from '../support/peer-cluster.js';
 import { eventually, shardFiles } from '../support/shard-files.js';
 
@@ -31,9 +32,8 @@ let cluster: PeerCluster;
 
 /** Bodies that a peer has read itself so far, and those that it could not. */
 async function countsOf(i: number): Promise<readonly [number, number]> {
-  const text = await (await fetch(`${cluster.url(i)}/metrics`)).text();
-  const count = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? NaN);
-  return [count('dcloud_delegated_reads_total'), count('dcloud_delegated_reads_failed_total')];
+  const { reads, failures } = await delegatedBy(cluster.url(i));
+  return [reads, failures];
 }
 
 /** Begins to read a file and waits with the rest of it. */
@@ -76,9 +76,7 @@ describe('a peer that reads bodies itself', () => {
     const client = new Client(cluster.url(2));
     const [here, there] = await Promise.all([client.get(id), new Client(cluster.url(1)).get(id)]);
     const [ofPeer, ofGateway] = [here, there].map(({ headers }) => {
-      const all = Object.fromEntries(headers);
-      for (const own of ['date', 'x-request-id']) delete all[own];
-      return all;
+      return Object.fromEntries([...headers].filter(([name]) => name !== 'date' && name !== 'x-request-id'));
     });
     expect(ofPeer).toEqual(ofGateway);
     expect(Buffer.from(await here.arrayBuffer()).equals(bytes)).toBe(true);
@@ -137,7 +135,7 @@ describe('a peer that reads bodies itself', () => {
     }
     expect(sum(await new Client(cluster.url(2)).bytes(id))).toBe(sum(bytes));
     const mended = await eventually(
-      async () => /a shard is not as it was put/.test(cluster.logs(1)),
+      async () => cluster.logs(1).includes('a shard is not as it was put'),
       (isSo) => isSo,
       20_000,
     );

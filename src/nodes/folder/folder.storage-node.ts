@@ -125,7 +125,7 @@ export class FolderStorageNode extends StorageNode {
   override async get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
     this.admit(signal);
     const packs = await this.ready(signal);
-    const answers = await this.dropIfLost(packs.getShards(ids, signal));
+    const answers = await this.dropIfLost(packs.getShards(ids, signal), signal);
     const others: number[] = [];
     for (let position = 0; position < answers.length; position += 1) if (answers[position] === undefined) others.push(position);
     if (others.length === 0) return answers as (Uint8Array | NodeError)[];
@@ -155,7 +155,7 @@ export class FolderStorageNode extends StorageNode {
   override async getRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly (NodeRecord | NodeError)[]> {
     this.admit(signal);
     const packs = await this.ready(signal);
-    const found = await this.dropIfLost(packs.getRecords(keys, signal));
+    const found = await this.dropIfLost(packs.getRecords(keys, signal), signal);
     const answers = found.map((answer) => answer ?? new NodeError('not-found', 'there is no such record'));
     if (answers.some(isNotFound)) await this.verify(signal);
     return answers;
@@ -249,12 +249,12 @@ export class FolderStorageNode extends StorageNode {
     return this.packs.current ?? this.control.run(() => asNodeErrors('taking in its packs', () => this.packs.load()), signal);
   }
 
-  private async dropIfLost<Answers extends readonly unknown[]>(reading: Promise<Answers>): Promise<Answers> {
+  private async dropIfLost<Answers extends readonly unknown[]>(reading: Promise<Answers>, signal: AbortSignal): Promise<Answers> {
     const { current } = this.packs;
     try {
       return await reading;
     } catch (error) {
-      if (!(error instanceof NodeError) || error.kind !== 'unavailable' || this.closed) throw error;
+      if (!(error instanceof NodeError) || error.kind !== 'unavailable' || this.closed || signal.aborted) throw error;
       this.packs.drop(current);
       await asNodeErrors('reading its identity', () => verifyIdentity(this.directory, this.identity));
       throw error;
@@ -268,7 +268,8 @@ export class FolderStorageNode extends StorageNode {
         signal,
       );
     } catch (error) {
-      if (error instanceof NodeError && !this.closed) this.packs.drop();
+      // The reason of a caller that does not wait any more may be a NodeError, and says nothing of the folder.
+      if (error instanceof NodeError && !this.closed && !signal.aborted) this.packs.drop();
       throw error;
     }
   }

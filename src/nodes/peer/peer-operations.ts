@@ -42,7 +42,7 @@ export interface Operation {
 }
 
 type Work = (operation: Operation) => Promise<void>;
-type DeskWork = (desk: ReadDesk, operation: Operation) => Promise<void>;
+type DeskWork = (desk: ReadDesk, operation: Operation) => void | Promise<void>;
 type NodeWork = (node: StorageNode, operation: Operation) => Promise<void>;
 
 /** Items of one frame of a listing. */
@@ -108,11 +108,11 @@ const DESK_WORK: Readonly<Record<string, DeskWork>> = {
     const found = await desk.layout(versionId, page, signal);
     await answer.stream(each(encodeEntries([found === undefined ? noPage() : [found]])));
   },
-  lease: async (desk, { body, answer }) => {
+  lease: (desk, { body, answer }) => {
     desk.lease(decodeLeases(body));
     answer.end();
   },
-  damaged: async (desk, { body, answer }) => {
+  damaged: (desk, { body, answer }) => {
     desk.damaged(decodeFoundDamage(body));
     answer.end();
   },
@@ -125,7 +125,7 @@ export function workOf(name: string): Work | undefined {
   if (ofNode !== undefined)
     return (operation) =>
       operation.local.use(operation.claim, operation.signal, (node, signal) => ofNode(node, { ...operation, signal }));
-  if (ofDesk !== undefined) return (operation) => ofDesk(deskFor(operation), operation);
+  if (ofDesk !== undefined) return async (operation) => ofDesk(deskFor(operation), operation);
   return Object.hasOwn(CLUSTER_WORK, name) ? CLUSTER_WORK[name] : undefined;
 }
 

@@ -1,0 +1,91 @@
+import { DomainError, type ErrorCode } from '../common/errors.js';
+import { release } from '../common/release.js';
+import { slice } from '../chunking/slices.js';
+import { LiveConfig } from '../config/live-config.js';
+import type { KeyRing } from '../crypto/key-ring.js';
+import { type VersionSealing, VersionCrypto } from '../crypto/version-keys.js';
+import { SealedBody } from '../files/sealed-body.js';
+import { encodeStoreReport, type StoreTicket } from '../files/store-ticket.js';
+import type { BodyStore } from '../http/delegated-body.js';
+import { NodeRegistry } from '../nodes/node-registry.js';
+import { Placement } from '../placement/placement.js';
+import { NodeWriter } from '../redundancy/node-writer.js';
+import { putStripes } from '../redundancy/put-stripes.js';
+import { batchesInFlight } from '../redundancy/scheme.js';
+import type { StripeCodec } from '../redundancy/stripe-codec.js';
+import { StripeStore } from '../redundancy/stripe-store.js';
+import { WriteLedger } from '../redundancy/write-ledger.js';
+
+export interface DelegatedWriterParts {
+  readonly live: LiveConfig;
+  readonly registry: NodeRegistry;
+  readonly codec: StripeCodec;
+}
+
+/** Seals bodies and puts them on the nodes, by tickets of the gateway. */
+export class DelegatedWriter {
+  private readonly writer: NodeWriter;
+
+  constructor(private readonly parts: DelegatedWriterParts) {
+    this.writer = new NodeWriter(parts.registry, parts.live.current.limits.write_slow_ms_min);
+  }
+
+  /**
+   * Gets ready to store a body, of which nothing is read yet.
+   * @throws Error if it cannot be stored here: without the key, or with too few nodes in reach
+   */
+  prepare(ticket: StoreTicket, keyRing: KeyRing): BodyStore['store'] {
+    if (keyRing.active !== ticket.kekId)
+      throw new Error(`the key ring here has not the active key of the gateway, ${ticket.kekId}`);
+    const placement = new Placement();
+    for (const [node, files] of ticket.files) placement.restore(node, files);
+    const stripes = new StripeStore(this.parts.registry, placement, this.writer);
+    stripes.assertWritable(ticket.k + ticket.m);
+    const sealing = new VersionCrypto(() => keyRing).seal(ticket.fileId, ticket.versionId);
+    return (body, signal) => this.store({ ticket, stripes, sealing }, body, signal);
+  }
+
+  private async store(order: StoreOrder, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Uint8Array> {
+    const ledger = new WriteLedger();
+    const { sealer, finishSeal } = order.sealing;
+    const body = new SealedBody(source, sealer, release);
+    let failure: unknown;
+    try {
+      await this.putAll(order, body.stream(), ledger, signal);
+    } catch (error) {
+      failure = error;
+    }
+    const stored = {
+      rows: ledger.take(),
+      strays: ledger.strays.map(({ node, shard: { stripe, index } }) => ({ node, stripe, index })),
+    };
+    if (failure !== undefined) return encodeStoreReport({ kind: 'failed', ...stored, ...reasonOf(failure) });
+    const seal = finishSeal(body.sum());
+    return encodeStoreReport({ kind: 'stored', ...stored, ...body.sizes, seal });
+  }
+
+  private async putAll(
+    { ticket, stripes }: StoreOrder,
+    sealed: AsyncIterable<Uint8Array>,
+    ledger: WriteLedger,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { versionId, k, m, sliceBytes } = ticket;
+    const { live, codec } = this.parts;
+    const source = { versionId, shape: { k, m }, codec, batchBytes: live.current.limits.batch_bytes };
+    const width = batchesInFlight(live.current, source.shape, { sliceBytes, shardsHeld: k === 1 ? 1 : k + m });
+    await Array.fromAsync(putStripes(slice(sealed, sliceBytes), { stripes, ledger, source, width }, signal));
+    signal.throwIfAborted();
+  }
+}
+
+interface StoreOrder {
+  readonly ticket: StoreTicket;
+  readonly stripes: StripeStore;
+  readonly sealing: VersionSealing;
+}
+
+/** What is no error of ours is the end of the body: its client has left. */
+function reasonOf(error: unknown): { readonly code: ErrorCode; readonly detail: string } {
+  return error instanceof DomainError ? error : { code: 'incomplete-body', detail: 'the body ended early' };
+}
