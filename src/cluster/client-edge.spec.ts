@@ -48,6 +48,29 @@ beforeAll(() => {
   Logger.overrideLogger(false);
 });
 
+describe('the length of a body that a peer would store', () => {
+  it.each([
+    [true, '5000', '5000'],
+    [false, '5000', undefined],
+  ])('counts as announced if the peer takes tickets (%p)', (takesTickets, said, announced) => {
+    const request = requestFrom('10.0.0.3', '10.0.0.1');
+    request.headers[FORWARD_HEADER] = new ForwardProof('secret', newRun(), 60_000).sign(
+      { number: 3, run: RUN, takesTickets },
+      requestFrom('10.0.0.2', '10.0.0.1'),
+    );
+    request.headers['x-dcloud-length'] = said;
+    expect(seeForwarding(proof, request, new ServerResponse(request))).toBe(true);
+    expect(request.headers['content-length']).toBe(announced);
+  });
+
+  it('is nobody else’s to say', () => {
+    const request = requestFrom('10.0.0.3', '10.0.0.1');
+    request.headers['x-dcloud-length'] = '5000';
+    expect(seeForwarding(proof, request, new ServerResponse(request))).toBe(true);
+    expect(request.headers['content-length']).toBeUndefined();
+  });
+});
+
 describe('what is known of where a client is', () => {
   it('is local for who is on this machine, by whatever address', () => {
     for (const [remote, local] of [

@@ -47,6 +47,20 @@ describe('VersionCrypto', () => {
     crypto.open(ids, seal);
   });
 
+  it('takes over what another process has sealed, under the key that is active by then', () => {
+    const { ring, crypto } = store();
+    const { seal } = sealed(crypto);
+    const same = crypto.adopt(ids, seal);
+    expect([same.seal, Buffer.from(same.sum)]).toEqual([seal, digest]);
+    ring.now = ring.now.withNewActiveKey(2);
+    const { seal: rewrapped, sum } = crypto.adopt(ids, seal);
+    expect([rewrapped.kekId, rewrapped.header, Buffer.from(sum)]).toEqual(['k2', seal.header, digest]);
+    expect(Buffer.from(crypto.open(ids, rewrapped).digest())).toEqual(digest);
+    expect(() => crypto.adopt({ ...ids, versionId: newId<VersionId>() }, seal)).toThrow(damaged);
+    expect(() => crypto.adopt(ids, { ...seal, kekId: 'k9' })).toThrow(expect.objectContaining({ code: 'key-missing' }));
+    expect(() => crypto.adopt(ids, { ...seal, sealedDigest: sealed(crypto).seal.sealedDigest })).toThrow(damaged);
+  });
+
   it('is not committed before it is sealed', () => {
     const { finishSeal } = store().crypto.seal(ids.fileId, ids.versionId);
     expect(() => finishSeal(digest)).toThrow('final segment');

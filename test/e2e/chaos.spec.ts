@@ -9,7 +9,7 @@ import { prove, PROOFS } from '../support/chaos/prove.js';
 const SEED = 20_251_125;
 /** Kinds of deeds that are done at least. */
 const KINDS = 2;
-const CONFIG = { size_per_slice: 16_384, pack_below: 4096, log_level: 'warn' };
+const CONFIG = { size_per_slice: 16_384, pack_below: 4096, log_level: 'warn', limits: { delegate_bytes_min: 32_768 } };
 
 const kept: string[] = [];
 

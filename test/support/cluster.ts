@@ -72,7 +72,7 @@ export class Cluster {
   readonly sealer: RecordSealer;
   readonly mover: VersionMover;
   private readonly stripes: StripeStore;
-  private readonly codec = new AnyShapeCodec(new ErasureCodec(new TableErasureKernel()));
+  readonly codec = new AnyShapeCodec(new ErasureCodec(new TableErasureKernel()));
 
   private constructor(
     readonly shape: ClusterShape,
