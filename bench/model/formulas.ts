@@ -153,11 +153,18 @@ export function gatewayLinkBytesPerSecond(
   return deed === 'get' ? link : Math.min(link, link / (((k + m) / k) * (1 - 1 / nodes)));
 }
 
-/** For one gateway to take in all files of a store, with one core. */
-export function fillSeconds(program: Program, store: Store): number {
+/**
+ * To take in all files of a store, with one core of each machine: bodies that are large enough are moved by all of them, and all else is done by the
+ * gateway.
+ */
+export function fillSeconds(program: Program, store: Store, machines: number): number {
   const { k } = shapeOf(program, store);
   const cpuMsPerMiB = MEASURED[`gateway_cpu_ms_per_mib_put_${k === 1 ? 'replicate' : 'erasure'}`].value;
-  const each = MEASURED.gateway_cpu_ms_per_small_put.value + (cpuMsPerMiB * store.fileBytes) / MiB;
+  const body = (cpuMsPerMiB * store.fileBytes) / MiB;
+  const isDelegated = machines > 1 && store.fileBytes >= program.LIMITS.delegate_bytes_min;
+  const each = isDelegated
+    ? Math.max(MEASURED.gateway_cpu_ms_per_delegated_put.value, body / machines)
+    : MEASURED.gateway_cpu_ms_per_small_put.value + body;
   return store.files / perSecondOfOneCore(each);
 }
 

@@ -37,6 +37,8 @@ export const MEASURED = {
   gateway_cpu_ms_per_mib_get_replicate: { value: 6.5, unit: 'ms of one core', from: MEASURE },
   gateway_cpu_ms_per_mib_put_erasure: { value: 7, unit: 'ms of one core', from: MEASURE },
   gateway_cpu_ms_per_mib_get_erasure: { value: 6, unit: 'ms of one core', from: MEASURE },
+  gateway_cpu_ms_per_delegated_put: { value: 1.5, unit: 'ms of one core, beside what its node has of it', from: MEASURE },
+  gateway_cpu_ms_per_delegated_get: { value: 1, unit: 'ms of one core, beside what its node has of it', from: MEASURE },
   repair_versions_per_second: { value: 260, unit: 'files of 4 KiB/s', from: MEASURE },
 } as const satisfies Record<string, Input>;
 

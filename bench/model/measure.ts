@@ -19,6 +19,8 @@ const NEVER = new AbortController().signal;
 
 const SMALL_BYTES = 4 * KiB;
 const LARGE_BYTES = 64 * MiB;
+/** Of 1 MiB. */
+const DELEGATED_FILES = 200;
 const LARGE_FILES = 6;
 const PIECE_BYTES = 2 * MiB;
 const SMALL_FILES = 4000;
@@ -98,6 +100,7 @@ export async function measureGateway(base: string): Promise<Findings> {
       found[`gateway_cpu_ms_per_mib_put_${scheme}`] = putMs / mebibytes;
       found[`gateway_cpu_ms_per_mib_get_${scheme}`] = getMs / mebibytes;
       if (scheme === 'erasure') continue;
+      Object.assign(found, await measureTickets(peers, pids));
       const size = { clients: 64, operations: SMALL_FILES };
       const body = randomBytes(SMALL_BYTES);
       await fill(server, size, () => put(body)); // so that what is measured is warm
@@ -113,6 +116,25 @@ export async function measureGateway(base: string): Promise<Findings> {
     }
   }
   return found;
+}
+
+/** What the gateway does for a body that a peer moves: its processor time less that of a process that has nothing of it but its node. */
+async function measureTickets(peers: PeerCluster, pids: readonly number[]): Promise<Findings> {
+  const server = { port: Number(new URL(peers.url(2)).port) };
+  const load = { clients: 4, operations: DELEGATED_FILES };
+  const each = async (work: () => Promise<unknown>): Promise<number> => {
+    const [gateway, bystander] = [pids[0] as number, pids[2] as number];
+    const before = cpuSeconds(gateway) - cpuSeconds(bystander);
+    await work();
+    return (1000 * (cpuSeconds(gateway) - cpuSeconds(bystander) - before)) / DELEGATED_FILES;
+  };
+  const piece = randomBytes(PIECE_BYTES);
+  let ids: string[] = [];
+  const put1 = (): Promise<unknown> => fill(server, load, () => put(piece, MiB / PIECE_BYTES)).then((made) => (ids = made));
+  await put1(); // so that what is measured is warm
+  const putMs = await each(put1);
+  const getMs = await each(() => runLoad(server.port, load, (at) => get(ids[at] ?? '')));
+  return { gateway_cpu_ms_per_delegated_put: putMs, gateway_cpu_ms_per_delegated_get: getMs };
 }
 
 /** Small files of a lost peer restored in a second, where their number counts and not their bytes. */

@@ -141,7 +141,13 @@ describe('the model', () => {
     expect(model.rebuildSeconds(PROGRAM, { store: { ...SMALL, files: records }, engine: 'embedded' })).toBe(2);
     expect(model.walkSeconds({ files: 1e6 }, 'embedded')).toBe(MEASURED.embedded_walk_us_per_file.value);
     expect(model.smallRepairSeconds(MEASURED.repair_versions_per_second.value)).toBe(1);
-    const put = MEASURED.gateway_cpu_ms_per_small_put.value + MEASURED.gateway_cpu_ms_per_mib_put_erasure.value * 3;
-    expect(model.fillSeconds(PROGRAM, { ...SMALL, fileBytes: 3 * MiB })).toBeCloseTo(put);
+    const put = MEASURED.gateway_cpu_ms_per_mib_put_erasure.value;
+    const small = MEASURED.gateway_cpu_ms_per_small_put.value;
+    expect(model.fillSeconds(PROGRAM, { ...SMALL, fileBytes: 3 * MiB }, 1)).toBeCloseTo(small + put * 3);
+    expect(model.fillSeconds(PROGRAM, { ...SMALL, fileBytes: 3 * MiB }, 3)).toBeCloseTo(put);
+    expect(model.fillSeconds(PROGRAM, { ...SMALL, fileBytes: 3 * MiB }, 1000)).toBe(
+      MEASURED.gateway_cpu_ms_per_delegated_put.value,
+    );
+    expect(model.fillSeconds(PROGRAM, SMALL, 1000)).toBe(model.fillSeconds(PROGRAM, SMALL, 1));
   });
 });

@@ -65,7 +65,7 @@ function limits(program: model.Program): string {
       [
         'one gateway',
         `${small.join(' or ')} of 4 KiB, or ${large.join(', ')}, in a second, for each core that it uses`,
-        '**the next limit**: all requests and all bodies pass one process, so more machines bring space and not speed',
+        '**the next limit**: all requests pass one process, and so do all small bodies; large ones are moved by all peers, as fast as that for each of them',
       ],
       [
         'repair, all nodes together',
@@ -121,7 +121,7 @@ function time(program: model.Program): string {
     const rebuild = (engine: 'embedded' | 'postgres'): string => duration(model.rebuildSeconds(program, { store, engine }));
     return [
       ...heading(store),
-      duration(model.fillSeconds(program, store)),
+      duration(model.fillSeconds(program, store, store.machines)),
       rebuild('embedded'),
       rebuild('postgres'),
       duration(model.walkSeconds(store, 'embedded')),
@@ -156,7 +156,12 @@ function gateway(): string {
       ];
     }),
   );
-  return table(['', 'one core', ...LINKS_GIGABITS.map((gigabits) => `link of ${gigabits} Gbit/s`)], [...small, ...large]);
+  const tickets = (['put', 'get'] as const).map((deed): Cells => {
+    const perSecond = model.perSecondOfOneCore(MEASURED[`gateway_cpu_ms_per_delegated_${deed}`].value);
+    return [`tickets to ${deed} by`, `${rounded(perSecond)}/s`, ...LINKS_GIGABITS.map(() => '–')];
+  });
+  const heads = ['', 'one core', ...LINKS_GIGABITS.map((gigabits) => `link of ${gigabits} Gbit/s`)];
+  return table(heads, [...small, ...tickets, ...large]);
 }
 
 function repair({ LIMITS }: model.Program): string {

@@ -6,6 +6,9 @@ import { type NodeBatch, NodeError, type StorageNode } from '../nodes/storage-no
 /** A write that takes so many times what it usually takes is late. */
 const SLOW_FACTOR = 4;
 
+/** A put that was given up because another node can be tried. The node may well take others, and this one yet. */
+export class LateError extends NodeError {}
+
 /** A batch on its way to a node. */
 export interface NodePut {
   readonly number: number;
@@ -61,7 +64,7 @@ export class NodeWriter {
       else if (!mayMove()) wait(patienceMs);
       else {
         registry.late(number, kind, waitedMs);
-        leave(new NodeError('unavailable', `a write was not done after ${Math.round(patienceMs)} ms`));
+        leave(new LateError('unavailable', `a write was not done after ${Math.round(patienceMs)} ms`));
       }
     };
     let timer: NodeJS.Timeout | undefined;

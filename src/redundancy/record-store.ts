@@ -5,7 +5,7 @@ import { heldError } from '../metadata/moving/movable.metadata-store.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
 import type { NodeBatch, NodeError, NodeRecord, Shard } from '../nodes/storage-node.js';
 import type { Placement } from '../placement/placement.js';
-import type { NodeWriter } from './node-writer.js';
+import { LateError, type NodeWriter } from './node-writer.js';
 
 /** A record as it is to be kept, and what goes with it. */
 export interface RecordDraft {
@@ -39,8 +39,21 @@ export interface RecordStoreParts {
 interface Round {
   readonly signal: AbortSignal;
   readonly placed: PlacedRecord;
-  /** Nodes that failed, or were late, in a round before. */
+  readonly passed: Passed;
+}
+
+/** Nodes that were tried in the rounds before. */
+interface Passed {
+  /** They failed. */
   readonly lost: Set<number>;
+  /** They were late: they are taken again where there are no others. */
+  readonly late: Set<number>;
+}
+
+/** A node that failed, or was late, by its position among those of a record. */
+interface Failure {
+  readonly position: number;
+  readonly error: NodeError;
 }
 
 /** Bytes of layout pages that go to a node with one call. */
@@ -114,26 +127,27 @@ export class RecordStore {
 
   /** Resolves when all nodes have the record durably. @throws DomainError `not-enough-nodes`; by then only puts that were given up are under way */
   private async put(draft: RecordDraft, given: number[], signal: AbortSignal): Promise<PlacedRecord> {
-    const lost = new Set<number>();
+    const passed: Passed = { lost: new Set(), late: new Set() };
     for (;;) {
       const revision = await this.parts.metadata.nextRevision(signal);
       this.hold(revision);
       this.newest = Math.max(this.newest, revision);
       given.push(revision);
       const placed = { nodes: [...draft.nodes], revision };
-      const failed = await this.putOnce(draft, draft.seal(placed), { placed, lost, signal });
+      const failed = await this.putOnce(draft, draft.seal(placed), { placed, passed, signal });
       if (failed.length === 0) return placed;
-      for (const position of failed) lost.add(draft.nodes[position] as number);
-      for (const position of failed) this.move(draft, position, lost);
+      for (const { position, error } of failed)
+        (error instanceof LateError ? passed.late : passed.lost).add(draft.nodes[position] as number);
+      for (const { position } of failed) this.move(draft, position, passed);
     }
   }
 
-  /** One round. Returns the positions of the nodes that failed or were late, after all others have settled. */
-  private async putOnce(draft: RecordDraft, record: NodeRecord, round: Round): Promise<readonly number[]> {
+  /** One round. Returns the nodes that failed or were late, after all others have settled. */
+  private async putOnce(draft: RecordDraft, record: NodeRecord, round: Round): Promise<readonly Failure[]> {
     const { nodes, riders, pages } = draft;
-    const failed: number[] = [];
+    const failed: Failure[] = [];
     // As many may be late as there are others to take over.
-    const mayMove = (): boolean => this.candidates(draft, round.lost).filter(this.isWanted).length > failed.length;
+    const mayMove = (): boolean => this.fresh(draft, round.passed).filter(this.isWanted).length > failed.length;
     const onLeft = (settled: Promise<unknown>): void => this.holdUntil(settled, round.placed.revision);
     const putTo = async (number: number, batch: NodeBatch): Promise<NodeError | undefined> =>
       this.parts.writer.put({ number, batch, mayMove, onLeft }, round.signal);
@@ -141,7 +155,7 @@ export class RecordStore {
       const shards = riders === undefined ? [] : [riders[position] as Shard];
       let error = pages && (await putPages(pages(number, round.placed), (batch) => putTo(number, batch)));
       error ??= await putTo(number, { shards, records: [record] });
-      if (error !== undefined) failed.push(position);
+      if (error !== undefined) failed.push({ position, error });
     });
     const settled = await Promise.allSettled(puts);
     const unexpected = settled.find((result) => result.status === 'rejected');
@@ -155,16 +169,20 @@ export class RecordStore {
     return !registry.isLate(node) && registry.state(node) !== 'draining';
   };
 
-  private move(draft: RecordDraft, position: number, lost: ReadonlySet<number>): void {
-    const candidates = this.candidates(draft, lost);
-    const wanted = candidates.filter(this.isWanted);
-    const [to] = this.byLoad(wanted.length === 0 ? candidates : wanted);
+  private move(draft: RecordDraft, position: number, passed: Passed): void {
+    const fresh = this.fresh(draft, passed);
+    const choices = [fresh.filter(this.isWanted), fresh, this.candidates(draft, passed)];
+    const [to] = this.byLoad(choices.find(({ length }) => length > 0) ?? []);
     if (to === undefined) throw notEnough(draft.nodes.length, this.usable(draft).length);
     draft.onMove?.(position, to);
     draft.nodes[position] = to;
   }
 
-  private candidates(draft: RecordDraft, lost: ReadonlySet<number>): readonly number[] {
+  private fresh(draft: RecordDraft, passed: Passed): readonly number[] {
+    return this.candidates(draft, passed).filter((node) => !passed.late.has(node));
+  }
+
+  private candidates(draft: RecordDraft, { lost }: Passed): readonly number[] {
     return this.usable(draft).filter((node) => !draft.nodes.includes(node) && !lost.has(node));
   }
 

@@ -2,7 +2,7 @@ import { DomainError } from '../common/errors.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
 import type { Shard } from '../nodes/storage-node.js';
 import type { Placement } from '../placement/placement.js';
-import type { NodeWriter } from './node-writer.js';
+import { LateError, type NodeWriter } from './node-writer.js';
 import type { Stripe } from './stripe-batches.js';
 import type { WriteLedger } from './write-ledger.js';
 
@@ -15,8 +15,10 @@ interface Assignment {
 /** One call of {@link StripeStore.put}. */
 interface Batch {
   readonly ledger: WriteLedger;
-  /** Nodes that failed, or were late, for some of it. */
+  /** Nodes that failed for some of it. */
   readonly lost: Set<number>;
+  /** Nodes that were late with some of it: they are taken again where there are no others. */
+  readonly late: Set<number>;
 }
 
 /**
@@ -41,7 +43,7 @@ export class StripeStore {
    */
   async put(stripes: readonly Stripe[], ledger: WriteLedger, signal: AbortSignal): Promise<void> {
     const assignments = stripes.flatMap((stripe) => this.assign(stripe, ledger));
-    await this.putAll(assignments, { ledger, lost: new Set() }, signal);
+    await this.putAll(assignments, { ledger, lost: new Set(), late: new Set() }, signal);
   }
 
   /** Chooses distinct nodes for the shards of a stripe, and counts them. @throws DomainError `not-enough-nodes` */
@@ -76,23 +78,29 @@ export class StripeStore {
   }
 
   private async putTo(number: number, group: readonly Assignment[], batch: Batch, signal: AbortSignal): Promise<void> {
-    const mayMove = (): boolean => group.every(({ row }) => this.prompt(this.others(row, batch)).length > 0);
+    const mayMove = (): boolean => group.every(({ row }) => this.prompt(this.fresh(row, batch)).length > 0);
     const shards = group.map(({ shard }) => shard);
     const error = await this.writer.put({ number, batch: { shards, records: [] }, mayMove }, signal);
     if (error === undefined) return;
-    batch.lost.add(number);
+    (error instanceof LateError ? batch.late : batch.lost).add(number);
     for (const assignment of group) this.move(assignment, batch);
     await this.putAll(group, batch, signal);
   }
 
   /** Gives a shard to another node than those of its stripe and those that failed in this batch. */
   private move({ shard, row }: Assignment, batch: Batch): void {
-    const others = this.others(row, batch);
-    const prompt = this.prompt(others);
-    const [node] = this.placement.place({ width: 1, candidates: prompt.length === 0 ? others : prompt }) ?? [];
+    const fresh = this.fresh(row, batch);
+    const choices = [this.prompt(fresh), fresh, this.others(row, batch)];
+    const candidates = choices.find(({ length }) => length > 0) ?? [];
+    const [node] = this.placement.place({ width: 1, candidates }) ?? [];
     if (node === undefined) throw this.notEnough(row.length);
     this.placement.release(row[shard.index] as number, 1);
     batch.ledger.moved(row, shard, node);
+  }
+
+  /** Those that have not been late with any of the batch. */
+  private fresh(row: readonly number[], batch: Batch): readonly number[] {
+    return this.others(row, batch).filter((node) => !batch.late.has(node));
   }
 
   private others(row: readonly number[], { lost }: Batch): readonly number[] {

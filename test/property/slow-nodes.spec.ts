@@ -195,6 +195,23 @@ describe('a write', () => {
     expect(manifest.usage.map(({ shards }) => shards)).toEqual([4, 4]);
   });
 
+  it('goes back to a late node when the only other one fails', async () => {
+    for (const size of [1, 0]) {
+      const subject = await make({ nodes: 3 });
+      subject.faulty[0]!.inject({ on: 'put', effect: { delayMs: 600 } });
+      subject.faulty[1]!.inject({ on: 'put', effect: { delayMs: 300 } });
+      subject.faulty[1]!.inject({ on: 'put', effect: { fail: 'unavailable' } });
+      const writer = subject.writer();
+      if (size === 0) writer.ride(Uint8Array.of(7));
+      const manifest = await (size === 0 ? subject.commit(writer, [Uint8Array.of(7)]) : subject.store(slices(size), writer));
+      expect(manifest.usage.map(({ node }) => node).sort()).toEqual([1, 3]);
+      expect([...manifest.recordNodes].sort()).toEqual([1, 3]);
+      for (const node of subject.faulty) node.release();
+      await subject.remove();
+    }
+    cluster = undefined;
+  });
+
   it('waits when all are slow, and does not move about', async () => {
     const subject = await make();
     for (const node of subject.faulty) node.inject({ on: 'put', effect: { delayMs: 400 } });
