@@ -57,7 +57,6 @@ function limits(program: model.Program): string {
   );
   const store = { nodes: 4, redundancy: 1, files: 1e7, fileBytes: 4 * KIB };
   const rebuild = duration(model.rebuildSeconds(program, { store, engine: 'embedded' }));
-  const versions = rounded(MEASURED.repair_versions_per_second.value);
   const restored = duration(NODE / LIMITS.repair_bytes_per_second);
   return table(
     ['what', 'holds up to about', 'then'],
@@ -69,7 +68,7 @@ function limits(program: model.Program): string {
       ],
       [
         'repair, all nodes together',
-        `${bytes(NODE)} in ${restored}; ${versions} small files in a second`,
+        `${bytes(NODE)} in ${restored}; ${rounded(MEASURED.repair_versions_per_second.value)} small files in a second`,
         'raise `repair_bytes_per_second`; against many small files nothing helps yet',
       ],
       [
@@ -160,8 +159,8 @@ function gateway(): string {
     const perSecond = model.perSecondOfOneCore(MEASURED[`gateway_cpu_ms_per_delegated_${deed}`].value);
     return [`tickets to ${deed} by`, `${rounded(perSecond)}/s`, ...LINKS_GIGABITS.map(() => '–')];
   });
-  const heads = ['', 'one core', ...LINKS_GIGABITS.map((gigabits) => `link of ${gigabits} Gbit/s`)];
-  return table(heads, [...small, ...tickets, ...large]);
+  const links = LINKS_GIGABITS.map((gigabits) => `link of ${gigabits} Gbit/s`);
+  return table(['', 'one core', ...links], [...small, ...tickets, ...large]);
 }
 
 function repair({ LIMITS }: model.Program): string {

@@ -3,6 +3,7 @@ import type { Trial } from '../kit/trial.ts';
 import { codec } from './codec.ts';
 import { degraded } from './degraded.ts';
 import { fileSizes } from './file-size.ts';
+import { gateways } from './gateways.ts';
 import { large } from './large.ts';
 import { lists } from './list.ts';
 import { mixed } from './mixed.ts';
@@ -13,7 +14,7 @@ import { schemes } from './scheme.ts';
 import { slices } from './slices.ts';
 import { small } from './small.ts';
 
-const ALL = [large, small, mixed, lists, ranges, slices, schemes, codec, degraded, repairs, fileSizes, nodeCounts];
+const ALL = [large, small, mixed, lists, ranges, slices, schemes, codec, degraded, gateways, repairs, fileSizes, nodeCounts];
 
 /** The trials in the order in which they run: all that this effort has, or those of such names, or that begin with one and a dash. */
 export function trialsOf(bench: Bench, only: readonly string[]): readonly Trial[] {
