@@ -5,13 +5,12 @@ import {
   type ClientRequest,
   type IncomingMessage,
   type RequestListener,
-  type Server,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { listening, type RunningPeer } from '../../test/support/peer-pair.js';
 import { LiveTls } from '../config/live-tls.js';
 import { BodyDelegate, delegateOf } from '../http/body-delegate.js';
 import type { BodyStore, TicketTaker } from '../http/delegated-body.js';
@@ -24,11 +23,10 @@ import { Forwarder } from './forwarder.js';
 const BODY = Buffer.from('the body of the client'.repeat(100));
 const TICKET = Buffer.from('the ticket');
 
-let gateway: Server;
-let peer: Server;
+let gateway: RunningPeer;
+let peer: RunningPeer;
 let forwarder: Forwarder;
 let taker: TicketTaker & { prepare: TicketTaker['prepare'] };
-let urls: { readonly gateway: string; readonly peer: string };
 const RUN = newRun();
 const proof = new ForwardProof('a secret', RUN, 60_000);
 /** What the gateway does with an upload. */
@@ -36,15 +34,10 @@ let receive: (exchange: Exchange, delegate: BodyDelegate | undefined) => Promise
 /** What the gateway met. */
 let failures: string[];
 
-async function listen(listener: RequestListener): Promise<Server> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
+function listen(listener: RequestListener): Promise<RunningPeer> {
+  const server = createServer(listener);
   server.on('checkContinue', listener);
-  await once(server, 'listening');
-  return server;
-}
-
-function urlOf(server: Server): string {
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return listening(server);
 }
 
 function onGateway(asked: IncomingMessage, response: ServerResponse): void {
@@ -72,13 +65,13 @@ function storing(report: (body: Buffer) => string): BodyStore {
 }
 
 async function put(headers: Record<string, string> = {}, body: Buffer = BODY): Promise<readonly [number, string]> {
-  const answer = await fetch(`${urls.peer}/files?name=a`, { method: 'PUT', body, headers });
+  const answer = await fetch(`${peer.origin}/files?name=a`, { method: 'PUT', body, headers });
   return [answer.status, await answer.text()];
 }
 
 /** Begins an upload and sends half of it. */
 function begin(): ClientRequest {
-  const upload = request(`${urls.peer}/files?name=a`, {
+  const upload = request(`${peer.origin}/files?name=a`, {
     method: 'PUT',
     agent: false,
     headers: { 'Content-Length': BODY.length },
@@ -99,7 +92,7 @@ beforeEach(async () => {
   };
   receive = async (exchange, delegate) => {
     const report = await delegate?.hand(TICKET);
-    const body = delegate === undefined ? exchange.request : delegate;
+    const body = delegate ?? exchange.request;
     const said = report ?? Buffer.concat(await Array.fromAsync(body as AsyncIterable<Uint8Array>));
     exchange.json(201, { said: Buffer.from(said).toString(), length: exchange.request.headers['content-length'] });
   };
@@ -112,16 +105,12 @@ beforeEach(async () => {
     relearn: () => Promise.resolve(undefined),
     taker,
   });
-  peer = await listen((asked, response) => forwarder.forward({ origin: urlOf(gateway), run: RUN }, { request: asked, response }));
-  urls = { gateway: urlOf(gateway), peer: urlOf(peer) };
+  peer = await listen((asked, response) => forwarder.forward({ origin: gateway.origin, run: RUN }, { request: asked, response }));
 });
 
-afterEach(() => {
+afterEach(async () => {
   forwarder.close();
-  for (const server of [gateway, peer]) {
-    server.closeAllConnections();
-    server.close();
-  }
+  await Promise.all([gateway.close(), peer.close()]);
 });
 
 describe('an upload by way of a peer that stores bodies', () => {
@@ -211,7 +200,7 @@ describe('an upload by way of a peer that stores bodies', () => {
       receive = async (exchange, delegate) => exchange.json(201, { said: String(await delegate?.hand(TICKET)) });
       const plain = { method: 'PUT', url: '/files?name=a', socket: { remoteAddress: '127.0.0.1' } } as unknown as IncomingMessage;
       const header = proof.sign({ number: 2, run: RUN, takesTickets: true }, plain);
-      const upload = request(`${urls.gateway}/files?name=a`, {
+      const upload = request(`${gateway.origin}/files?name=a`, {
         method: 'PUT',
         agent: false,
         headers: { 'x-dcloud-forwarded': header, 'x-dcloud-length': '5000', 'transfer-encoding': 'chunked' },

@@ -5,28 +5,15 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { someBytes } from '../support/bytes.js';
 import { Client } from '../support/client.js';
-import { delegatedBy } from '../support/delegated.js';
+import { delegatedBy, DELEGATING } from '../support/delegated.js';
 import { PeerCluster } from '../support/peer-cluster.js';
 import { eventually, shardFiles } from '../support/shard-files.js';
 
-const SLICE = 65_536;
+const SLICE = DELEGATING.size_per_slice;
 const LARGE = 3_000_000;
 /** More than fits between a peer and a client that does not read. */
 const HUGE = 40_000_000;
-const CONFIG = {
-  size_per_slice: SLICE,
-  log_level: 'warn',
-  repair_after: 0,
-  // As slow to doubt a node as may be: the tests' machine has more to do than these processes.
-  limits: {
-    delegate_bytes_min: 100_000,
-    small_cache_bytes: 0,
-    orphan_grace_ms: 0,
-    collect_interval_ms: 200,
-    probe_interval_ms: 400,
-    probe_ms_max: 1200,
-  },
-};
+const CONFIG = { ...DELEGATING, repair_after: 0, limits: { ...DELEGATING.limits, small_cache_bytes: 0 } };
 
 let cluster: PeerCluster;
 
@@ -60,7 +47,7 @@ async function shardsOfAll(): Promise<number> {
 
 describe('a peer that reads bodies itself', () => {
   beforeAll(async () => {
-    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config: { ...CONFIG, pack_below: 0 } });
+    cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config: CONFIG });
   });
 
   afterEach(async () => {

@@ -7,27 +7,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { someBytes } from '../support/bytes.js';
 import { Client, type FileJson } from '../support/client.js';
-import { delegatedBy } from '../support/delegated.js';
+import { delegatedBy, DELEGATING } from '../support/delegated.js';
 import { PeerCluster } from '../support/peer-cluster.js';
 import { eventually, shardFiles } from '../support/shard-files.js';
 
-const SLICE = 65_536;
+const SLICE = DELEGATING.size_per_slice;
 const LARGE = 3_000_000;
 const CONFIG = {
-  size_per_slice: SLICE,
-  log_level: 'warn',
-  pack_below: 0,
-  // As slow to doubt a node as may be: the tests' machine has more to do than these processes.
-  limits: {
-    delegate_bytes_min: 100_000,
-    // Where all writes are slow at first, some would be taken for late, and move.
-    write_slow_ms_min: 5000,
-    orphan_grace_ms: 0,
-    collect_interval_ms: 200,
-    sweep_interval_ms: 1000,
-    probe_interval_ms: 400,
-    probe_ms_max: 1200,
-  },
+  ...DELEGATING,
+  // Where all writes are slow at first, some would be taken for late, and move.
+  limits: { ...DELEGATING.limits, write_slow_ms_min: 5000, sweep_interval_ms: 1000 },
 };
 
 let cluster: PeerCluster;
