@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import { Logger } from 'nestjs-pino';
 import type { ClusterMember } from './cluster/cluster-member.js';
 import type { ClusterRole } from './cluster/cluster-role.js';
@@ -32,11 +33,26 @@ const SILENCE_SHARE = 0.75;
 
 /** Opens the role of a peer: it passes requests on to the gateway. */
 export async function openPeer(member: ClusterMember, proof: ForwardProof): Promise<ClusterRole> {
+  // First, because it takes Nest's logger away.
+  const document = await describeApi(member.config);
+  const nodes = new MemberNodes(member);
+  try {
+    return await openOn(nodes, { member, proof, document });
+  } catch (error) {
+    await nodes.close();
+    throw error;
+  }
+}
+
+interface PeerParts {
+  readonly member: ClusterMember;
+  readonly proof: ForwardProof;
+  readonly document: OpenAPIObject;
+}
+
+async function openOn(nodes: MemberNodes, { member, proof, document }: PeerParts): Promise<ClusterRole> {
   const { config, number } = member;
   const watch = new GatewayWatch(member);
-  // First, because it takes Nest's logger away.
-  const document = await describeApi(config);
-  const nodes = new MemberNodes(member);
   const delegation = DelegationModule.forRoot({
     live: member.live,
     registry: nodes.registry,
@@ -47,13 +63,14 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
   app.useLogger(app.get(Logger));
   app.flushLogs();
   serveDocument(app, document);
+  const delegations = app.get(Delegations);
   const forwarder = new Forwarder({
     number,
     proof,
     tls: member.tls,
     silenceMsMax: SILENCE_SHARE * config.limits.idle_ms_max,
     relearn: () => watch.relearn(),
-    taker: app.get(Delegations),
+    taker: delegations,
   });
   watch.onSilence((isSilent) => forwarder.note(isSilent));
   const log = app.get(RequestLog);
@@ -73,8 +90,11 @@ export async function openPeer(member: ClusterMember, proof: ForwardProof): Prom
     close: async () => {
       await watch.stop();
       forwarder.close();
+      // A download that has begun goes on, whatever this process is from now on; when the process ends there are none any more.
+      const rest = delegations.rest().then(() => nodes.close());
       await app.close();
-      await nodes.close();
+      if (delegations.isIdle) await rest;
+      else rest.catch((error: unknown) => app.get(Logger).error({ err: error }, 'the nodes of a peer could not be left'));
     },
   };
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DomainError } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
 import { clientOf, noteForwarding } from '../http/forwarded.js';
-import { LENGTH_HEADER } from '../http/body-delegate.js';
+import { LENGTH_HEADER } from '../http/ticket-wire.js';
 import { OTHER_RUN_HEADER, type ForwardProof } from './forward-proof.js';
 
 /**

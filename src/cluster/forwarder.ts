@@ -1,20 +1,21 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as beginRequest } from 'node:http';
 import { Agent as TlsAgent, request as beginTlsRequest } from 'node:https';
 import { addAbortSignal, finished } from 'node:stream';
+import { Logger } from '@nestjs/common';
 import { DomainError, errorCode } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
-import { LENGTH_HEADER, TICKET_HEADER } from '../http/body-delegate.js';
-import { DELEGATED_HEADER, type TicketTaker } from '../http/delegated-body.js';
+import type { TicketTaker } from '../http/delegated-body.js';
 import { inviteBody } from '../http/invite-body.js';
 import { linger } from '../http/linger.js';
 import { requestSignal } from '../http/request-signal.js';
 import { sendBody } from '../http/send-body.js';
+import { DELEGATED_HEADER, LENGTH_HEADER, TICKET_HEADER } from '../http/ticket-wire.js';
 import { isTlsTrouble } from '../http/tls-trouble.js';
 import type { LiveTls } from '../config/live-tls.js';
 import { requestIdOf } from '../http/request-log.js';
 import { FORWARD_HEADER, OTHER_RUN_HEADER, type ForwardProof } from './forward-proof.js';
 import { type Exchanged, Passages, Silence } from './passages.js';
-import { TicketPassage } from './ticket-passage.js';
+import { type StoreOrder, TicketPassage } from './ticket-passage.js';
 
 export interface ForwarderOptions {
   /** The number of this node. */
@@ -46,6 +47,11 @@ interface Sending {
   readonly ticket: ReturnType<TicketPassage['takes']>;
 }
 
+/** How far the body of a request has come: one that waits for a ticket is sent to nobody yet, and one that is stored here never. */
+interface BodyPassage {
+  state: 'waits' | 'stored' | 'passed';
+}
+
 /** What concerns one connection and not the request (RFC 9110, section 7.6.1). */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
@@ -63,7 +69,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
  * behind ours, and the answers to them given to others.
  */
 const FRAME: ReadonlySet<string> = new Set(['content-length', 'host']);
-const OURS: ReadonlySet<string> = new Set([FORWARD_HEADER, OTHER_RUN_HEADER, DELEGATED_HEADER, LENGTH_HEADER]);
+const OURS: ReadonlySet<string> = new Set([FORWARD_HEADER, OTHER_RUN_HEADER, DELEGATED_HEADER, TICKET_HEADER, LENGTH_HEADER]);
 /** What a request that waits for a ticket says otherwise. */
 const OF_BODY: ReadonlySet<string> = new Set(['content-length', 'expect']);
 const NONE: ReadonlySet<string> = new Set();
@@ -82,6 +88,7 @@ const NOT_REACHED: ReadonlySet<string> = new Set([
  * which refuses `Expect`: a client that asks before it sends its body is to hear the gateway's answer and not ours.
  */
 export class Forwarder {
+  private readonly logger = new Logger(Forwarder.name);
   private readonly agent = new Agent({ keepAlive: true, scheduling: 'lifo' });
   // A session that was kept would be resumed without another look at the certificate.
   private readonly tlsAgent = new TlsAgent({ keepAlive: true, scheduling: 'lifo', maxCachedSessions: 0 });
@@ -119,20 +126,29 @@ export class Forwarder {
     const upstream = this.begin(target, request, { header, ticket });
     this.passages.add(upstream, exchange);
     let answered = false;
-    upstream.on('continue', () => inviteBody(request, response));
+    // What waits for a ticket has not been sent: whatever becomes of the request, nothing has happened.
+    const passage: BodyPassage = { state: ticket === 'store' ? 'waits' : 'passed' };
+    const isUntouched = (): boolean => !hasBodyOf(request) || passage.state === 'waits';
+    upstream.on('continue', () => {
+      if (passage.state === 'stored') return; // it came behind the ticket
+      inviteBody(request, response);
+      if (passage.state === 'waits') passBodyOn(request, upstream);
+      passage.state = 'passed';
+    });
     upstream.on('timeout', () => upstream.destroy(new Silence()));
     upstream.on('error', (error) => {
       if (answered || response.destroyed) return;
       // A connection that was kept and that the gateway closed in this moment. Only what changes nothing is asked again: a deletion may have happened.
       const isStale = upstream.reusedSocket && errorCode(error) === 'ECONNRESET';
-      if (isStale && attempt === 0 && isSafe(request)) this.send(target, exchange, { attempt: attempt + 1, ticket });
+      if (isStale && attempt === 0 && (isSafe(request) || passage.state === 'waits'))
+        this.send(target, exchange, { attempt: attempt + 1, ticket });
       else giveUp(error, exchange);
     });
     upstream.on('response', (answer) => {
       answered = true;
-      // Nothing was done with it. A body is on its way already, and its client has to send it again.
+      // Nothing was done with it. A body that is on its way already its client has to send again.
       const isForOther = answer.statusCode === 503 && answer.headers[OTHER_RUN_HEADER] !== undefined;
-      if (isForOther && attempt === 0 && !hasBodyOf(request)) {
+      if (isForOther && attempt === 0 && isUntouched()) {
         answer.resume();
         void this.sendAnew(exchange, ticket);
         return;
@@ -144,25 +160,33 @@ export class Forwarder {
       }
       relay(answer, upstream, exchange);
     });
-    let isStored = false;
-    // A client that leaves takes its request with it; but of what was stored here the gateway is to hear.
+    // A client that leaves takes its request with it; but of what is stored here the gateway is to hear.
     response.on('close', () => {
-      if (!response.writableFinished && !isStored) upstream.destroy();
+      if (!response.writableFinished && passage.state !== 'stored') upstream.destroy();
     });
-    if (ticket !== 'store') {
-      passBodyOn(request, upstream);
-      return;
-    }
+    if (ticket !== 'store') passBodyOn(request, upstream);
+    else this.waitForTicket({ upstream, header }, passage, exchange);
+  }
+
+  private waitForTicket(sent: Pick<StoreOrder, 'upstream' | 'header'>, passage: BodyPassage, exchange: Exchanged): void {
+    const { upstream } = sent;
+    const { request, response } = exchange;
     upstream.flushHeaders();
-    upstream.once('continue', () => passBodyOn(request, upstream));
     upstream.on('information', ({ headers }) => {
-      if (isStored || headers[TICKET_HEADER] === undefined) return;
-      isStored = true;
-      const order = { headers, header, upstream };
-      void this.tickets?.store(order, exchange).then((isDone) => {
-        isStored = isDone;
-        if (!isDone) passBodyOn(request, upstream);
-      });
+      if (passage.state !== 'waits' || headers[TICKET_HEADER] === undefined) return;
+      passage.state = 'stored';
+      const storing = this.tickets?.store({ ...sent, headers }, exchange) ?? Promise.resolve(false);
+      storing
+        .then((isDone) => {
+          // By now the gateway knows: it can take back what its client does not wait for any more.
+          passage.state = 'passed';
+          if (!isDone) passBodyOn(request, upstream);
+        })
+        .catch((error: unknown) => {
+          this.logger.error({ err: error }, 'a body could neither be stored nor passed on');
+          upstream.destroy();
+          response.destroy();
+        });
     });
   }
 

@@ -8,7 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { listening, type RunningPeer } from '../../test/support/peer-pair.js';
 import { LiveTls } from '../config/live-tls.js';
@@ -31,6 +31,8 @@ const RUN = newRun();
 const proof = new ForwardProof('a secret', RUN, 60_000);
 /** What the gateway does with an upload. */
 let receive: (exchange: Exchange, delegate: BodyDelegate | undefined) => Promise<void>;
+/** The run that the gateway is asked for; undefined: nobody knows. */
+let relearned: string | undefined;
 /** What the gateway met. */
 let failures: string[];
 
@@ -83,7 +85,7 @@ function begin(): ClientRequest {
 
 beforeEach(async () => {
   Logger.overrideLogger(false);
-  failures = [];
+  [failures, relearned] = [[], undefined];
   taker = {
     isAble: true,
     bytesMin: 1000,
@@ -102,7 +104,7 @@ beforeEach(async () => {
     proof,
     tls: LiveTls.none(),
     silenceMsMax: 5000,
-    relearn: () => Promise.resolve(undefined),
+    relearn: () => Promise.resolve(relearned === undefined ? undefined : { origin: gateway.origin, run: relearned }),
     taker,
   });
   peer = await listen((asked, response) => forwarder.forward({ origin: gateway.origin, run: RUN }, { request: asked, response }));
@@ -222,7 +224,7 @@ describe('an upload by way of a peer that stores bodies', () => {
     expect(await sent(moved)).toContain('prove itself');
   });
 
-  it('lets the gateway know that it goes on, and says nothing more to one that is silent', async () => {
+  it('lets the gateway know that it goes on, but for one that has been silent for long', async () => {
     const heard: number[] = [];
     receive = async (exchange) => {
       exchange.response.writeEarlyHints({
@@ -233,13 +235,83 @@ describe('an upload by way of a peer that stores bodies', () => {
       for await (const piece of exchange.request as AsyncIterable<Buffer>) heard.push(piece.length);
     };
     const upload = begin();
+    forwarder.note(true); // it may only have too much to do
     await sleep(1300);
     expect(heard.length).toBeGreaterThanOrEqual(2);
-    forwarder.note(true);
+    const later = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 11_000);
     const before = heard.length;
     await sleep(700);
     expect(heard.length).toBe(before);
+    later.mockRestore();
     upload.destroy();
+  });
+
+  it('is answered when the gateway is lost before anything is stored, also to a client that waits to be asked', async () => {
+    for (const headers of [{}, { Expect: '100-continue' }]) {
+      const [lost, ended] = [Promise.withResolvers<undefined>(), Promise.withResolvers<string>()];
+      taker.prepare = async () => {
+        await lost.promise;
+        const { store } = storing(() => 'all of it');
+        return {
+          store: async (body, signal) => {
+            const report = await store(body, signal);
+            ended.resolve(Buffer.from(report).toString());
+            return report;
+          },
+        };
+      };
+      receive = async (exchange, delegate) => {
+        delegate?.hand(TICKET).catch(() => undefined);
+        await sleep(50);
+        exchange.request.socket.destroy();
+      };
+      const upload = request(`${peer.origin}/files?name=a`, {
+        method: 'PUT',
+        agent: false,
+        headers: { 'Content-Length': BODY.length, ...headers },
+      });
+      let invited = false;
+      upload.on('continue', () => (invited = true)).on('error', () => undefined);
+      upload.flushHeaders();
+      const [answer] = (await once(upload, 'response')) as [IncomingMessage];
+      expect(answer.statusCode).toBe(502);
+      lost.resolve(undefined);
+      expect(await ended.promise).toMatch(/^failed: true/);
+      expect(invited).toBe(false);
+      upload.destroy();
+    }
+  });
+
+  it('is taken back when its client leaves behind the report', async () => {
+    const left = Promise.withResolvers<boolean>();
+    receive = async (exchange, delegate) => {
+      await delegate?.hand(TICKET);
+      upload.destroy();
+      exchange.signal.addEventListener('abort', () => left.resolve(true));
+      await sleep(1000);
+      left.resolve(false);
+    };
+    const upload = begin();
+    upload.end(BODY.subarray(1000));
+    expect(await left.promise).toBe(true);
+  });
+
+  it('leaves its connection to the next one', async () => {
+    const sockets = new Set<unknown>();
+    const { server } = gateway;
+    server.on('connection', (socket) => sockets.add(socket));
+    for (let round = 0; round < 3; round += 1) expect((await put())[0]).toBe(201);
+    expect(sockets.size).toBe(1);
+  });
+
+  it('is sent once more to a gateway that was started anew, since nothing of it was sent yet', async () => {
+    const other = await listen((asked, response) => {
+      forwarder.forward({ origin: gateway.origin, run: newRun() }, { request: asked, response });
+    });
+    relearned = RUN;
+    const answer = await fetch(`${other.origin}/files?name=a`, { method: 'PUT', body: BODY });
+    expect([answer.status, ((await answer.json()) as { said: string }).said]).toEqual([201, 'all of it']);
+    await other.close();
   });
 });
 

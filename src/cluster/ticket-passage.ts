@@ -1,22 +1,17 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Logger } from '@nestjs/common';
-import { AT_IT, BODY, REPORT, TICKET_HEADER } from '../http/body-delegate.js';
-import {
-  type BodyStore,
-  DELEGATED_HEADER,
-  type DelegatedBody,
-  readTicket,
-  sendDelegated,
-  type TicketTaker,
-} from '../http/delegated-body.js';
+import { type BodyStore, type DelegatedBody, readTicket, sendDelegated, type TicketTaker } from '../http/delegated-body.js';
 import { inviteBody } from '../http/invite-body.js';
 import { requestSignal } from '../http/request-signal.js';
+import { AT_IT, BODY, DELEGATED_HEADER, REPORT, TICKET_HEADER } from '../http/ticket-wire.js';
 import { within } from '../common/within.js';
 import type { ForwardProof } from './forward-proof.js';
 import type { Exchanged } from './passages.js';
 
 /** What is silent for longer could be gone: the gateway hears that this process is still at it. */
 const AT_IT_MS = 500;
+/** A gateway that has said nothing for so long is not waited for. A frozen one, or one with too much to do, may yet hear of a body that was stored. */
+const SILENT_MS_MAX = 10_000;
 /** What clients put into `/files`; all else is for the gateway to read. */
 const FILES = /^\/files(?=[/?]|$)/;
 
@@ -37,7 +32,8 @@ export interface StoreOrder {
 /** Answers requests that the gateway gives a ticket for: the body goes straight between the client and the nodes. */
 export class TicketPassage {
   private readonly logger = new Logger(TicketPassage.name);
-  private isGatewaySilent = false;
+  /** Since when the gateway does not answer who asks how it is. */
+  private silentSince: number | undefined;
   /** Why a body could not be moved here the last time. */
   private reported = '';
 
@@ -46,9 +42,9 @@ export class TicketPassage {
     private readonly taker: TicketTaker,
   ) {}
 
-  /** Whether the gateway answers who asks how it is. One that does not is not spoken to, so that its silence is seen. */
+  /** Whether the gateway answers who asks how it is. */
   note(isSilent: boolean): void {
-    this.isGatewaySilent = isSilent;
+    this.silentSince = isSilent ? (this.silentSince ?? performance.now()) : undefined;
   }
 
   /** Whether a ticket would be of use here for a request. */
@@ -88,11 +84,14 @@ export class TicketPassage {
     const gone = new AbortController();
     const signal = AbortSignal.any([requestSignal(request, response), gone.signal]);
     upstream.once('close', () => gone.abort(new Error('the gateway has broken off')));
-    const beat = setInterval(() => {
-      if (!this.isGatewaySilent && !upstream.destroyed) upstream.write(Buffer.of(AT_IT));
-    }, AT_IT_MS);
+    const beat = setInterval(() => this.sayAtIt(upstream), AT_IT_MS);
     try {
       const store = await this.prepare({ headers, header, upstream }, signal);
+      if (signal.aborted) {
+        // It may have been answered by now. What was made ready ends with it.
+        await store?.store(bodyOf(request, signal), signal);
+        return true;
+      }
       inviteBody(request, response);
       if (store === undefined) {
         upstream.write(Buffer.of(BODY));
@@ -105,6 +104,12 @@ export class TicketPassage {
     } finally {
       clearInterval(beat);
     }
+  }
+
+  /** One that is silent for long is not spoken to any more: so its silence is seen, and ends what waits for it. */
+  private sayAtIt(upstream: ClientRequest): void {
+    const silentMs = this.silentSince === undefined ? 0 : performance.now() - this.silentSince;
+    if (!upstream.destroyed && silentMs < SILENT_MS_MAX) upstream.write(Buffer.of(AT_IT));
   }
 
   private async prepare({ headers, header }: StoreOrder, signal: AbortSignal): Promise<BodyStore | undefined> {
@@ -134,6 +139,7 @@ export class TicketPassage {
 
 /** The body of a request, which ends with the signal's reason: when an early answer is given, nothing comes any more. */
 async function* bodyOf(request: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  signal.throwIfAborted(); // before it is touched: somebody else may be throwing it away
   // Leaving it must not destroy the socket: the answer still has to go through it.
   const pieces = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
   for (;;) {

@@ -38,7 +38,7 @@ export const LIMITS = {
   admission_ms_max: 30_000,
   /** Bytes of small files, sealed, that are kept in memory after they were stored or read; 0: none. */
   small_cache_bytes: 64 * MiB,
-  /** Bytes of an answer from which on a peer reads them from the nodes itself, with keys of its own, and not through the gateway; 0 is never. */
+  /** Bytes of a body from which on a peer moves it between client and nodes itself, with keys of its own, and not through the gateway; 0 is never. */
   delegate_bytes_min: 1 * MiB,
   /** Slices travel to and from nodes in batches of about this size. */
   batch_bytes: 1 * MiB,

@@ -1,17 +1,17 @@
-import { DomainError, type ErrorCode } from '../common/errors.js';
+import { Logger } from '@nestjs/common';
+import { DomainError, errorCode, type ErrorCode } from '../common/errors.js';
 import { release } from '../common/release.js';
 import { slice } from '../chunking/slices.js';
 import { LiveConfig } from '../config/live-config.js';
 import type { KeyRing } from '../crypto/key-ring.js';
 import { type VersionSealing, VersionCrypto } from '../crypto/version-keys.js';
 import { SealedBody } from '../files/sealed-body.js';
-import { encodeStoreReport, type StoreTicket } from '../files/store-ticket.js';
-import type { BodyStore } from '../http/delegated-body.js';
+import type { StoreReport, StoreTicket } from '../files/store-ticket.js';
 import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
 import { NodeWriter } from '../redundancy/node-writer.js';
 import { putStripes } from '../redundancy/put-stripes.js';
-import { batchesInFlight } from '../redundancy/scheme.js';
+import { uploadBatches } from '../redundancy/scheme.js';
 import type { StripeCodec } from '../redundancy/stripe-codec.js';
 import { StripeStore } from '../redundancy/stripe-store.js';
 import { WriteLedger } from '../redundancy/write-ledger.js';
@@ -22,8 +22,12 @@ export interface DelegatedWriterParts {
   readonly codec: StripeCodec;
 }
 
+/** Stores one body; resolves with what became of it, whatever that is. */
+export type StoreBody = (body: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<StoreReport>;
+
 /** Seals bodies and puts them on the nodes, by tickets of the gateway. */
 export class DelegatedWriter {
+  private readonly logger = new Logger(DelegatedWriter.name);
   private readonly writer: NodeWriter;
 
   constructor(private readonly parts: DelegatedWriterParts) {
@@ -34,9 +38,9 @@ export class DelegatedWriter {
    * Gets ready to store a body, of which nothing is read yet.
    * @throws Error if it cannot be stored here: without the key, or with too few nodes in reach
    */
-  prepare(ticket: StoreTicket, keyRing: KeyRing): BodyStore['store'] {
+  prepare(ticket: StoreTicket, keyRing: KeyRing): StoreBody {
     if (keyRing.active !== ticket.kekId)
-      throw new Error(`the key ring here has not the active key of the gateway, ${ticket.kekId}`);
+      throw new DomainError('key-missing', `the key ring here has not the active key of the gateway, ${ticket.kekId}`);
     const placement = new Placement();
     for (const [node, files] of ticket.files) placement.restore(node, files);
     const stripes = new StripeStore(this.parts.registry, placement, this.writer);
@@ -45,7 +49,7 @@ export class DelegatedWriter {
     return (body, signal) => this.store({ ticket, stripes, sealing }, body, signal);
   }
 
-  private async store(order: StoreOrder, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Uint8Array> {
+  private async store(order: StoreOrder, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StoreReport> {
     const ledger = new WriteLedger();
     const { sealer, finishSeal } = order.sealing;
     const body = new SealedBody(source, sealer, release);
@@ -59,9 +63,8 @@ export class DelegatedWriter {
       rows: ledger.take(),
       strays: ledger.strays.map(({ node, shard: { stripe, index } }) => ({ node, stripe, index })),
     };
-    if (failure !== undefined) return encodeStoreReport({ kind: 'failed', ...stored, ...reasonOf(failure) });
-    const seal = finishSeal(body.sum());
-    return encodeStoreReport({ kind: 'stored', ...stored, ...body.sizes, seal });
+    if (failure !== undefined) return { kind: 'failed', ...stored, ...this.reasonOf(failure, signal) };
+    return { kind: 'stored', ...stored, ...body.sizes, seal: finishSeal(body.sum()) };
   }
 
   private async putAll(
@@ -73,9 +76,16 @@ export class DelegatedWriter {
     const { versionId, k, m, sliceBytes } = ticket;
     const { live, codec } = this.parts;
     const source = { versionId, shape: { k, m }, codec, batchBytes: live.current.limits.batch_bytes };
-    const width = batchesInFlight(live.current, source.shape, { sliceBytes, shardsHeld: k === 1 ? 1 : k + m });
+    const width = uploadBatches(live.current, source.shape, sliceBytes);
     await Array.fromAsync(putStripes(slice(sealed, sliceBytes), { stripes, ledger, source, width }, signal));
     signal.throwIfAborted();
+  }
+
+  private reasonOf(error: unknown, signal: AbortSignal): { readonly code: ErrorCode; readonly detail: string } {
+    if (error instanceof DomainError) return error;
+    if (signal.aborted || errorCode(error) === 'ECONNRESET') return { code: 'incomplete-body', detail: 'the body ended early' };
+    this.logger.error({ err: error }, 'a body could not be stored');
+    return { code: 'internal', detail: 'the peer that stored the body met an error that it does not know' };
   }
 }
 
@@ -83,9 +93,4 @@ interface StoreOrder {
   readonly ticket: StoreTicket;
   readonly stripes: StripeStore;
   readonly sealing: VersionSealing;
-}
-
-/** What is no error of ours is the end of the body: its client has left. */
-function reasonOf(error: unknown): { readonly code: ErrorCode; readonly detail: string } {
-  return error instanceof DomainError ? error : { code: 'incomplete-body', detail: 'the body ended early' };
 }

@@ -4,6 +4,8 @@ import type { FoundDamage, Leases } from '../nodes/peer/read-desk.js';
 
 /** How often leases are renewed, milliseconds; see DelegatedReads for how long they last. */
 const RENEW_MS = 5000;
+/** How long the end waits for the gateway to hear of what has ended. */
+const LAST_WORDS_MS = 500;
 /** Ended leases and damage that wait to be told; what is beyond ends by itself, or is found again. */
 const WAITING_MAX = 10_000;
 
@@ -43,10 +45,12 @@ export class GatewayDesk implements OnApplicationShutdown {
     this.tellSoon();
   }
 
-  /** Tells of what has ended; by now nothing is read any more. */
+  /** What is still to be told a gateway that does not answer soon finds out by itself. */
   async onApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
+    const limit = setTimeout(() => this.stopping.abort(), LAST_WORDS_MS);
     await this.telling;
+    clearTimeout(limit);
+    clearInterval(this.timer);
     this.stopping.abort();
   }
 

@@ -46,7 +46,9 @@ export class BodyWriter {
   }
 
   private shape(plan: CodingPlan | undefined, sealedSize: number, writer: VersionWriter): number {
-    if (plan !== undefined && sealedSize > plan.replicatedBytesMax) writer.reshape(plan.shape);
+    const isCoded = plan !== undefined && sealedSize > plan.replicatedBytesMax;
+    // In both directions: it may have been prepared for another shape.
+    writer.reshape(isCoded ? plan.shape : this.redundancy.copies);
     const { sliceBytes } = this.chunker;
     const { k } = writer.shape;
     // A coded body that is no longer than a stripe gets slices of one length: else its parity could be as long as all of it.

@@ -135,7 +135,7 @@ describe('DelegatedUploads', () => {
           ],
         }),
       undefined,
-      { code: 'not-enough-nodes' },
+      { code: 'ERR_ASSERTION' },
     ],
     [
       'a shard on a node that is none',
@@ -150,7 +150,7 @@ describe('DelegatedUploads', () => {
       undefined,
       { code: 'not-enough-nodes' },
     ],
-    ['a shard too few', () => reported({ rows: [[1, 2], [1], [1, 2]] }), undefined, { code: 'not-enough-nodes' }],
+    ['a shard too few', () => reported({ rows: [[1, 2], [1], [1, 2]] }), undefined, { code: 'ERR_ASSERTION' }],
     [
       'a stripe too few',
       () =>
@@ -167,6 +167,18 @@ describe('DelegatedUploads', () => {
     ['the seal of another version', () => ({ ...reported(), seal: otherSeal() }), undefined, { code: 'data-damaged' }],
   ])('takes no body with %s', async (_, report, digest, error) => {
     await expect(store(upload(report(), digest))).rejects.toMatchObject(error);
+  });
+
+  it('knows what lies where before it refuses it', async () => {
+    const report = reported({
+      rows: [
+        [1, 2],
+        [1, 5],
+        [1, 2],
+      ],
+    });
+    await expect(store(upload(report))).rejects.toMatchObject({ code: 'not-enough-nodes' });
+    expect(adopted).toEqual([expect.objectContaining({ rows: report.rows })]);
   });
 
   function otherSeal(): ReturnType<ReturnType<VersionCrypto['seal']>['finishSeal']> {

@@ -8,6 +8,7 @@ import { VersionCrypto } from '../crypto/version-keys.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { STRIPES_PER_PAGE } from '../redundancy/layout.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
+import { shardBytes } from '../redundancy/repair/shard-bytes.js';
 import type { VersionWriter } from '../redundancy/version-writer.js';
 import { BodyWriter } from './body-writer.js';
 import { requireDigest, type Upload } from './incoming-file.js';
@@ -63,9 +64,11 @@ export class DelegatedUploads {
       return undefined;
     }
     const report = decodeStoreReport(answer);
-    this.requireNodes(report, writer);
-    await writer.adopt(report, (stripe, index) => shardBytes({ stripe, index, k: shape.k }, cut), signal);
+    requireRows(report, writer);
+    // Before anything can fail: who abandons it has to know what lies where.
+    await writer.adopt(report, (stripe, index) => shardBytes({ ...shape, ...cut }, { stripe, index }), signal);
     if (report.kind === 'failed') throw new DomainError(report.code, report.detail);
+    this.requireNodes(report);
     const { size, sealedSize } = report;
     assert(size === bytes && sealedSize === cut.sealedSize && report.rows.length === cut.stripes, 'a body of another length');
     const { seal, sum } = this.crypto.adopt({ fileId, versionId }, report.seal);
@@ -79,21 +82,13 @@ export class DelegatedUploads {
     return { sealedSize, sliceBytes, stripes: Math.ceil(Math.ceil(sealedSize / sliceBytes) / writer.shape.k) };
   }
 
-  /** Each shard of a stripe has to lie on a node of its own, and each of those has to be one of ours. */
-  private requireNodes({ rows }: StoreReport, { shape }: VersionWriter): void {
-    for (const row of rows) {
-      const isWhole = row.length === shape.k + shape.m && new Set(row).size === row.length;
-      if (isWhole && row.every((node) => this.redundancy.hasNode(node))) continue;
-      throw new DomainError('not-enough-nodes', 'a node on which the body was stored has left the cluster');
-    }
+  private requireNodes({ rows }: StoreReport): void {
+    if (rows.every((row) => row.every((node) => this.redundancy.hasNode(node)))) return;
+    throw new DomainError('not-enough-nodes', 'a node on which the body was stored has left the cluster');
   }
 }
 
-/** As long as the first slice of its stripe, but for the slices at the end of the body. */
-function shardBytes(
-  { stripe, index, k }: { readonly stripe: number; readonly index: number; readonly k: number },
-  { sliceBytes, sealedSize }: Cut,
-): number {
-  const slice = stripe * k + (index < k ? index : 0);
-  return Math.max(0, Math.min(sliceBytes, sealedSize - slice * sliceBytes));
+/** Each shard of a stripe has to lie on a node of its own. */
+function requireRows({ rows }: StoreReport, { shape: { k, m } }: VersionWriter): void {
+  for (const row of rows) assert(row.length === k + m && new Set(row).size === row.length, 'a stripe that is none');
 }

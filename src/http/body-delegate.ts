@@ -1,24 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { DELEGATED_HEADER } from './delegated-body.js';
 import type { Exchange } from './exchange.js';
 import { ticketProverOf, type TicketProver } from './forwarded.js';
 import { inviteBody } from './invite-body.js';
+import { AT_IT, BODY, DELEGATED_HEADER, PROOF_CHARACTERS, REPORT, REPORT_BYTES_MAX, TICKET_HEADER } from './ticket-wire.js';
 
-/** The header of a request by which a peer that would store the body itself says how long that is. */
-export const LENGTH_HEADER = 'x-dcloud-length';
-/** The header of an interim answer (103) that has the ticket for that, in base64url. */
-export const TICKET_HEADER = 'x-dcloud-ticket';
-
-/** The first byte of what a peer sends that was given a ticket; 0, any number of times, only says that it is at it. */
-export const AT_IT = 0;
-/** Behind it: 43 characters that prove the report, and the report, to the end. */
-export const REPORT = 1;
-/** Behind it: the body, since the peer cannot store it. */
-export const BODY = 2;
-
-export const PROOF_CHARACTERS = 43;
-/** One page of a layout, of as many nodes as there can be, and what goes with it. */
-export const REPORT_BYTES_MAX = 16 * 1024 * 1024;
 /** What an interim answer must have for Node.js to send it. */
 const LINK = '</files>; rel=help';
 
@@ -43,6 +28,8 @@ export class BodyDelegate implements AsyncIterable<Uint8Array> {
       [TICKET_HEADER]: Buffer.from(ticket).toString('base64url'),
     };
     this.exchange.response.writeEarlyHints(hints);
+    // For Node.js alone, which else ends the connection with the answer: something was expected and did not come.
+    this.exchange.response.writeContinue();
     for (;;) {
       const piece = await this.next();
       if (piece === undefined) throw new Error('the peer that stores the body has broken off');

@@ -1,11 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendBody } from './send-body.js';
-
-/** The header of an answer whose body is a ticket, by which the peer reads the body itself; its value proves the ticket. */
-export const DELEGATED_HEADER = 'x-dcloud-delegated';
-
-/** Of a ticket: a manifest with its ids, and what goes with it. */
-const TICKET_BYTES_MAX = 1024 * 1024;
+import { TICKET_BYTES_MAX } from './ticket-wire.js';
 
 /** A body that a peer reads itself. */
 export interface DelegatedBody {

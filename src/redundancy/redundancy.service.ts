@@ -6,7 +6,7 @@ import { NodeRegistry } from '../nodes/node-registry.js';
 import { Placement } from '../placement/placement.js';
 import { CollectorService } from './collector.service.js';
 import { layoutPages } from './layout.js';
-import { batchesInFlight, type CodingPlan, codingPlan } from './scheme.js';
+import { type CodingPlan, codingPlan, uploadBatches } from './scheme.js';
 import { SliceReader } from './slice-reader.js';
 import { StripeCodec, type StripeShape } from './stripe-codec.js';
 import type { DamageListener } from './stripe-reader.js';
@@ -62,6 +62,11 @@ export class RedundancyService {
     return this.registry.has(number);
   }
 
+  /** The shape of what is replicated now. */
+  get copies(): StripeShape {
+    return { k: 1, m: this.live.redundancy };
+  }
+
   /** How a body that is written now is coded; undefined: it is replicated. Nodes that were late just now are done without. */
   codingPlan(): CodingPlan | undefined {
     const prompt = this.registry.writable().filter((node) => !this.registry.isLate(node));
@@ -70,7 +75,7 @@ export class RedundancyService {
 
   /** Begins the writing of a version, replicated unless it is told otherwise. Whoever calls this ends it with `committed` or `abandon`. */
   writer(versionId: VersionId): VersionWriter {
-    const shape = { k: 1, m: this.live.redundancy };
+    const shape = this.copies;
     this.writing.stripes.assertWritable(shape.k + shape.m); // before a byte of the body is read
     const source = { versionId, shape, codec: this.codec, batchBytes: this.live.current.limits.batch_bytes };
     return new VersionWriter(this.writing, source, this.holds.hold(versionId));
@@ -78,8 +83,7 @@ export class RedundancyService {
 
   /** Batches of stripes that an upload may have under way. */
   width(shape: StripeShape, sliceBytes: number): number {
-    const shardsHeld = shape.k === 1 ? 1 : shape.k + shape.m;
-    return batchesInFlight(this.live.current, shape, { sliceBytes, shardsHeld });
+    return uploadBatches(this.live.current, shape, sliceBytes);
   }
 
   /** Keeps the shards of a version from being deleted until the returned function is called, even if the file is. */

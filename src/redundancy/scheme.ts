@@ -55,3 +55,8 @@ export function batchesInFlight(
   const fitting = Math.floor(requestBytes(config) / held);
   return Math.max(1, k === 1 ? fitting - 1 : fitting);
 }
+
+/** The same for an upload, of which copies are held once and coded stripes with all their shards. */
+export function uploadBatches(config: SchemeConfig, shape: StripeShape, sliceBytes: number): number {
+  return batchesInFlight(config, shape, { sliceBytes, shardsHeld: shape.k === 1 ? 1 : shape.k + shape.m });
+}
