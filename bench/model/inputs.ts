@@ -9,7 +9,7 @@ export interface Input {
 const MEASURE = '`npm run bench:model -- --measure`';
 
 /**
- * What was measured, on two cores with a load of 8 to 20 of others: rough, so replace them with what `--measure` says on machines like yours. What the program
+ * What was measured, on two cores with a load of 4 to 20: rough, so replace them with what `--measure` says on machines like yours. What the program
  * decides by itself (limits, shapes, layouts) is not here: it is read from its code.
  */
 export const MEASURED = {
@@ -31,14 +31,14 @@ export const MEASURED = {
   postgres_walk_us_per_file: { value: 49, unit: 'µs', from: MEASURE },
   node_bytes_beside_a_small_body: { value: 530, unit: 'bytes in packs for a copy', from: MEASURE },
   node_memory_bytes_per_entry: { value: 84, unit: 'bytes', from: '`bench/node-open.ts`, 1,000,000 shards' },
-  gateway_cpu_ms_per_small_put: { value: 0.92, unit: 'ms of one core', from: MEASURE },
+  gateway_cpu_ms_per_small_put: { value: 0.81, unit: 'ms of one core', from: MEASURE },
   gateway_cpu_ms_per_small_get: { value: 0.57, unit: 'ms of one core', from: MEASURE },
-  gateway_cpu_ms_per_mib_put_replicate: { value: 7.9, unit: 'ms of one core', from: MEASURE },
-  gateway_cpu_ms_per_mib_get_replicate: { value: 6.5, unit: 'ms of one core', from: MEASURE },
-  gateway_cpu_ms_per_mib_put_erasure: { value: 7, unit: 'ms of one core', from: MEASURE },
-  gateway_cpu_ms_per_mib_get_erasure: { value: 6, unit: 'ms of one core', from: MEASURE },
-  gateway_cpu_ms_per_delegated_put: { value: 1.5, unit: 'ms of one core, beside what its node has of it', from: MEASURE },
-  gateway_cpu_ms_per_delegated_get: { value: 1, unit: 'ms of one core, beside what its node has of it', from: MEASURE },
+  gateway_cpu_ms_per_mib_put_replicate: { value: 4.9, unit: 'ms of one core', from: MEASURE },
+  gateway_cpu_ms_per_mib_get_replicate: { value: 2.2, unit: 'ms of one core', from: MEASURE },
+  gateway_cpu_ms_per_mib_put_erasure: { value: 4.4, unit: 'ms of one core', from: MEASURE },
+  gateway_cpu_ms_per_mib_get_erasure: { value: 2.2, unit: 'ms of one core', from: MEASURE },
+  gateway_cpu_ms_per_delegated_put: { value: 3.1, unit: 'ms of one core, beside what its node has of it', from: MEASURE },
+  gateway_cpu_ms_per_delegated_get: { value: 1.5, unit: 'ms of one core, beside what its node has of it', from: MEASURE },
   repair_versions_per_second: { value: 260, unit: 'files of 4 KiB/s', from: MEASURE },
 } as const satisfies Record<string, Input>;
 
