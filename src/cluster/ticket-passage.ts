@@ -88,7 +88,8 @@ export class TicketPassage {
     try {
       const store = await this.prepare({ headers, header, upstream }, signal);
       if (signal.aborted) {
-        // It may have been answered by now. What was made ready ends with it.
+        // Either end is gone, and the other one is to hear of it. What was made ready ends with it.
+        upstream.destroy();
         await store?.store(bodyOf(request, signal), signal);
         return true;
       }
