@@ -5,7 +5,6 @@ import type { AppConfig } from '../config/app-config.js';
 import { KeyRing } from '../crypto/key-ring.js';
 import { VersionCrypto } from '../crypto/version-keys.js';
 import type { BodyDelegate } from '../http/body-delegate.js';
-import type { RedundancyService } from '../redundancy/redundancy.service.js';
 import type { AdoptedStripes, VersionWriter } from '../redundancy/version-writer.js';
 import type { BodyWriter } from './body-writer.js';
 import { DelegatedUploads } from './delegated-uploads.service.js';
@@ -68,8 +67,7 @@ describe('DelegatedUploads', () => {
   beforeEach(() => {
     [adopted, lengths, tickets, reserved] = [[], [], [], 0];
     const bodies = { prepare: () => SLICE } as unknown as BodyWriter;
-    const redundancy = { hasNode: (node: number) => node < 5 } as unknown as RedundancyService;
-    uploads = new DelegatedUploads({ limits: { delegate_bytes_min: 1000 } } as AppConfig, bodies, crypto, redundancy);
+    uploads = new DelegatedUploads({ limits: { delegate_bytes_min: 1000 } } as AppConfig, bodies, crypto);
   });
 
   it('takes over what the peer has stored', async () => {
@@ -94,12 +92,7 @@ describe('DelegatedUploads', () => {
     expect(await store({ ...upload(reported()), bytes: undefined })).toBeUndefined();
     expect(await store({ ...upload(reported()), delegate: undefined })).toBeUndefined();
     expect(await store(upload(reported(), undefined, 16_384 * SLICE))).toBeUndefined();
-    uploads = new DelegatedUploads(
-      { limits: { delegate_bytes_min: 0 } } as AppConfig,
-      uploads.bodies,
-      crypto,
-      {} as RedundancyService,
-    );
+    uploads = new DelegatedUploads({ limits: { delegate_bytes_min: 0 } } as AppConfig, uploads.bodies, crypto);
     expect(await store(upload(reported()))).toBeUndefined();
     expect(tickets).toEqual([]);
   });
@@ -137,19 +130,6 @@ describe('DelegatedUploads', () => {
       undefined,
       { code: 'ERR_ASSERTION' },
     ],
-    [
-      'a shard on a node that is none',
-      () =>
-        reported({
-          rows: [
-            [1, 2],
-            [1, 5],
-            [1, 2],
-          ],
-        }),
-      undefined,
-      { code: 'not-enough-nodes' },
-    ],
     ['a shard too few', () => reported({ rows: [[1, 2], [1], [1, 2]] }), undefined, { code: 'ERR_ASSERTION' }],
     [
       'a stripe too few',
@@ -170,14 +150,8 @@ describe('DelegatedUploads', () => {
   });
 
   it('knows what lies where before it refuses it', async () => {
-    const report = reported({
-      rows: [
-        [1, 2],
-        [1, 5],
-        [1, 2],
-      ],
-    });
-    await expect(store(upload(report))).rejects.toMatchObject({ code: 'not-enough-nodes' });
+    const report = reported();
+    await expect(store(upload(report, Buffer.alloc(32)))).rejects.toMatchObject({ code: 'invalid-digest' });
     expect(adopted).toEqual([expect.objectContaining({ rows: report.rows })]);
   });
 

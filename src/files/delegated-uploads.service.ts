@@ -7,7 +7,6 @@ import { sealedSizeOf } from '../crypto/floe-sizes.js';
 import { VersionCrypto } from '../crypto/version-keys.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { STRIPES_PER_PAGE } from '../redundancy/layout.js';
-import { RedundancyService } from '../redundancy/redundancy.service.js';
 import { shardBytes } from '../redundancy/repair/shard-bytes.js';
 import type { VersionWriter } from '../redundancy/version-writer.js';
 import { BodyWriter } from './body-writer.js';
@@ -35,7 +34,6 @@ export class DelegatedUploads {
     { limits }: AppConfig,
     readonly bodies: BodyWriter,
     readonly crypto: VersionCrypto,
-    private readonly redundancy: RedundancyService,
   ) {
     this.bytesMin = limits.delegate_bytes_min;
   }
@@ -68,7 +66,6 @@ export class DelegatedUploads {
     // Before anything can fail: who abandons it has to know what lies where.
     await writer.adopt(report, (stripe, index) => shardBytes({ ...shape, ...cut }, { stripe, index }), signal);
     if (report.kind === 'failed') throw new DomainError(report.code, report.detail);
-    this.requireNodes(report);
     const { size, sealedSize } = report;
     assert(size === bytes && sealedSize === cut.sealedSize && report.rows.length === cut.stripes, 'a body of another length');
     const { seal, sum } = this.crypto.adopt({ fileId, versionId }, report.seal);
@@ -80,11 +77,6 @@ export class DelegatedUploads {
     const sealedSize = sealedSizeOf(bytes);
     const sliceBytes = this.bodies.prepare(sealedSize, writer);
     return { sealedSize, sliceBytes, stripes: Math.ceil(Math.ceil(sealedSize / sliceBytes) / writer.shape.k) };
-  }
-
-  private requireNodes({ rows }: StoreReport): void {
-    if (rows.every((row) => row.every((node) => this.redundancy.hasNode(node)))) return;
-    throw new DomainError('not-enough-nodes', 'a node on which the body was stored has left the cluster');
   }
 }
 

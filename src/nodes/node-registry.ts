@@ -74,6 +74,10 @@ export class NodeRegistry {
   /** Nodes of which the disk is a new one, and when it came, milliseconds since 1970: what was stored there before is lost until it is restored. */
   readonly losses = new Map<number, number>();
   private readonly entries = new Map<number, Entry>();
+  /** When a node of each number was retired last, counted in retirements. */
+  private readonly retired = new Map<number, number>();
+  /** Nodes that were retired so far. */
+  retirements = 0;
   private suspicion: SuspicionListener | undefined;
   private look: LookListener | undefined;
 
@@ -95,6 +99,11 @@ export class NodeRegistry {
 
   has(number: number): boolean {
     return this.entries.has(number);
+  }
+
+  /** Whether the node of this number is the one that it was after so many retirements, and not gone, or on another disk. */
+  isSame(number: number, retirements: number): boolean {
+    return this.has(number) && (this.retired.get(number) ?? 0) <= retirements;
   }
 
   /** Takes in a node while others are in use; it is only suspected to be there until it was probed. */
@@ -119,7 +128,7 @@ export class NodeRegistry {
   /** Lets go of a node: calls under way fail over. Returns it, for whoever closes it; undefined if there is none of that number. */
   retire(number: number): StorageNode | undefined {
     const entry = this.entries.get(number);
-    this.entries.delete(number);
+    if (this.entries.delete(number)) this.retired.set(number, (this.retirements += 1));
     entry?.calls.stopAll(new NodeError('unavailable', 'the node left the cluster'));
     return entry?.node;
   }

@@ -58,10 +58,6 @@ export class RedundancyService {
   /** Tells of a shard that somebody found missing or damaged. */
   damaged: DamageListener = (node, shard, error) => this.onDamage(node, shard, error);
 
-  hasNode(number: number): boolean {
-    return this.registry.has(number);
-  }
-
   /** The shape of what is replicated now. */
   get copies(): StripeShape {
     return { k: 1, m: this.live.redundancy };

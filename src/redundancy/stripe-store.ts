@@ -37,6 +37,18 @@ export class StripeStore {
     if (this.registry.writable().length < width) throw this.notEnough(width);
   }
 
+  /** Goes on with each node that leaves, for {@link requireSame}. */
+  get retirements(): number {
+    return this.registry.retirements;
+  }
+
+  /** @throws DomainError `not-enough-nodes` if one of these nodes has left since, or got another disk: what was put there may be gone */
+  requireSame(nodes: Iterable<number>, retirements: number): void {
+    for (const node of nodes)
+      if (!this.registry.isSame(node, retirements))
+        throw new DomainError('not-enough-nodes', `node ${node} has left or got another disk while this was stored on it`);
+  }
+
   /**
    * @param ledger told of each choice before it is acted on
    * @throws DomainError `not-enough-nodes`; by then no put is under way any more but those that were given up, which the ledger knows

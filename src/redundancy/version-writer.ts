@@ -58,6 +58,8 @@ export class VersionWriter {
   private rider: Stripe | undefined;
   private lastRow: readonly number[] = [];
   private readonly recordNodes = new Set<number>();
+  /** When it began, for {@link StripeStore.requireSame}. */
+  private readonly retirements: number;
   /** Files that are counted on nodes for what another process stores. */
   private readonly reserved = new Map<number, number>();
 
@@ -68,6 +70,7 @@ export class VersionWriter {
     private readonly release: () => void,
   ) {
     this.layout = new LayoutBuilder(source.shape);
+    this.retirements = parts.stripes.retirements;
   }
 
   get versionId(): VersionId {
@@ -158,6 +161,10 @@ export class VersionWriter {
 
   private async recordLayout(put: PutRecord, sealer: VersionSealer, signal: AbortSignal): Promise<WrittenVersion> {
     const [usage, lastPage] = [this.usage(), this.lastPage()];
+    this.parts.stripes.requireSame(
+      usage.map(({ node }) => node),
+      this.retirements,
+    );
     const written = (placed: PlacedRecord): WrittenVersion => {
       for (const node of placed.nodes) this.recordNodes.add(node);
       return { ...placed, usage, lastPage };

@@ -34,7 +34,7 @@ describe('stripes that another process stores', () => {
     const stripes = new StripeStore(cluster.registry, placement, new NodeWriter(cluster.registry, 1000));
     const ledger = new WriteLedger();
     const source = { versionId, shape, codec: cluster.codec, batchBytes: 3 * SLICE };
-    const copies = slices.map((bytes) => bytes.slice());
+    const copies = slices.map((bytes) => Uint8Array.from(bytes));
     await Array.fromAsync(putStripes(stream(copies), { stripes, ledger, source, width: 2 }, NEVER));
     return { rows: ledger.take(), strays: ledger.strays.map(({ node, shard }) => ({ node, ...shard })) };
   }
@@ -96,4 +96,25 @@ describe('stripes that another process stores', () => {
     expect(counts()).toEqual([0, 0, 0, 0, 0]);
     expect(await Array.fromAsync(cluster.metadata.garbage(NEVER))).toEqual([]);
   });
+
+  it.each([true, false])(
+    'are no file if one of their nodes has got another disk by then (stored elsewhere: %p)',
+    async (isElsewhere) => {
+      const slices = [randomBytes(SLICE), randomBytes(SLICE)];
+      const [writer, unharmed] = [cluster.writer(), cluster.writer()];
+      if (isElsewhere) await writer.adopt(await storeElsewhere(slices, await writer.reserve(2), writer), lengthOf(slices), NEVER);
+      else await writer.write(stream(slices.map((bytes) => Uint8Array.from(bytes))), 2, NEVER);
+      await unharmed.write(stream([randomBytes(SLICE)]), 1, NEVER);
+      const others = new Set(unharmed.usage().map(({ node }) => node));
+      const replaced = writer.usage().find(({ node }) => !others.has(node))!.node;
+      cluster.registry.retire(replaced);
+      await expect(cluster.commit(writer, slices)).rejects.toMatchObject({ code: 'not-enough-nodes' });
+      cluster.registry.add(cluster.faulty[replaced - 1]!);
+      cluster.registry.setState(replaced, 'up', {});
+      await expect(cluster.commit(writer, slices)).rejects.toMatchObject({ code: 'not-enough-nodes' });
+      await writer.abandon(NEVER);
+      await cluster.commit(unharmed, [randomBytes(SLICE)]);
+      await cluster.store(slices); // it is a node like the others from then on
+    },
+  );
 });
