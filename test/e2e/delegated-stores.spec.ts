@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { copyFile } from 'node:fs/promises';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { someBytes } from '../support/bytes.js';
 import { Client, type FileJson } from '../support/client.js';
@@ -210,8 +209,7 @@ describe('a peer that stores bodies itself', () => {
     expect([0, 502, 503]).toContain(status);
     expect(['gateway-lost', 'gateway-unavailable', undefined]).toContain((body as { code?: string }).code);
     await cluster.restart(1);
-    await cluster.untilReady(1);
-    await sleep(100);
+    await cluster.untilReady(2);
     expect((await new Client(cluster.url(2)).list()).items).toEqual([]);
   });
 });
