@@ -150,6 +150,7 @@ export class Forwarder {
       const isForOther = answer.statusCode === 503 && answer.headers[OTHER_RUN_HEADER] !== undefined;
       if (isForOther && attempt === 0 && isUntouched()) {
         answer.resume();
+        if (passage.state === 'waits') answer.once('close', () => upstream.destroy()); // the end of its body never comes
         void this.sendAnew(exchange, ticket);
         return;
       }

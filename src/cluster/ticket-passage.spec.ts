@@ -71,6 +71,18 @@ async function put(headers: Record<string, string> = {}, body: Buffer = BODY): P
   return [answer.status, await answer.text()];
 }
 
+/** The same, which also tells how it ended. */
+function endingWith(ended: (report: string) => void): BodyStore {
+  const { store } = storing(() => 'all of it');
+  return {
+    store: async (body, signal) => {
+      const report = await store(body, signal);
+      ended(Buffer.from(report).toString());
+      return report;
+    },
+  };
+}
+
 /** Begins an upload and sends half of it. */
 function begin(): ClientRequest {
   const upload = request(`${peer.origin}/files?name=a`, {
@@ -171,16 +183,7 @@ describe('an upload by way of a peer that stores bodies', () => {
   it('ends when the gateway answers in the middle of it, or is gone', async () => {
     for (const end of ['answer', 'gone'] as const) {
       const ended = Promise.withResolvers<string>();
-      taker.prepare = async () => {
-        const { store } = storing(() => 'all of it');
-        return {
-          store: async (body, signal) => {
-            const report = await store(body, signal);
-            ended.resolve(Buffer.from(report).toString());
-            return report;
-          },
-        };
-      };
+      taker.prepare = async () => endingWith(ended.resolve);
       receive = async (exchange, delegate) => {
         const handed = delegate?.hand(TICKET);
         handed?.catch(() => undefined);
@@ -251,14 +254,7 @@ describe('an upload by way of a peer that stores bodies', () => {
       const [lost, ended] = [Promise.withResolvers<undefined>(), Promise.withResolvers<string>()];
       taker.prepare = async () => {
         await lost.promise;
-        const { store } = storing(() => 'all of it');
-        return {
-          store: async (body, signal) => {
-            const report = await store(body, signal);
-            ended.resolve(Buffer.from(report).toString());
-            return report;
-          },
-        };
+        return endingWith(ended.resolve);
       };
       receive = async (exchange, delegate) => {
         delegate?.hand(TICKET).catch(() => undefined);
