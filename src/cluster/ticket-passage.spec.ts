@@ -174,8 +174,15 @@ describe('an upload by way of a peer that stores bodies', () => {
   it('is told to the gateway when its client leaves in the middle', async () => {
     const said = Promise.withResolvers<string>();
     receive = async (_, delegate) => said.resolve(Buffer.from((await delegate?.hand(TICKET)) ?? 'nothing').toString());
+    const begun = Promise.withResolvers<undefined>();
+    const { prepare } = taker;
+    taker.prepare = (ticket, signal) => {
+      begun.resolve(undefined);
+      return prepare(ticket, signal);
+    };
     const upload = begin();
-    await sleep(50);
+    await begun.promise;
+    await sleep(20);
     upload.destroy();
     expect(await said.promise).toMatch(/^failed: true/);
   });
@@ -239,7 +246,7 @@ describe('an upload by way of a peer that stores bodies', () => {
     };
     const upload = begin();
     forwarder.note(true); // it may only have too much to do
-    await sleep(1300);
+    for (let waited = 0; heard.length < 2 && waited < 500; waited += 1) await sleep(10);
     expect(heard.length).toBeGreaterThanOrEqual(2);
     const later = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 11_000);
     const before = heard.length;
@@ -284,7 +291,7 @@ describe('an upload by way of a peer that stores bodies', () => {
       await delegate?.hand(TICKET);
       upload.destroy();
       exchange.signal.addEventListener('abort', () => left.resolve(true));
-      await sleep(1000);
+      await sleep(4000);
       left.resolve(false);
     };
     const upload = begin();

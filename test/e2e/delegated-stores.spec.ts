@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { someBytes } from '../support/bytes.js';
 import { Client, type FileJson } from '../support/client.js';
-import { delegatedBy, DELEGATING } from '../support/delegated.js';
+import { delegatedBy, DELEGATING, untilDelegating } from '../support/delegated.js';
 import { PeerCluster } from '../support/peer-cluster.js';
 import { eventually, shardFiles } from '../support/shard-files.js';
 
@@ -62,6 +62,7 @@ async function clear(): Promise<void> {
 describe('a peer that stores bodies itself', () => {
   beforeAll(async () => {
     cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config: CONFIG });
+    await untilDelegating(cluster, [2, 3]);
   });
 
   afterEach(clear);
@@ -146,8 +147,8 @@ describe('a peer that stores bodies itself', () => {
   });
 
   it('takes back what a client leaves behind', async () => {
-    const bytes = someBytes(20 * LARGE);
-    const upload = await begin(2, bytes, 5 * LARGE);
+    const bytes = someBytes(5 * LARGE);
+    const upload = await begin(2, bytes, 2 * LARGE);
     upload.destroy();
     expect(await noShards(10_000)).toBe(0);
     expect((await new Client(cluster.url(1)).list()).items).toEqual([]);
@@ -196,16 +197,16 @@ describe('a peer that stores bodies itself', () => {
   });
 
   it('leaves nothing of an upload that dies with it, or with the gateway', async () => {
-    const bytes = someBytes(20 * LARGE);
-    await begin(3, bytes, 5 * LARGE);
+    const bytes = someBytes(5 * LARGE);
+    await begin(3, bytes, 2 * LARGE);
     await cluster.kill(3);
     // As long as a node is away it may have the record of what was begun, and then nothing of it may go.
     await cluster.restart(3);
     await cluster.untilNode(3, 'up');
     expect(await noShards(20_000)).toBe(0);
-    const upload = await begin(2, bytes, 5 * LARGE);
+    const upload = await begin(2, bytes, 2 * LARGE);
     await cluster.kill(1);
-    const { status, body } = await finish(upload, bytes.subarray(5 * LARGE)).catch(() => ({ status: 0, body: {} }));
+    const { status, body } = await finish(upload, bytes.subarray(2 * LARGE)).catch(() => ({ status: 0, body: {} }));
     expect([0, 502, 503]).toContain(status);
     expect(['gateway-lost', 'gateway-unavailable', undefined]).toContain((body as { code?: string }).code);
     await cluster.restart(1);
@@ -217,20 +218,26 @@ describe('a peer that stores bodies itself', () => {
 describe('a peer that codes bodies itself', () => {
   beforeAll(async () => {
     cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config: { ...CONFIG, redundancy_scheme: 'erasure' } });
+    await untilDelegating(cluster, [2]);
   });
 
   afterAll(() => cluster.remove());
 
-  it.each([100_001, 3 * SLICE, LARGE])('stores %i bytes so that a node may be lost', async (size) => {
-    const bytes = someBytes(size);
+  it('stores them so that a node may be lost', async () => {
     const before = (await delegatedBy(cluster.url(2))).stores;
-    const { id } = await new Client(cluster.url(2)).put('coded', bytes);
-    expect((await delegatedBy(cluster.url(2))).stores - before).toBe(1);
-    const info = (await (await fetch(`${cluster.url(1)}/files/${id}/info`)).json()) as { survives: number };
-    expect(info.survives).toBe(1);
+    const files = new Map<string, Buffer>();
+    for (const size of [100_001, 3 * SLICE, LARGE]) {
+      const bytes = someBytes(size);
+      files.set((await new Client(cluster.url(2)).put('coded', bytes)).id, bytes);
+    }
+    expect((await delegatedBy(cluster.url(2))).stores - before).toBe(3);
+    for (const id of files.keys()) {
+      const info = (await (await fetch(`${cluster.url(1)}/files/${id}/info`)).json()) as { survives: number };
+      expect(info.survives).toBe(1);
+    }
     cluster.freeze(4);
     try {
-      expect((await new Client(cluster.url(3)).bytes(id)).equals(bytes)).toBe(true);
+      for (const [id, bytes] of files) expect((await new Client(cluster.url(3)).bytes(id)).equals(bytes)).toBe(true);
     } finally {
       cluster.thaw(4);
     }
