@@ -37,7 +37,7 @@ export async function untilDelegating(cluster: PeerCluster, peers: readonly numb
         return (await delegatedBy(cluster.url(i))).stores;
       },
       (count) => count > 0,
-      20_000,
+      60_000,
     );
     if (stores === 0) throw new Error(`peer ${i} leaves all bodies to the gateway`);
   }

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from './free-port.ts';
 import { spawnServer } from './server.ts';
 
 const START_MS_MAX = 60_000;
@@ -275,13 +275,4 @@ async function until(msMax: number, otherwise: string | (() => string), isSo: ()
     if (Date.now() > deadline) throw new Error(`${typeof otherwise === 'string' ? otherwise : otherwise()} after ${msMax} ms`);
     await sleep(50);
   }
-}
-
-/** Ports that were free a moment ago, all different: peers must know each other's before they start. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
