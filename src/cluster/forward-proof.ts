@@ -1,6 +1,7 @@
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type ClientPlace, clientOf, type Forwarding, type TicketProver } from '../http/forwarded.js';
+import { isSame } from '../nodes/peer/peer-secret.js';
 import { ReplayWindow } from '../nodes/peer/replay-window.js';
 
 /** The header by which a peer says that a request of a client came through it. */
@@ -38,9 +39,9 @@ export interface Passing {
 
 /**
  * The proof that a request was passed on by a peer: it makes the gateway trust where the request came from, and stops a request from going
- * round. It covers method, path, the peer's number, whether it takes a ticket, where the client is, time, a nonce that is taken once, and the run of the process that it
- * is for, which is what remembers the nonces: nothing can be played to a later run, or to another process. The body is the client's affair, as
- * it is without a peer between.
+ * round. It covers method, path, the peer's number, whether it takes a ticket, where the client is, time, a nonce that is taken once, and the
+ * run of the process that it is for, which is what remembers the nonces: nothing can be played to a later run, or to another process. The body
+ * is the client's affair, as it is without a peer between.
  */
 export class ForwardProof {
   private readonly key: Buffer;
@@ -79,21 +80,21 @@ export class ForwardProof {
     const [text, number, mode, time, nonce, run, client, mac] = match as unknown as Proof;
     if (Math.abs(Number(time) - this.now()) > this.clockMsMax) return undefined;
     const expected = this.mac(text.slice(0, -mac.length - 1), method, url);
-    if (!timingSafeEqual(Buffer.from(expected), Buffer.from(mac))) return undefined;
+    if (!isSame(Buffer.from(expected), Buffer.from(mac))) return undefined;
     if (run !== this.run) return 'other-run';
     if (!this.replays.admit(nonce, this.now())) return undefined;
     const forwarding = { node: Number(number), client: parsed(client) };
     if (mode === PASSES) return forwarding;
     const tickets: TicketProver = {
       prove: (ticket) => this.macOf(TICKET, text, ticket),
-      isReport: (report, proof) => isSame(this.proveReport(text, report), proof),
+      isReport: (report, proof) => isSame(Buffer.from(this.proveReport(text, report)), Buffer.from(proof)),
     };
     return { ...forwarding, tickets };
   }
 
   /** Whether a ticket is the gateway's answer to the request with this header, of which `proof` came with it. */
   isTicketOf(header: string, ticket: Uint8Array, proof: string): boolean {
-    return isSame(this.macOf(TICKET, header, ticket), proof);
+    return isSame(Buffer.from(this.macOf(TICKET, header, ticket)), Buffer.from(proof));
   }
 
   /** Proves a report of what was stored for the request with this header. */
@@ -108,11 +109,6 @@ export class ForwardProof {
   private mac(said: string, method: string | undefined, url: string | undefined): string {
     return createHmac('sha256', this.key).update(`${said}\n${method}\n${url}`).digest('base64url');
   }
-}
-
-function isSame(expected: string, given: string): boolean {
-  const [one, other] = [Buffer.from(expected), Buffer.from(given)];
-  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 function written({ address, isLocal }: ClientPlace): string {

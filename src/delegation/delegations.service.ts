@@ -45,18 +45,18 @@ export class Delegations implements TicketTaker {
       const { lease, range, manifest } = ticket;
       const { desk, keys, reader } = this.parts;
       const endLease = desk.hold(lease);
+      let close = endLease;
       try {
-        const close = this.begin(await this.admission.admit(bytesRead(range, manifest), signal));
-        try {
-          const pieces = await reader.read(ticket, await keys.current(), signal);
-          this.counts.reads += 1;
-          return { length: range.to - range.from, pieces, close: () => [close, endLease].forEach((end) => end()) };
-        } catch (error) {
-          close();
-          throw error;
-        }
+        const giveBack = await this.admission.admit(bytesRead(range, manifest), signal);
+        close = this.begin(() => {
+          giveBack();
+          endLease();
+        });
+        const pieces = await reader.read(ticket, await keys.current(), signal);
+        this.counts.reads += 1;
+        return { length: range.to - range.from, pieces, close };
       } catch (error) {
-        endLease();
+        close();
         throw error;
       }
     });
