@@ -7,7 +7,7 @@ import { sealedSizeOf } from '../crypto/floe-sizes.js';
 import { VersionCrypto } from '../crypto/version-keys.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { STRIPES_PER_PAGE } from '../redundancy/layout.js';
-import { shardBytes } from '../redundancy/repair/shard-bytes.js';
+import { shardBytes } from '../redundancy/shard-bytes.js';
 import type { VersionWriter } from '../redundancy/version-writer.js';
 import { BodyWriter } from './body-writer.js';
 import { requireDigest, type Upload } from './incoming-file.js';

@@ -4,6 +4,7 @@ import { mapOrdered } from '../common/map-ordered.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { letGo } from '../nodes/read-bytes.js';
 import { LayoutReader, type LayoutSource } from './layout-reader.js';
+import { shardBytes } from './shard-bytes.js';
 import type { StripeCodec } from './stripe-codec.js';
 import { StripeAttempt } from './stripe-attempt.js';
 import { type FetchParts, StripeFetch } from './stripe-fetch.js';
@@ -139,11 +140,8 @@ export class StripeReader {
     { span, stripe, nodes }: { readonly span: SliceRange; readonly stripe: number; readonly nodes: readonly number[] },
     { avoid }: ReadOptions,
   ): StripeAttempt {
-    const { k, m, versionId, sealedSize, sliceBytes } = manifest;
-    const lengthOf = (index: number): number => {
-      const slice = stripe * k + (index < k ? index : 0); // what is not data is as long as the first slice
-      return Math.max(0, Math.min(sliceBytes, sealedSize - slice * sliceBytes));
-    };
+    const { k, m, versionId } = manifest;
+    const lengthOf = (index: number): number => shardBytes(manifest, { stripe, index });
     const wanted = Array.from({ length: k }, (_, index) => index).filter(
       (index) => stripe * k + index >= span.first && stripe * k + index < span.end,
     );

@@ -3,7 +3,7 @@ import type { Placement } from '../../placement/placement.js';
 import type { StripeShape } from '../stripe-codec.js';
 import type { Stray } from '../write-ledger.js';
 import type { ShardPlace, StripePlan } from './move-plan.js';
-import { shardBytes } from './shard-bytes.js';
+import { shardBytes } from '../shard-bytes.js';
 
 /** A shard to be written. */
 export interface ShardWrite {

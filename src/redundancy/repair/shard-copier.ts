@@ -10,7 +10,7 @@ import { encodeStripe } from '../stripe-batches.js';
 import type { StripeCodec } from '../stripe-codec.js';
 import type { DamageListener } from '../stripe-reader.js';
 import { damagedOf, type MoveStep, shapeAfter, type ShardWrite, type StripeMove } from './move-step.js';
-import { shardBytes } from './shard-bytes.js';
+import { shardBytes } from '../shard-bytes.js';
 import { ShardPuller } from './shard-puller.js';
 
 export interface CopierParts {

@@ -2,7 +2,7 @@ import type { Manifest } from '../../metadata/metadata-store.js';
 import type { NodeRegistry } from '../../nodes/node-registry.js';
 import { NodeError, type ShardCopy } from '../../nodes/storage-node.js';
 import { damagedOf, type MoveStep, shapeAfter, type ShardWrite, type StripeMove } from './move-step.js';
-import { shardBytes } from './shard-bytes.js';
+import { shardBytes } from '../shard-bytes.js';
 
 /** A write that its node may do by itself, from another node. */
 interface DirectCopy {

@@ -9,7 +9,7 @@ import type { Stray } from '../write-ledger.js';
 import type { MoveCommitter } from './move-committer.js';
 import { type MovePolicy, planStripe, type ShardPlace } from './move-plan.js';
 import { MoveStep, type StripeMove } from './move-step.js';
-import { shardBytes } from './shard-bytes.js';
+import { shardBytes } from '../shard-bytes.js';
 import type { ShardCopier } from './shard-copier.js';
 
 /** Resolves when so many bytes may be copied; the result is to be called when that has ended. */

@@ -1,4 +1,4 @@
-import type { Manifest } from '../../metadata/metadata-store.js';
+import type { Manifest } from '../metadata/metadata-store.js';
 
 /** Bytes of a shard of a version: what is not data is as long as the first slice of its stripe. */
 export function shardBytes(
