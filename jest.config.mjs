@@ -1,3 +1,8 @@
+import { join } from 'node:path';
+
+// The program is started some hundreds of times, each time in a process of its own: they share what V8 made of its code.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '.cache', 'compile');
+
 /** Jest runs on CommonJS that swc makes of our code and of the packages that are ESM only; see docs/adr/0002. */
 const transform = {
   '^.+\\.(ts|mjs|js)$': [
@@ -27,6 +32,7 @@ export default {
   maxWorkers: 2,
   testTimeout: 180_000,
   errorOnDeprecated: true,
+  testSequencer: '<rootDir>/test/support/e2e-first.sequencer.cjs',
   reporters: ['default', '<rootDir>/test/support/summary.reporter.cjs'],
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/bench/**/*.spec.ts'] },

@@ -22,6 +22,7 @@ import { Authenticator } from './http/authenticator.js';
 import { Cors } from './http/cors.js';
 import { urlOf } from './http/guarded-server.js';
 import { GuardedExpressAdapter } from './http/guarded-express.adapter.js';
+import { ProgramLogger } from './http/program-logger.js';
 import { RequestLog } from './http/request-log.js';
 import { MetadataStore } from './metadata/metadata-store.js';
 import type { ClusterParts } from './nodes/cluster-parts.js';
@@ -116,7 +117,7 @@ export function createNest(
   options: NestApplicationOptions = PRODUCTION,
   tls = LiveTls.none(),
 ): Promise<NestExpressApplication> {
-  return NestFactory.create<NestExpressApplication>(module, new GuardedExpressAdapter(config.limits, tls), {
+  return NestFactory.create<NestExpressApplication>(module, new GuardedExpressAdapter(config, tls), {
     bodyParser: false, // the upload routes take any body as it is
     abortOnError: false,
     ...options,
@@ -128,7 +129,7 @@ export function adapterOf(app: NestExpressApplication): GuardedExpressAdapter {
 }
 
 function prepare(app: NestExpressApplication): void {
-  app.useLogger(app.get(Logger));
+  app.useLogger(new ProgramLogger(app.get(Logger)));
   app.flushLogs();
   // The two packages are handed over: what Nest would load by itself is not what the bundle has (scripts/bundle.ts).
   const packages = { validatorPackage: classValidator, transformerPackage: classTransformer };
@@ -195,14 +196,24 @@ async function closeNodes(registry: NodeRegistry, logger: Logger): Promise<void>
   await Promise.all(closing);
 }
 
+/** What the system says of an address at which it cannot listen. */
+const UNUSABLE: ReadonlyMap<string | undefined, string> = new Map([
+  ['EADDRINUSE', 'another program listens there'],
+  ['EACCES', 'not permitted'],
+  ['EADDRNOTAVAIL', 'this machine has no such address'],
+  ['EAFNOSUPPORT', 'this machine has no addresses of this kind'],
+]);
+
 export function addressError(cause: unknown, { listen, port }: AppConfig): DomainError | undefined {
   const code = errorCode(cause);
-  if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') return undefined;
-  const reason =
-    code === 'EADDRINUSE'
-      ? 'another program listens there'
-      : code === 'EACCES'
-        ? 'not permitted'
-        : 'this machine has no such address';
-  return new DomainError('address-unusable', `${listen} port ${port}: ${reason}`, { cause });
+  const reason = isHostUnknown(cause, listen)
+    ? `the host cannot be found (${String(code)}): listen is a name or an IP address, without a port or brackets`
+    : UNUSABLE.get(code);
+  return reason === undefined ? undefined : new DomainError('address-unusable', `${listen} port ${port}: ${reason}`, { cause });
+}
+
+/** Whatever looking for it gives (`ENOTFOUND`, `EAI_AGAIN` and others), and not that for another one, like that of the database. */
+function isHostUnknown(cause: unknown, listen: string): boolean {
+  const { code, syscall, hostname, address } = cause as NodeJS.ErrnoException & { hostname?: string; address?: string };
+  return syscall === 'getaddrinfo' ? hostname === listen : syscall === 'listen' && code === 'EINVAL' && address === listen;
 }

@@ -17,6 +17,7 @@ import { DelegationModule } from './delegation/delegation.module.js';
 import type { DeskCalls } from './delegation/gateway-desk.js';
 import { answerProblem } from './http/answer-problem.js';
 import { forwarderOf } from './http/forwarded.js';
+import { ProgramLogger } from './http/program-logger.js';
 import { RequestLog } from './http/request-log.js';
 import type { PeerClient } from './nodes/peer/peer-client.js';
 import { NodeError } from './nodes/storage-node.js';
@@ -60,7 +61,7 @@ async function openOn(nodes: MemberNodes, { member, proof, document }: PeerParts
     clusterId: () => member.map?.clusterId,
   });
   const app = await createNest(PeerModule.forRoot(config.log_level, watch, [delegation]), config);
-  app.useLogger(app.get(Logger));
+  app.useLogger(new ProgramLogger(app.get(Logger)));
   app.flushLogs();
   serveDocument(app, document);
   const delegations = app.get(Delegations);

@@ -2,7 +2,6 @@ import 'reflect-metadata';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -13,6 +12,7 @@ import { LmdbMetadataStore } from './metadata/embedded/lmdb.metadata-store.js';
 import { PeerClient } from './nodes/peer/peer-client.js';
 import { PeerSecret } from './nodes/peer/peer-secret.js';
 import { type RunningProcess, startCluster } from './start-cluster.js';
+import { MEMORY_DISK } from '../test/support/memory-disk.js';
 
 const SECRET = 'a secret of this test that is long enough';
 
@@ -31,7 +31,7 @@ async function freeOrigin(): Promise<string> {
 
 /** Node 1 of a cluster of two, of which the other one is never there: for a takeover one is enough. */
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'dcloud-process-'));
+  directory = mkdtempSync(join(MEMORY_DISK, 'dcloud-process-'));
   const flags = {
     storage_directory: join(directory, 'store'),
     key_ring: join(directory, 'key-ring.json'),

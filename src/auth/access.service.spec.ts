@@ -27,7 +27,7 @@ const secretFile = (): string => join(directory, 'admin-init-secret');
 /** A process that starts now. */
 function make(config: Partial<AppConfig> = {}): void {
   const place = { storage_directory: directory, node: null, listen: '127.0.0.1', peers: [] };
-  const parts = { limits: LIMITS, ...place, ...config } as unknown as AppConfig;
+  const parts = { limits: LIMITS, trusted_proxies: [], ...place, ...config } as unknown as AppConfig;
   const accounts = new AccountDirectory(parts, documents, new AccountLimits());
   const attempts = new AttemptLimiter(parts);
   authenticator = new BearerAuthenticator(parts, accounts, attempts);

@@ -23,7 +23,7 @@ const STORE: Principal = { owner: STORE_OWNER, scopes: new Set(SCOPES), prefix: 
 @Injectable()
 export class BearerAuthenticator extends Authenticator {
   private readonly sources = new Map<string, CredentialSource>();
-  /** From other machines, and there are no peers that pass their requests on. */
+  /** From other machines, and there are neither peers nor proxies that pass their requests on. */
   private readonly isUnreachable: boolean;
   private readonly hosts: OwnHosts;
 
@@ -34,7 +34,7 @@ export class BearerAuthenticator extends Authenticator {
   ) {
     super();
     this.hosts = new OwnHosts([config.listen, ...config.peers.map((peer) => new URL(peer).hostname)]);
-    this.isUnreachable = config.node === null && isLoopback(config.listen);
+    this.isUnreachable = config.node === null && isLoopback(config.listen) && config.trusted_proxies.length === 0;
   }
 
   /** From now on credentials of that kind are accepted. */

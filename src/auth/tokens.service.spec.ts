@@ -21,7 +21,12 @@ let accountId: AccountId;
 
 /** A process that starts now. */
 async function start(most = MOST): Promise<void> {
-  const config = { listen: '127.0.0.1', peers: [], limits: { ...LIMITS, account_tokens_max: most } } as unknown as AppConfig;
+  const config = {
+    listen: '127.0.0.1',
+    peers: [],
+    trusted_proxies: [],
+    limits: { ...LIMITS, account_tokens_max: most },
+  } as unknown as AppConfig;
   const accounts = new AccountDirectory(config, documents, new AccountLimits());
   await accounts.load(signal);
   if (accounts.list().length === 0) await accounts.createFirst('root', signal);

@@ -1,16 +1,22 @@
 import { constants } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DomainError, errorCode } from '../common/errors.js';
+import { putInPlace } from '../common/put-in-place.js';
+import { alreadyThere, type BackupTarget } from './backup-target.js';
 
 const MODE = 0o600;
 
 /**
- * Writes a file as a whole or not at all: under another name beside it, synced, and then renamed. What was there before is replaced. Nothing is left
- * of one that is ended.
- * @throws DomainError `backup-failed` if the file system refuses; what the pieces throw is thrown as it is
+ * Writes a file as a whole or not at all: under another name beside it, synced, and then given its own. What was there before is replaced only if it
+ * is to be. Nothing is left of one that is ended.
+ * @throws DomainError `backup-failed` if the file system refuses, or something has the name; what the pieces throw is thrown as it is
  */
-export async function writeBackupFile(path: string, pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
+export async function writeBackupFile(
+  { path, isReplacing }: BackupTarget,
+  pieces: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<number> {
   const temporary = `${path}.${process.pid}.tmp`;
   const { O_WRONLY, O_CREAT, O_EXCL } = constants;
   await rm(temporary, { force: true }).catch(refused);
@@ -28,7 +34,10 @@ export async function writeBackupFile(path: string, pieces: AsyncIterable<Uint8A
       await file.close();
     }
     signal.throwIfAborted();
-    await rename(temporary, path).catch(refused);
+    await putInPlace(temporary, path, isReplacing).catch((error: unknown) => {
+      if (errorCode(error) === 'EEXIST') throw alreadyThere(path, error);
+      refused(error);
+    });
     await syncDirectory(dirname(path)).catch(refused);
     return bytes;
   } catch (error) {

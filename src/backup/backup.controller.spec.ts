@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Request, Response } from 'express';
@@ -15,6 +14,7 @@ import type { BackupWriter } from './backup-writer.js';
 import { BackupController } from './backup.controller.js';
 import { BackupService } from './backup.service.js';
 import type { KeptBackups } from './kept-backups.js';
+import { MEMORY_DISK } from '../../test/support/memory-disk.js';
 
 const PIECE = Buffer.alloc(1024 * 1024);
 /** More than the kernel takes for a client that does not read. */
@@ -27,7 +27,7 @@ describe('BackupController', () => {
   let client: Socket | undefined;
 
   beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'dcloud-turn-'));
+    directory = await mkdtemp(join(MEMORY_DISK, 'dcloud-turn-'));
     const config = { storage_directory: directory } as AppConfig;
     const writer = {
       write: async function* () {

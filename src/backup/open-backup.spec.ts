@@ -155,13 +155,15 @@ describe('a backup', () => {
 
   it('that cannot be written to its end leaves what was there before', async () => {
     const path = join(directory, 'file');
-    await writeBackupFile(path, from([Buffer.from('the first')]), NEVER);
+    const target = { path, isReplacing: true };
+    await writeBackupFile(target, from([Buffer.from('the first')]), NEVER);
     async function* broken(): AsyncGenerator<Uint8Array, void, undefined> {
       yield Buffer.from('half');
       await Promise.reject(new Error('lost'));
     }
-    await expect(writeBackupFile(path, broken(), NEVER)).rejects.toThrow('lost');
-    expect(await codeOf(writeBackupFile(join(directory, 'nowhere', 'file'), from([]), NEVER))).toBe('backup-failed');
+    await expect(writeBackupFile(target, broken(), NEVER)).rejects.toThrow('lost');
+    const nowhere = { ...target, path: join(directory, 'nowhere', 'file') };
+    expect(await codeOf(writeBackupFile(nowhere, from([]), NEVER))).toBe('backup-failed');
     const file = await open(path, 'r');
     expect(await file.readFile('utf8')).toBe('the first');
     expect((await file.stat()).mode & 0o777).toBe(0o600);

@@ -1,7 +1,17 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { addAccount, disableAccount, listAccounts, NO_LIMIT, type QuotaLimit, setQuota } from './account.command.js';
+import {
+  addAccount,
+  disableAccount,
+  listAccounts,
+  NO_LIMIT,
+  type QuotaFlags,
+  type QuotaLimit,
+  setQuota,
+} from './account.command.js';
 import { initAdmin } from './admin.command.js';
+import type { ApiFlags } from './api-client.js';
 import { type ConfigFlags, readConfig } from './config-flags.js';
+import { duration } from './drive/option-values.js';
 import { createToken, listTokens, revokeToken } from './token.command.js';
 import { withErrors } from './with-errors.js';
 
@@ -51,7 +61,10 @@ function addAccounts(program: Command): void {
     .option('--bytes <size>', BYTES_HELP, size)
     .option('--files <number>', FILES_HELP, count)
     .option(URL_OPTION, URL_HELP)
-    .action(withErrors(setQuota));
+    .action((name: string, flags: ApiFlags & QuotaFlags, command: Command) => {
+      if (flags.bytes === undefined && flags.files === undefined) command.error('error: it takes --bytes, --files or both');
+      return withErrors(setQuota)(name, flags);
+    });
   account
     .command('disable <name>')
     .description('accept nothing of an account any more; its files stay')
@@ -86,7 +99,6 @@ function addTokens(program: Command): void {
 }
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1e3, M: 1e6, G: 1e9, T: 1e12 };
-const PERIODS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 function size(text: string): QuotaLimit {
   if (text === NO_LIMIT) return NO_LIMIT;
@@ -100,12 +112,6 @@ function count(text: string): QuotaLimit {
   if (text === NO_LIMIT) return NO_LIMIT;
   if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, or none.');
   return Number(text);
-}
-
-function duration(text: string): number {
-  const [, digits, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
-  if (digits === undefined) throw new InvalidArgumentError('It must be like 90m, 12h or 30d.');
-  return Number(digits) * (PERIODS[unit] ?? 0);
 }
 
 function list(text: string): readonly string[] {

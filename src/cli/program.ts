@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { addAccessCommands } from './access.commands.js';
 import { addDriveCommands } from './drive/drive.commands.js';
 import { version } from '../version.js';
+import type { BackupFlags } from './backup.command.js';
 import { readConfig, type ConfigFlags } from './config-flags.js';
 import { rotateKeys, showKeys } from './keys.command.js';
 import type { MigrateFlags } from './migrate.command.js';
@@ -85,11 +86,12 @@ function addBackup(program: Command): void {
     .command('backup')
     .description('write index and configuration, sealed, to a file; the server may run')
     .option('--to <file>', 'the file (else one named by the time, here)')
+    .option('--replace', 'take the place of a file that is there')
     .option('--config <file>', 'configuration file')
     .option('--node <number>', 'in a cluster: the peer that holds the index', wholeNumber)
     .option('--url <url>', 'the server (else DCLOUD_URL, else that of the configuration); the token is in DCLOUD_TOKEN')
     .action(
-      withErrors(async (flags: ConfigFlags & { readonly to?: string; readonly url?: string }) => {
+      withErrors(async (flags: ConfigFlags & BackupFlags) => {
         const { backupStore } = await import('./backup.command.js');
         await backupStore(await readConfig(flags), flags);
       }),

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { AppConfig } from '../config/app-config.js';
 import { startApp } from '../create-app.js';
 import { DomainError } from '../common/errors.js';
@@ -23,9 +24,12 @@ export async function serve(config: AppConfig): Promise<void> {
   );
   const onHangup = (): void => void app.reload().catch(ignored);
   process.on('SIGHUP', onHangup);
-  await stopSignal();
+  const signal = await stopSignal();
   process.off('SIGHUP', onHangup);
+  const logger = new Logger('Server');
+  logger.log({ signal }, 'stops: requests under way may end');
   await app.close();
+  logger.log('has stopped');
   // A file call that hangs would keep the process for ever, and process.exit() too, which waits for all threads. What was acknowledged is
   // durable by now, so nothing is lost by ending hard.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), HANGING_MS).unref();
@@ -37,16 +41,16 @@ function ignored(error: unknown): void {
 }
 
 /** Resolves at the first SIGTERM or SIGINT. A later one ends the process at once; the same one again, as a terminal and npm both send it, does not. */
-async function stopSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
+async function stopSignal(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
   let firstAt: number | undefined;
-  const onSignal = (): void => {
+  const onSignal = (signal: NodeJS.Signals): void => {
     const now = performance.now();
     if (firstAt !== undefined && now - firstAt > ECHO_MS) process.exit(EXIT_INTERRUPTED);
     firstAt ??= now;
-    resolve(undefined);
+    resolve(signal);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  await promise;
+  return promise;
 }

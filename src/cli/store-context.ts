@@ -1,9 +1,9 @@
 import 'reflect-metadata';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { openStoreAtRest, type StoreAtRest } from '../cluster/store-at-rest.js';
+import { makeStorageDirectory } from '../common/make-folder.js';
 import { ProcessLock } from '../common/process-lock.js';
 import type { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
@@ -46,7 +46,7 @@ export async function openContext(config: AppConfig, map?: ClusterMap): Promise<
 
 function storeOf(config: AppConfig, map: ClusterMap): StoreAtRest {
   const { storage_directory: directory } = config;
-  mkdirSync(directory, { recursive: true });
+  makeStorageDirectory(directory);
   const lock = ProcessLock.take(join(directory, 'storage.lock'));
   return {
     parts: { file: ClusterFile.of(directory, map), source: new FolderNodeSource(config) },

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DomainError, errorCode } from '../common/errors.js';
+import { makeFolder } from '../common/make-folder.js';
 import type { AppConfig } from '../config/app-config.js';
 
 const NAME = 'cluster-secret';
@@ -19,7 +20,7 @@ export function openSecret({ cluster_secret: given, storage_directory: directory
   if (given !== null) return given;
   const path = join(directory, NAME);
   try {
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     return read(path) ?? make(path);
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;

@@ -345,13 +345,33 @@ describe('Forwarder', () => {
     expect(await ended.promise).toBe(false);
   });
 
+  it('passes no part of a small body on', async () => {
+    let asked = 0;
+    answer = () => (asked += 1);
+    const asking = request(urls.peer, { method: 'PUT', headers: { 'Content-Length': 100 } });
+    asking.on('error', () => undefined);
+    asking.write('half of a body');
+    await sleep(50);
+    asking.destroy();
+    await sleep(50);
+    expect(asked).toBe(0);
+  });
+
   it('breaks an answer off where the gateway breaks it off', async () => {
     answer = (_asked, response) => {
       response.write('a part of what has no length');
       setTimeout(() => response.destroy(), 50);
     };
+    await expect(fetch(urls.peer).then((response) => response.text())).rejects.toThrow();
+  });
+
+  it('says that it lost the gateway where nothing of an answer was given yet', async () => {
+    answer = (_asked, response) => {
+      response.writeHead(200, { 'Content-Length': 1000 }).write('a part of it');
+      setTimeout(() => response.destroy(), 50);
+    };
     const response = await fetch(urls.peer);
-    await expect(response.text()).rejects.toThrow();
+    expect([response.status, await code(response)]).toEqual([502, 'gateway-lost']);
   });
 
   it('gives an answer that comes before the body, and lets go of the rest', async () => {
@@ -384,17 +404,19 @@ describe('Forwarder', () => {
     expect(seen).toEqual(['GET', 'GET', 'GET', 'DELETE']);
   });
 
-  it('asks who the gateway is when that was restarted, and sends again what has no body', async () => {
+  it('asks who the gateway is when that was restarted, and sends again what it has at hand', async () => {
     const later = newRun();
     const restarted = new ForwardProof('a secret', later, 60_000);
     answer = (asked, response) => {
       const from = restarted.verify(asked);
       if (from === 'other-run') response.writeHead(503, { [OTHER_RUN_HEADER]: '1' }).end();
       else response.end(String(from?.node));
+      asked.resume();
     };
     relearned = later;
     for (const method of ['GET', 'DELETE']) expect(await (await fetch(urls.peer, { method })).text()).toBe('2');
-    const stored = await fetch(urls.peer, { method: 'PUT', body: 'x' });
+    expect(await (await fetch(urls.peer, { method: 'PUT', body: 'small' })).text()).toBe('2');
+    const stored = await fetch(urls.peer, { method: 'PUT', body: Buffer.alloc(MiB) });
     expect([stored.status, stored.headers.get(OTHER_RUN_HEADER)]).toEqual([503, null]);
     relearned = RUN; // once and not for ever
     expect((await fetch(urls.peer)).status).toBe(503);

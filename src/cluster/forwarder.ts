@@ -5,14 +5,18 @@ import { Logger } from '@nestjs/common';
 import { DomainError, errorCode } from '../common/errors.js';
 import { answerProblem } from '../http/answer-problem.js';
 import type { TicketTaker } from '../http/delegated-body.js';
+import { endWithTurn } from '../http/end-with-turn.js';
 import { inviteBody } from '../http/invite-body.js';
 import { linger } from '../http/linger.js';
 import { requestSignal } from '../http/request-signal.js';
 import { sendBody } from '../http/send-body.js';
+import { wholeOf } from '../http/whole-body.js';
 import { DELEGATED_HEADER, LENGTH_HEADER, TICKET_HEADER } from '../http/ticket-wire.js';
 import { isTlsTrouble } from '../http/tls-trouble.js';
 import type { LiveTls } from '../config/live-tls.js';
 import { requestIdOf } from '../http/request-log.js';
+import { hasBodyOf, hasNoBody, isSafe, smallLengthOf } from './bodies.js';
+import { endToEnd } from './end-to-end.js';
 import { FORWARD_HEADER, OTHER_RUN_HEADER, type ForwardProof } from './forward-proof.js';
 import { type Exchanged, Passages, Silence } from './passages.js';
 import { type StoreOrder, TicketPassage } from './ticket-passage.js';
@@ -45,6 +49,8 @@ interface Sending {
   readonly attempt: number;
   /** For what a ticket is taken in the place of the body's way through the gateway. */
   readonly ticket: ReturnType<TicketPassage['takes']>;
+  /** All of the body of the request, if it is small. */
+  readonly body?: Uint8Array;
 }
 
 /** How far the body of a request has come: one that waits for a ticket is sent to nobody yet, and one that is stored here never. */
@@ -52,27 +58,8 @@ interface BodyPassage {
   state: 'waits' | 'stored' | 'passed';
 }
 
-/** What concerns one connection and not the request (RFC 9110, section 7.6.1). */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-/**
- * What a client cannot make an affair of its connection: without the length, what it sends as a body would be read as requests of their own
- * behind ours, and the answers to them given to others.
- */
-const FRAME: ReadonlySet<string> = new Set(['content-length', 'host']);
-const OURS: ReadonlySet<string> = new Set([FORWARD_HEADER, OTHER_RUN_HEADER, DELEGATED_HEADER, TICKET_HEADER, LENGTH_HEADER]);
 /** What a request that waits for a ticket says otherwise. */
 const OF_BODY: ReadonlySet<string> = new Set(['content-length', 'expect']);
-const NONE: ReadonlySet<string> = new Set();
 /** The gateway could not be asked: nothing has happened. */
 const NOT_REACHED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -110,7 +97,17 @@ export class Forwarder {
   }
 
   forward(target: ForwardTarget, exchange: Exchanged): void {
-    this.send(target, exchange, { attempt: 0, ticket: this.tickets?.takes(exchange.request) });
+    const { request, response } = exchange;
+    const ticket = this.tickets?.takes(request);
+    const length = hasBodyOf(request) && request.headers.expect === undefined ? smallLengthOf(request) : undefined;
+    if (length === undefined || ticket !== undefined) {
+      this.send(target, exchange, { attempt: 0, ticket });
+      return;
+    }
+    wholeOf(request, length).then(
+      (body) => this.send(target, exchange, { attempt: 0, ticket, body }),
+      () => response.destroy(),
+    );
   }
 
   close(): void {
@@ -118,8 +115,9 @@ export class Forwarder {
     this.tlsAgent.destroy();
   }
 
-  private send(target: ForwardTarget, exchange: Exchanged, { attempt, ticket }: Sending): void {
+  private send(target: ForwardTarget, exchange: Exchanged, sending: Sending): void {
     const { request, response } = exchange;
+    const { attempt, ticket, body } = sending;
     if (response.destroyed) return; // its client left before, of which no event will tell
     const { number, proof } = this.options;
     const header = proof.sign({ number, run: target.run, takesTickets: ticket !== undefined }, request);
@@ -128,7 +126,7 @@ export class Forwarder {
     let answered = false;
     // What waits for a ticket has not been sent: whatever becomes of the request, nothing has happened.
     const passage: BodyPassage = { state: ticket === 'store' ? 'waits' : 'passed' };
-    const isUntouched = (): boolean => !hasBodyOf(request) || passage.state === 'waits';
+    const isAtHand = (): boolean => !hasBodyOf(request) || body !== undefined || passage.state === 'waits';
     upstream.on('continue', () => {
       if (passage.state === 'stored') return; // it came behind the ticket
       inviteBody(request, response);
@@ -141,17 +139,17 @@ export class Forwarder {
       // A connection that was kept and that the gateway closed in this moment. Only what changes nothing is asked again: a deletion may have happened.
       const isStale = upstream.reusedSocket && errorCode(error) === 'ECONNRESET';
       if (isStale && attempt === 0 && (isSafe(request) || passage.state === 'waits'))
-        this.send(target, exchange, { attempt: attempt + 1, ticket });
+        this.send(target, exchange, { ...sending, attempt: attempt + 1 });
       else giveUp(error, exchange);
     });
     upstream.on('response', (answer) => {
       answered = true;
       // Nothing was done with it. A body that is on its way already its client has to send again.
       const isForOther = answer.statusCode === 503 && answer.headers[OTHER_RUN_HEADER] !== undefined;
-      if (isForOther && attempt === 0 && isUntouched()) {
+      if (isForOther && attempt === 0 && isAtHand()) {
         answer.resume();
         if (passage.state === 'waits') answer.once('close', () => upstream.destroy()); // the end of its body never comes
-        void this.sendAnew(exchange, ticket);
+        void this.sendAnew(exchange, sending);
         return;
       }
       if (isForOther) void this.options.relearn();
@@ -165,7 +163,8 @@ export class Forwarder {
     response.on('close', () => {
       if (!response.writableFinished && passage.state !== 'stored') upstream.destroy();
     });
-    if (ticket !== 'store') passBodyOn(request, upstream);
+    if (body !== undefined) upstream.end(body);
+    else if (ticket !== 'store') passBodyOn(request, upstream);
     else this.waitForTicket({ upstream, header }, passage, exchange);
   }
 
@@ -197,11 +196,11 @@ export class Forwarder {
     if (isRead !== true) this.send(target, exchange, { attempt: 1, ticket: undefined });
   }
 
-  private async sendAnew(exchange: Exchanged, ticket: Sending['ticket']): Promise<void> {
+  private async sendAnew(exchange: Exchanged, sending: Sending): Promise<void> {
     const target = await this.options.relearn();
     if (exchange.response.destroyed) return;
     if (target === undefined) giveUp(Object.assign(new Error('nobody holds the index'), { code: 'ECONNREFUSED' }), exchange);
-    else this.send(target, exchange, { attempt: 1, ticket });
+    else this.send(target, exchange, { ...sending, attempt: 1 });
   }
 
   private begin(
@@ -211,7 +210,7 @@ export class Forwarder {
   ): ClientRequest {
     const { tls, silenceMsMax } = this.options;
     const { hostname, port, protocol, host } = new URL(origin);
-    const headers = endToEnd(request, ticket === 'store' ? OF_BODY : NONE);
+    const headers = endToEnd(request, ticket === 'store' ? OF_BODY : undefined);
     headers.push('X-Request-Id', requestIdOf(request), FORWARD_HEADER, header);
     if (request.headers.host === undefined) headers.push('Host', host);
     if (ticket === 'store') headers.push('Expect', '100-continue', LENGTH_HEADER, String(request.headers['content-length']));
@@ -232,14 +231,6 @@ export class Forwarder {
       ...(secureContext === undefined ? {} : { secureContext }),
     });
   }
-}
-
-function isSafe(request: IncomingMessage): boolean {
-  return (request.method === 'GET' || request.method === 'HEAD') && !hasBodyOf(request);
-}
-
-function hasBodyOf({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 function passBodyOn(request: IncomingMessage, upstream: ClientRequest): void {
@@ -268,7 +259,16 @@ function relay(answer: IncomingMessage, upstream: ClientRequest, { request, resp
     headers.push('Connection', 'close');
     linger(request);
   }
-  response.writeHead(answer.statusCode ?? 502, headers);
+  const status = answer.statusCode ?? 502;
+  const length = hasNoBody(request, status) ? 0 : smallLengthOf(answer);
+  if (length !== undefined && !isEarly) {
+    wholeOf(answer, length).then(
+      (body) => endWithTurn(response.writeHead(status, headers), body),
+      (error: unknown) => giveUp(error, { request, response }),
+    );
+    return;
+  }
+  response.writeHead(status, headers);
   const signal = requestSignal(request, response);
   sendBody(response, addAbortSignal(signal, answer), signal)
     .catch(() => undefined) // either side sees that it was cut
@@ -288,22 +288,4 @@ function giveUp(cause: unknown, exchange: Exchanged): void {
         cause,
       });
   answerProblem(error, exchange);
-}
-
-/** The headers of a message less those of its connection, those that only we may say, and others. */
-function endToEnd({ rawHeaders, headers }: IncomingMessage, others = NONE): string[] {
-  const named = new Set((headers.connection ?? '').toLowerCase().split(/\s*,\s*/));
-  const kept: string[] = [];
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = (rawHeaders[at] as string).toLowerCase();
-    const isOfConnection = HOP_BY_HOP.has(name) || (named.has(name) && !FRAME.has(name));
-    if (isOfConnection || others.has(name) || OURS.has(name) || (name === 'x-request-id' && isRequest(headers))) continue;
-    kept.push(rawHeaders[at] as string, rawHeaders[at + 1] as string);
-  }
-  return kept;
-}
-
-/** An answer has no host. */
-function isRequest({ host }: IncomingMessage['headers']): boolean {
-  return host !== undefined;
 }

@@ -49,10 +49,7 @@ export class MemberNodes {
   /** It may have another disk by now. */
   private leave(number: number): void {
     this.known.delete(number);
-    void this.registry
-      .retire(number)
-      ?.close()
-      .catch(() => undefined);
+    void this.registry.retire(number);
   }
 
   private nodeOf(number: number, ids: NodeIds): StorageNode | undefined {

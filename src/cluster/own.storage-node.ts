@@ -8,6 +8,7 @@ import {
   type NodeRecord,
   type RecordHead,
   type RecordKey,
+  type ShardAsk,
   type ShardCopy,
   type ShardId,
 } from '../nodes/storage-node.js';
@@ -37,7 +38,7 @@ export class OwnStorageNode extends StorageNode {
     return this.use(signal, (node, limit) => node.put(batch, limit));
   }
 
-  override get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+  override get(ids: readonly ShardAsk[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
     return this.use(signal, (node, limit) => node.get(ids, limit));
   }
 

@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DomainError } from '../common/errors.js';
+import { makeStorageDirectory } from '../common/make-folder.js';
 import { ProcessLock } from '../common/process-lock.js';
 import type { AppConfig } from '../config/app-config.js';
 
@@ -9,11 +8,6 @@ import type { AppConfig } from '../config/app-config.js';
  * @throws DomainError `storage-locked`, `storage-unusable`
  */
 export function lockOf({ storage_directory: directory, node }: AppConfig): ProcessLock {
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (cause) {
-    const detail = `storage_directory ${directory} cannot be made: ${(cause as Error).message}`;
-    throw new DomainError('storage-unusable', detail, { cause });
-  }
+  makeStorageDirectory(directory);
   return ProcessLock.take(join(directory, `node_${String(node)}.lock`));
 }

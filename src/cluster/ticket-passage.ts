@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Logger } from '@nestjs/common';
+import { announcedBytes } from '../http/announced-bytes.js';
 import { type BodyStore, type DelegatedBody, readTicket, sendDelegated, type TicketTaker } from '../http/delegated-body.js';
 import { inviteBody } from '../http/invite-body.js';
 import { requestSignal } from '../http/request-signal.js';
@@ -51,7 +52,7 @@ export class TicketPassage {
   takes({ method, url = '', headers }: IncomingMessage): 'read' | 'store' | undefined {
     const { bytesMin, isAble } = this.taker;
     if (bytesMin === 0 || !isAble) return undefined;
-    const length = Number(headers['content-length'] ?? 0);
+    const length = announcedBytes(headers) ?? 0;
     const isPlain = headers['transfer-encoding'] === undefined;
     if (method === 'GET' && isPlain && length === 0) return 'read';
     return method === 'PUT' && isPlain && length >= bytesMin && FILES.test(url) ? 'store' : undefined;

@@ -5,6 +5,9 @@ interface Waiter {
   readonly admit: () => void;
 }
 
+/** The longest time of a timer. */
+const FOR_EVER_MS = 2 ** 31 - 1;
+
 /**
  * Bounds the bytes that all requests of this process hold in memory at once: a weighted semaphore, first come first served.
  * A request takes its share once, before it reads a body, and gives it back when it ends; so no request that has begun ever waits
@@ -14,9 +17,10 @@ export class ByteBudget {
   private free: number;
   private readonly waiters: Waiter[] = [];
 
+  /** @param waitMsMax absent: who waits does so until its signal is aborted */
   constructor(
     private readonly bytesMax: number,
-    private readonly waitMsMax: number,
+    private readonly waitMsMax = FOR_EVER_MS,
   ) {
     this.free = bytesMax;
   }

@@ -73,7 +73,7 @@ export class ByteReader {
 
   /** A copy, so that it outlives the row's buffer. */
   fixed(length: number): Uint8Array {
-    return Uint8Array.from(this.view(length));
+    return new Uint8Array(this.view(length));
   }
 
   /** Bytes of the source itself, without a copy. */
@@ -95,7 +95,7 @@ export class ByteReader {
   }
 
   text(): string {
-    return utf8.decode(this.bytes());
+    return utf8.decode(this.view(this.number()));
   }
 
   /** Everything is read to its last byte: one left over means that it is not what it is taken for. */

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { OutcomeUnknownError } from './outcome-unknown-error.js';
 import { Turns } from './turns.js';
 
 describe('Turns', () => {
@@ -31,5 +32,20 @@ describe('Turns', () => {
     await expect(failing).rejects.toThrow('no');
     expect(await next).toBe('yes');
     expect((turns as unknown as { last: Map<string, unknown> }).last.size).toBe(0);
+  });
+
+  it('are refused while it is not known what became of a change before them, about the same thing alone', async () => {
+    const turns = new Turns<string>();
+    const yes = (): Promise<string> => Promise.resolve('yes');
+    const { promise: isMade, resolve } = Promise.withResolvers<boolean>();
+    const doubtful = turns.take('a', () => Promise.reject(new OutcomeUnknownError(isMade, undefined)));
+    const waiting = turns.take('a', yes);
+    await expect(doubtful).rejects.toMatchObject({ code: 'outcome-unknown' });
+    for (const refused of [waiting, turns.take('a', yes)])
+      await expect(refused).rejects.toMatchObject({ code: 'index-unavailable' });
+    expect(await turns.take('b', yes)).toBe('yes');
+    resolve(false);
+    await isMade;
+    expect(await turns.take('a', yes)).toBe('yes');
   });
 });

@@ -14,6 +14,7 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { AreProxies } from './are-proxies.js';
 import type { Limits } from './limits.js';
 
 const KiB = 1024;
@@ -151,6 +152,12 @@ export class AppConfig {
     message: 'each of cors_origins must be an origin: scheme, host and port, in lower case, and no path',
   })
   readonly cors_origins!: readonly string[];
+
+  /** Proxies whose word counts for who sent a request (`X-Forwarded-For`): addresses and networks. */
+  @IsArray()
+  @ArrayUnique()
+  @AreProxies()
+  readonly trusted_proxies!: readonly string[];
 
   @IsObject()
   @ValidateNested()

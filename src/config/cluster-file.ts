@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DomainError, errorCode } from '../common/errors.js';
 import { writeFileDurably } from '../common/durable-file.js';
 import { newId, type ClusterId, type NodeId } from '../common/ids.js';
+import { makeFolder } from '../common/make-folder.js';
 import { membersOf, parseClusterMap, type ClusterMap, type ClusterMapNode } from './cluster-map.js';
 
 const NAME = 'cluster.json';
@@ -41,7 +42,7 @@ export class ClusterFile {
   static open(directory: string, nodeCount: number, gateway = 1): ClusterFile {
     const path = join(directory, NAME);
     try {
-      mkdirSync(directory, { recursive: true });
+      makeFolder(directory);
       const found = read(path) ?? create(directory, gateway);
       const { nodes } = ClusterFile.fitted(directory, found, nodeCount);
       const cluster = new ClusterFile(path, found);

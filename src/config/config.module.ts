@@ -1,8 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
-import { DomainError } from '../common/errors.js';
+import { makeStorageDirectory } from '../common/make-folder.js';
 import { ProcessLock } from '../common/process-lock.js';
 import { AppConfig } from './app-config.js';
 import { ClusterFile } from './cluster-file.js';
@@ -51,11 +50,6 @@ export class ConfigModule {
 }
 
 function lockStorage({ storage_directory: directory }: AppConfig): ProcessLock {
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (cause) {
-    const detail = `storage_directory ${directory} cannot be made: ${(cause as Error).message}`;
-    throw new DomainError('storage-unusable', detail, { cause });
-  }
+  makeStorageDirectory(directory);
   return ProcessLock.take(join(directory, 'storage.lock'));
 }

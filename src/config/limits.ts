@@ -33,7 +33,7 @@ export const LIMITS = {
   /** Bytes that one request holds in memory between socket and disk (at least two slices, whatever this says). */
   request_bytes_in_flight: 4 * MiB,
   /** Bytes that all requests together hold. */
-  process_bytes_in_flight: 256 * MiB,
+  process_bytes_in_flight: 224 * MiB,
   /** Time for which a request waits for its share of them before it is answered 503. */
   admission_ms_max: 30_000,
   /** Bytes of small files, sealed, that are kept in memory after they were stored or read; 0: none. */

@@ -28,6 +28,8 @@ const PREFIX = 'DCLOUD_';
 const RESERVED = new Set(['DCLOUD_CONFIG', 'DCLOUD_PROFILE', 'DCLOUD_TOKEN', 'DCLOUD_URL']);
 /** Keys that are objects although their default is null. */
 const OBJECTS = new Set(['tls']);
+/** The rules that say of which type a value is, that of a whole list before that of what is in it. */
+const TYPES = ['isArray', 'isInt', 'isObject', 'isString'];
 /** Values that must not be repeated in a message. */
 const SECRET = new Set(['cluster_secret', 'metadata.url']);
 /** A url with a user, and so perhaps with a password. */
@@ -53,7 +55,7 @@ export function loadConfig(sources: ConfigSources): AppConfig {
   merged['limits'] = mergeLimits(merged['limits']);
 
   const config = plainToInstance(AppConfig, merged);
-  refuseFirst(validateSync(config, { whitelist: true, forbidNonWhitelisted: true, stopAtFirstError: true }));
+  refuseFirst(validateSync(config, { whitelist: true, forbidNonWhitelisted: true }));
   checkRelations(config);
   // A relative path in a file is meant from that file's place; one from the environment or a flag, from where we were started.
   const fileBase = sources.file === undefined ? process.cwd() : dirname(resolve(sources.file));
@@ -149,9 +151,15 @@ function refuseFirst(errors: readonly ValidationError[], parent = ''): void {
   if (error === undefined) return;
   const key = `${parent}${error.property}`;
   if (error.children !== undefined && error.children.length > 0) refuseFirst(error.children, `${key}.`);
-  const [rule, message] = Object.entries(error.constraints ?? {})[0] ?? ['', 'is not valid'];
+  const [rule, message] = broken(error);
   if (rule === 'whitelistValidation') refuse(`${key} is unknown: no such key exists`);
   refuse(`${key} is ${shown(key, JSON.stringify(error.value))}: ${message}`);
+}
+
+/** The rule that is told of: that of the type, if it is broken, for what the others say of another type is not true. */
+function broken({ constraints = {} }: ValidationError): readonly [rule: string, message: string] {
+  const rule = TYPES.find((type) => Object.hasOwn(constraints, type)) ?? Object.keys(constraints)[0] ?? '';
+  return [rule, constraints[rule] ?? 'is not valid'];
 }
 
 /** A value as a message may show it. */

@@ -29,7 +29,11 @@ let calls: unknown[];
 const clusterId = newId<ClusterId>();
 
 const rotate = (): string => changeKeyRing(path, (keyRing) => keyRing.withNewActiveKey(8)).serialize();
-const put = (text: string): void => writeFileSync(path, text, { mode: 0o600 });
+/** At once, as `changeKeyRing` does it: a file seen half written and then whole is two changes, and told as two. */
+const put = (text: string): void => {
+  writeFileSync(`${path}.put`, text, { mode: 0o600 });
+  renameSync(`${path}.put`, path);
+};
 const idsOf = (keyRing = holder.current()): string[] => keyRing.keys.map(({ id }) => id);
 const problems = (): string[] => calls.filter((call) => call !== undefined).map(String);
 

@@ -1,4 +1,5 @@
 import { createCipheriv, type KeyObject } from 'node:crypto';
+import { totalBytes } from '../common/total-bytes.js';
 import {
   FLOE,
   MESSAGE_IV_BYTES,
@@ -15,7 +16,7 @@ import {
 import { plainSegmentBytes } from './floe-sizes.js';
 import { NodeFloeKeys } from './node-floe-keys.js';
 import { sharedRandomPool, type RandomPool } from './random-pool.js';
-import { SegmentGatherer, totalBytes } from './segment-gatherer.js';
+import { SegmentGatherer } from './segment-gatherer.js';
 
 /**
  * Seals one message with FLOE, synchronously, with node:crypto: in steps of 64 KiB that is faster than WebCrypto at every size.

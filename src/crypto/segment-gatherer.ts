@@ -54,11 +54,6 @@ export class SegmentGatherer {
   }
 }
 
-/** The bytes in all pieces together. */
-export function totalBytes(pieces: readonly Uint8Array[]): number {
-  return pieces.reduce((sum, piece) => sum + piece.length, 0);
-}
-
 /** Copies the pieces one after the other to the beginning of `target` and returns it. */
 export function joinInto<Target extends Uint8Array>(target: Target, pieces: readonly Uint8Array[]): Target {
   let end = 0;

@@ -1,3 +1,4 @@
+import { totalBytes } from '../common/total-bytes.js';
 import {
   FLOE,
   MESSAGE_IV_BYTES,
@@ -11,7 +12,7 @@ import {
   type FloeParameters,
 } from './floe-format.js';
 import { plainSegmentBytes } from './floe-sizes.js';
-import { SegmentGatherer, joinInto, totalBytes } from './segment-gatherer.js';
+import { SegmentGatherer, joinInto } from './segment-gatherer.js';
 import { WebFloeKeys } from './web-floe-keys.js';
 
 /**

@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
 import { DomainError, errorCode, type ErrorCode } from '../common/errors.js';
-import { release } from '../common/release.js';
 import { slice } from '../chunking/slices.js';
 import { LiveConfig } from '../config/live-config.js';
 import type { KeyRing } from '../crypto/key-ring.js';
@@ -52,10 +51,12 @@ export class DelegatedWriter {
   private async store(order: StoreOrder, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StoreReport> {
     const ledger = new WriteLedger();
     const { sealer, finishSeal } = order.sealing;
-    const body = new SealedBody(source, sealer, release);
+    const body = new SealedBody(source, sealer);
+    let sum: Uint8Array | undefined;
     let failure: unknown;
     try {
       await this.putAll(order, body.stream(), ledger, signal);
+      sum = await body.sum();
     } catch (error) {
       failure = error;
     }
@@ -63,8 +64,8 @@ export class DelegatedWriter {
       rows: ledger.take(),
       strays: ledger.strays.map(({ node, shard: { stripe, index } }) => ({ node, stripe, index })),
     };
-    if (failure !== undefined) return { kind: 'failed', ...stored, ...this.reasonOf(failure, signal) };
-    return { kind: 'stored', ...stored, ...body.sizes, seal: finishSeal(body.sum()) };
+    if (sum === undefined) return { kind: 'failed', ...stored, ...this.reasonOf(failure, signal) };
+    return { kind: 'stored', ...stored, ...body.sizes, seal: finishSeal(sum) };
   }
 
   private async putAll(

@@ -22,6 +22,7 @@ import { LinkCredentials } from './link-credentials.js';
 import { LinkDocuments } from './link-documents.js';
 import { LinkGuard } from './link-guard.js';
 import { LinkOpening } from './link-opening.service.js';
+import { LinkPageController } from './link-page.controller.js';
 import { LinksController } from './links.controller.js';
 import { LinksService } from './links.service.js';
 import { NodeChanges } from './node-changes.service.js';
@@ -74,6 +75,7 @@ const VAULT_BODY_BYTES_MAX = 352 * KiB;
     DriveNodesController,
     DriveRevisionsController,
     DriveUploadsController,
+    LinkPageController,
     LinksController,
     SharingController,
   ],

@@ -3,8 +3,9 @@ import { DomainError } from '../common/errors.js';
 import { driveOf, type FileId } from '../common/ids.js';
 import { within } from '../common/within.js';
 import { Admission } from '../files/admission.js';
-import { announced, digestOf, incomingFile } from '../files/incoming-file.js';
+import { digestOf, incomingFile } from '../files/incoming-file.js';
 import { UploadService } from '../files/upload.service.js';
+import { announcedBytes } from '../http/announced-bytes.js';
 import type { Exchange } from '../http/exchange.js';
 import { principalOf } from '../http/principal.js';
 import { attemptsOf, partKey } from './drive-keys.js';
@@ -75,7 +76,7 @@ export class PartReceiver {
 
 /** @throws DomainError `invalid-request`, `invalid-digest`, `body-too-large` */
 function announcedPart({ request: { headers } }: Exchange): Omit<AnnouncedPart, 'part'> {
-  const bytes = announced(headers);
+  const bytes = announcedBytes(headers);
   if (bytes === undefined) throw new DomainError('invalid-request', 'say how long the part is: Content-Length is missing');
   if (/^multipart\//i.test(headers['content-type'] ?? ''))
     throw new DomainError('invalid-content-type', 'send the part as it is, and no form');

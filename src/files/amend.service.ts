@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
 import type { FileId, VersionId } from '../common/ids.js';
+import { OutcomeUnknownError } from '../common/outcome-unknown-error.js';
 import { LiveConfig } from '../config/live-config.js';
 import {
   StaleBasisError,
@@ -13,8 +14,7 @@ import {
 } from '../metadata/metadata-store.js';
 import type { FileStatement } from '../metadata/record-codec.js';
 import { RecordSealer } from '../records/record-sealer.js';
-import { layoutRecords } from '../redundancy/layout-reader.js';
-import { layoutPages } from '../redundancy/layout.js';
+import { layoutRecords, readLastPage } from '../redundancy/layout-reader.js';
 import type { PlacedRecord, PutRecord, RecordStore } from '../redundancy/record-store.js';
 import type { MoveSealer } from '../redundancy/repair/move-committer.js';
 import { FileChanges } from './file-changes.js';
@@ -40,6 +40,7 @@ interface Change {
 
 /** Time to take back on the nodes what the index did not commit. The signal of the request is of no use then: it may be why. */
 const TAKE_BACK_MS = 30_000;
+const LEFT = 'nodes may keep a change that failed; the next walk over them takes it back';
 
 /**
  * Changes of a file that bring no new content, and its end. As with uploads the nodes know first, so that an index that is rebuilt from them
@@ -74,7 +75,7 @@ export class AmendService {
     demand: Demand | undefined,
     signal: AbortSignal,
   ): Promise<FileRecord> {
-    return this.changes.change(id, async (put) => {
+    return this.change(id, async (put) => {
       const stored = await this.find(id, demand, signal);
       const wanted = edit(stored);
       if (wanted === undefined) return stored.file;
@@ -86,7 +87,7 @@ export class AmendService {
   async remove(id: FileId, demand: Demand, signal: AbortSignal): Promise<StoredFile> {
     const kekId = this.sealer.activeKekId;
     return this.keyUse.during(kekId, () =>
-      this.changes.change(id, async (put) => {
+      this.change(id, async (put) => {
         const { file, manifest } = await this.find(id, demand, signal);
         const nodes = this.changes.records.choose(this.copies(manifest), manifest.recordNodes);
         return this.orAsBefore(id, put, async (noted) => {
@@ -103,7 +104,7 @@ export class AmendService {
    * @throws DomainError `not-enough-nodes`, `index-unavailable`
    */
   async reconcile(id: FileId): Promise<void> {
-    await this.changes.change(id, (put) => this.assert(id, { put, signal: AbortSignal.timeout(TAKE_BACK_MS) }));
+    await this.change(id, (put) => this.assert(id, { put, signal: AbortSignal.timeout(TAKE_BACK_MS) }));
   }
 
   /**
@@ -111,7 +112,25 @@ export class AmendService {
    * See `ChangeFile`.
    */
   relocate<Result>(id: FileId, work: (put: PutRecord, sealer: MoveSealer) => Promise<Result>): Promise<Result> {
-    return this.changes.change(id, (put) => this.orAsBefore(id, put, (noted) => work(noted, this.sealer)));
+    return this.change(id, (put) => this.orAsBefore(id, put, (noted) => work(noted, this.sealer)));
+  }
+
+  /** See {@link FileChanges.change}. What is in doubt is taken back on the nodes when it turns out that it was not made. */
+  private async change<Result>(id: FileId, work: (put: PutRecord) => Promise<Result>): Promise<Result> {
+    try {
+      return await this.changes.change(id, work);
+    } catch (error) {
+      if (error instanceof OutcomeUnknownError) void this.settle(id, error);
+      throw error;
+    }
+  }
+
+  private async settle(id: FileId, { isMade }: OutcomeUnknownError): Promise<void> {
+    try {
+      if (!(await isMade)) await this.reconcile(id);
+    } catch (error) {
+      this.logger.warn({ err: error }, LEFT);
+    }
   }
 
   private async assert(id: FileId, change: Change): Promise<void> {
@@ -125,12 +144,14 @@ export class AmendService {
     await this.keyUse.during(kekId, async () => {
       const nodes = this.changes.records.choose(this.copies(), []);
       const placed = await this.bury(id, { kekId, nodes }, change);
-      await this.changes.metadata.addTombstone({ fileId: id, kekId, ...placed }, change.signal);
+      const isKept = await this.changes.metadata.addTombstone({ fileId: id, kekId, ...placed }, change.signal);
+      if (!isKept) throw new StaleBasisError(); // the file has come to be since it was looked for
     });
   }
 
   /**
-   * Does the work; if it fails after its first record, nodes may have what the index has not, and are told so at once.
+   * Does the work; if it fails after its first record, nodes may have what the index has not, and are told so at once. While the index may have
+   * it as well nothing is told them: it would win over a change that was made.
    * @throws DomainError `outcome-unknown` if they could not be told
    */
   private async orAsBefore<Result>(id: FileId, put: PutRecord, work: (put: PutRecord) => Promise<Result>): Promise<Result> {
@@ -144,12 +165,13 @@ export class AmendService {
         return put({ ...draft, seal }, signal);
       });
     } catch (error) {
-      if (error instanceof StaleBasisError || !isRecorded) throw error; // a stale one is tried again, and so written anew
+      if (error instanceof OutcomeUnknownError || !isRecorded) throw error;
+      if (error instanceof StaleBasisError) throw error; // it is tried again, and so written anew
       try {
         await this.assert(id, { put, signal: AbortSignal.timeout(TAKE_BACK_MS) });
       } catch (cause) {
-        this.logger.warn({ err: cause }, 'nodes may keep a change that failed; the next walk over them takes it back');
-        throw outcomeUnknown(error);
+        this.logger.warn({ err: cause }, LEFT);
+        throw cause instanceof OutcomeUnknownError || cause instanceof StaleBasisError ? cause : outcomeUnknown(error);
       }
       throw error;
     }
@@ -163,7 +185,7 @@ export class AmendService {
     const { records, metadata } = this.changes;
     const { wrapped, ...changed } = edit;
     const seal = { ...manifest.seal, ...wrapped };
-    const lastPage = await this.lastPage(manifest, signal);
+    const lastPage = await readLastPage(metadata, manifest, signal);
     const state = ({ nodes, revision }: PlacedRecord): FileStatement => ({
       file: { ...file, ...changed, revision },
       manifest: { ...manifest, seal, recordNodes: nodes },
@@ -198,13 +220,6 @@ export class AmendService {
   ): Promise<PlacedRecord> {
     const seal = (placed: PlacedRecord) => this.sealer.tombstone({ fileId, kekId, ...placed });
     return put({ nodes, seal }, signal);
-  }
-
-  private async lastPage(manifest: Manifest, signal: AbortSignal): Promise<FileStatement['lastPage']> {
-    const page = layoutPages(manifest) - 1;
-    const bytes = await this.changes.metadata.readLayout(manifest.versionId, page, signal);
-    if (bytes === undefined) throw new DomainError('data-damaged', 'the layout is missing from the index');
-    return { page, bytes };
   }
 
   /** A file as it is now. @throws DomainError `file-not-found`; `precondition-failed` if another version than the expected one is current */

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { FileId } from '../common/ids.js';
+import { announcedBytes } from '../http/announced-bytes.js';
 import type { Exchange } from '../http/exchange.js';
 import { ticketProverOf } from '../http/forwarded.js';
 import { WHOLE_BODY_BYTES_MAX } from '../http/whole-body.js';
 import type { FileRecord } from '../metadata/metadata-store.js';
 import { Admission } from './admission.js';
 import { FileDto } from './file.dto.js';
-import { announced, incomingFile, type Upload } from './incoming-file.js';
+import { incomingFile, type Upload } from './incoming-file.js';
 import { checkReach, type Reach, reachOf } from './owner-of.js';
 import { QuotaLedger } from './quota-ledger.js';
 import { RecordsService } from './records.service.js';
@@ -49,7 +50,7 @@ export class FileReceiver {
     const target = replaces === undefined ? undefined : { id: replaces, ...reach };
     if (target !== undefined) await this.records.find(target, signal);
     const expected = target === undefined ? undefined : await this.records.expectedVersion(target, request.headers, signal);
-    const bytes = announced(request.headers);
+    const bytes = announcedBytes(request.headers);
     // Of a body that the peer stores itself nothing comes here; if it does all the same, it waits for its share then.
     const isLater = ticketProverOf(request) !== undefined && (bytes ?? 0) > WHOLE_BODY_BYTES_MAX;
     const release = isLater ? () => undefined : await this.admission.admit(bytes, signal);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ByteRange } from '../common/byte-range.js';
 import type { FileId } from '../common/ids.js';
+import { release } from '../common/release.js';
 import { requestedRange } from '../http/byte-range.js';
 import { httpDate, isNotModified, isRangeCurrent, type Validators, validatorsOf } from '../http/conditional.js';
 import { dispositionOf } from '../http/disposition.js';
@@ -100,11 +101,11 @@ export class FileSender {
   /** Streams under backpressure. The first bytes are read before the answer begins, so that a file that cannot be read is a clear error. */
   private async stream(open: OpenFile, range: ByteRange, status: number, exchange: Exchange): Promise<void> {
     const { response, signal } = exchange;
-    const release = await this.admission.admit(bytesRead(range, open.manifest), signal);
+    const leave = await this.admission.admit(bytesRead(range, open.manifest), signal);
     try {
       const small = await this.downloads.small(open, signal);
       if (small !== undefined) {
-        exchange.bytes(status, small.subarray(range.from, range.to));
+        exchange.bytes(status, small.subarray(range.from, range.to), () => release(small));
         return;
       }
       const pieces = this.downloads.read(open, range, signal);
@@ -112,13 +113,13 @@ export class FileSender {
       const bytes = first.done === true ? new Uint8Array(0) : first.value;
       if (bytes.length === range.to - range.from) {
         await pieces.return(); // all of it: most files are that small, and need no stream
-        exchange.bytes(status, bytes);
+        exchange.bytes(status, bytes, () => release(bytes));
         return;
       }
       exchange.begin(status);
       await sendBody(response, startingWith(bytes, pieces), signal);
     } finally {
-      release();
+      leave();
     }
   }
 }

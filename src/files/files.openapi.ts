@@ -83,7 +83,8 @@ const UPLOAD_BODY = applyDecorators(
   ApiHeader({
     name: 'Repr-Digest',
     required: false,
-    description: 'SHA-256 of the bytes, like `sha-256=:<base64>:`; an upload that does not match is refused',
+    description:
+      'SHA-256 of the bytes, like `sha-256=:<base64>:`; an upload that does not match is refused, and so is one that cannot be read or comes with a form',
   }),
 );
 
@@ -183,7 +184,12 @@ export function DescribeDownload(method: 'GET' | 'HEAD'): MethodDecorator {
 
 export function DescribePatch(): MethodDecorator {
   return applyDecorators(
-    ApiOperation({ operationId: 'updateFile', summary: 'Rename a file or change its content type' }),
+    ApiOperation({
+      operationId: 'updateFile',
+      summary: 'Rename a file or change its content type',
+      description:
+        'The content stays, and so do its version and the `etag`: `If-Match` guards against new content, and not against another rename. `If-Unmodified-Since` does, to the second (`updatedAt`).',
+    }),
     FILE_ID,
     CHANGE_PRECONDITIONS,
     ApiBody({ type: UpdateFileDto }),

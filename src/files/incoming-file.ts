@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { DomainError } from '../common/errors.js';
 import type { Limits } from '../config/limits.js';
+import { announcedBytes } from '../http/announced-bytes.js';
 import { nameInDisposition } from '../http/disposition.js';
 import { BodyDelegate, delegateOf } from '../http/body-delegate.js';
 import type { Exchange } from '../http/exchange.js';
@@ -31,17 +32,18 @@ export interface Upload {
 export async function incomingFile(exchange: Exchange, nameInQuery: string | undefined, limits: Limits): Promise<Upload> {
   const { headers } = exchange.request;
   const { body_bytes_max: bytesMax } = limits;
-  const length = announced(headers);
+  const length = announcedBytes(headers);
   refuseUnsupported(headers);
   if (bytesMax > 0 && (length ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  const expectedDigest = digestOf(headers['repr-digest']) ?? digestOf(headers['content-digest']);
   if (FORM.test(headers['content-type'] ?? '')) {
+    if (expectedDigest !== undefined) throw digestOfForm();
     const form = await readMultipart(exchange);
     const checked = check(nameInQuery ?? form.name, form.contentType, limits);
     return { ...checked, body: limited(form.body, bytesMax), bytes: undefined, expectedDigest: undefined };
   }
   const name = nameInQuery ?? nameInDisposition(headers['content-disposition']);
   const { name: checkedName, contentType } = check(name, headers['content-type'], limits);
-  const expectedDigest = digestOf(headers['repr-digest'] ?? headers['content-digest']);
   if (length === undefined || length > WHOLE_BODY_BYTES_MAX)
     return { name: checkedName, contentType, ...largeBody(exchange, length, bytesMax), bytes: length, expectedDigest };
   const whole = await readWholeBody(exchange, length);
@@ -58,11 +60,6 @@ function check(name: string | undefined, contentType: string | undefined, limits
 function largeBody(exchange: Exchange, length: number | undefined, bytesMax: number): Pick<Upload, 'body' | 'delegate'> {
   const delegate = length === undefined ? undefined : delegateOf(exchange);
   return { body: limited(delegate ?? streamed(exchange), bytesMax), delegate };
-}
-
-/** What a request says of the length of its body; undefined if it does not. */
-export function announced(headers: IncomingHttpHeaders): number | undefined {
-  return headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
 }
 
 function refuseUnsupported(headers: IncomingHttpHeaders): void {
@@ -99,6 +96,11 @@ async function* only(piece: Uint8Array): AsyncGenerator<Uint8Array, void, undefi
   if (piece.length > 0) yield await Promise.resolve(piece);
 }
 
+/** It would be of the form and not of the file (RFC 9530 §3), and nobody proves that one. */
+function digestOfForm(): DomainError {
+  return new DomainError('invalid-digest', 'a digest goes with the plain bytes of the file, and not with a form: leave it out');
+}
+
 function tooLarge(bytesMax: number): DomainError {
   return new DomainError('body-too-large', `a file may have at most ${bytesMax} bytes`);
 }
@@ -117,9 +119,31 @@ async function* cutOff(body: AsyncIterable<Uint8Array>, bytesMax: number): Async
   }
 }
 
-/** The SHA-256 in a digest header of RFC 9530; other algorithms are ignored, as the RFC allows. */
+/** A member of a dictionary: its key, and what it has beside that. */
+const MEMBER = /^([a-z*][a-z0-9_.*-]*)(?:[=;](.*))?$/;
+/** 32 bytes as a byte sequence, which may have parameters. */
+const SHA_256 = /^:([A-Za-z0-9+/]{43})=?:(?:;.*)?$/;
+
+/**
+ * The SHA-256 in a digest header of RFC 9530; other algorithms are ignored, as the RFC allows.
+ * @throws DomainError `invalid-digest` if it cannot be read: who sent it relies on it
+ */
 export function digestOf(header: string | string[] | undefined): Buffer | undefined {
-  if (header === undefined) return undefined;
-  const match = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):/.exec(String(header));
-  return match?.[1] === undefined ? undefined : Buffer.from(match[1], 'base64');
+  const text = String(header ?? '').trim();
+  if (text === '') return undefined;
+  let digest: Buffer | undefined;
+  for (const member of text.split(',')) {
+    const [, algorithm, value = ''] = MEMBER.exec(member.trim()) ?? [];
+    if (algorithm === undefined) throw unreadable();
+    if (algorithm !== 'sha-256') continue;
+    const base64 = SHA_256.exec(value)?.[1];
+    if (base64 === undefined) throw unreadable();
+    digest = Buffer.from(base64, 'base64');
+  }
+  return digest;
+}
+
+function unreadable(): DomainError {
+  const detail = 'the digest cannot be read: write sha-256=:<base64>:, the 32 bytes in base64 between colons (RFC 9530)';
+  return new DomainError('invalid-digest', detail);
 }

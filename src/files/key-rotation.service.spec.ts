@@ -2,7 +2,6 @@ import 'reflect-metadata';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NEVER, makeCreation } from '../../test/support/metadata-fixtures.js';
@@ -26,6 +25,7 @@ import { AmendService } from './amend.service.js';
 import { FileChanges } from './file-changes.js';
 import { KeyRotationService } from './key-rotation.service.js';
 import { KeyUse } from './key-use.js';
+import { MEMORY_DISK } from '../../test/support/memory-disk.js';
 
 /** As many rows as the service reads at once, or more: damaged ones in front of good ones. */
 const PAGE = 200;
@@ -48,7 +48,7 @@ beforeEach(async () => {
     (fields: Record<string, unknown>, text: string): unknown =>
       log.push({ level, fields, text });
   Logger.overrideLogger({ log: note('log'), warn: note('warn'), error: note('error') });
-  directory = mkdtempSync(join(tmpdir(), 'key-rotation-'));
+  directory = mkdtempSync(join(MEMORY_DISK, 'key-rotation-'));
   path = join(directory, 'key-ring.json');
   const clusterId = newId<ClusterId>();
   createKeyRing(path, clusterId, 7);

@@ -1,3 +1,5 @@
+import { holding } from '../common/outcome-unknown-error.js';
+
 /**
  * Counts the commits under way by the key that wraps their version's key: a key is dropped from the key ring only when the index names it
  * nowhere and no commit that will is still on its way there.
@@ -8,11 +10,7 @@ export class KeyUse {
 
   async during<Result>(kekId: string, commit: () => Promise<Result>): Promise<Result> {
     this.add(kekId, 1);
-    try {
-      return await commit();
-    } finally {
-      this.add(kekId, -1);
-    }
+    return holding(commit, () => this.add(kekId, -1));
   }
 
   /** Resolves when no commit that uses the key is under way: true; or when the signal is aborted before: false. */

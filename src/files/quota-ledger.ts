@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DomainError } from '../common/errors.js';
 import type { FileId, OwnerId } from '../common/ids.js';
+import { holding } from '../common/outcome-unknown-error.js';
 import { AccountLimits, type Quota } from '../http/account-limits.js';
 import { MetadataStore, usageOfAll } from '../metadata/metadata-store.js';
 
@@ -62,16 +63,13 @@ export class QuotaLedger {
    */
   async during<Result>(wish: QuotaWish, signal: AbortSignal, store: (room: Reservation) => Promise<Result>): Promise<Result> {
     const stored = this.limits.begin(wish.owner);
-    try {
+    return holding(async () => {
       const room = await this.reserve(wish, signal);
-      try {
-        return await store(room);
-      } finally {
-        room.release();
-      }
-    } finally {
-      stored();
-    }
+      return holding(
+        () => store(room),
+        () => room.release(),
+      );
+    }, stored);
   }
 
   /** @throws DomainError `quota-exceeded`; `body-too-large` if it alone is larger than the whole quota */

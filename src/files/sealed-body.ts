@@ -1,24 +1,30 @@
-import { createHash } from 'node:crypto';
+import { BodyDigest } from '../crypto/body-digest.js';
 import { type SegmentSealer, sealStream } from '../crypto/open-stream.js';
 
-/** A body that is measured, digested and sealed on its way through. */
+/** A body that is measured, sealed and digested on its way through. */
 export class SealedBody {
   private plainBytes = 0;
   private sealedBytes = 0;
-  private readonly digest = createHash('sha256');
+  private summed: Promise<Uint8Array> | undefined;
 
-  /** @param onSealed is given each piece of the source as soon as all of it is sealed */
+  /** @param digest is given each piece of the source as soon as all of it is sealed */
   constructor(
     private readonly source: AsyncIterable<Uint8Array>,
     private readonly sealer: SegmentSealer,
-    private readonly onSealed?: (piece: Uint8Array) => void,
+    private readonly digest: BodyDigest = new BodyDigest(),
   ) {}
 
   /** The sealed body, once. */
   async *stream(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const piece of sealStream(this.plain(), this.sealer, this.onSealed)) {
-      this.sealedBytes += piece.length;
-      yield piece;
+    try {
+      for await (const piece of sealStream(this.plain(), this.sealer, (sealed) => this.digest.take(sealed))) {
+        this.sealedBytes += piece.length;
+        yield piece;
+      }
+      this.summed = this.digest.sum();
+      this.summed.catch(() => undefined); // it is heard by who asks for the sum, if nothing else goes wrong before
+    } finally {
+      if (this.summed === undefined) this.digest.drop();
     }
   }
 
@@ -27,15 +33,16 @@ export class SealedBody {
     return { size: this.plainBytes, sealedSize: this.sealedBytes };
   }
 
-  /** SHA-256 of the plaintext; after its end, and once. */
-  sum(): Buffer {
-    return this.digest.digest();
+  /** SHA-256 of the plaintext; after its end. */
+  async sum(): Promise<Uint8Array> {
+    if (this.summed === undefined) throw new Error('a body has no sum before its end');
+    return this.summed;
   }
 
   private async *plain(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const piece of this.source) {
       this.plainBytes += piece.length;
-      this.digest.update(piece);
+      if (this.digest.busy !== undefined) await this.digest.busy;
       yield piece;
     }
   }

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { release } from '../common/release.js';
 import { newId, type FileId, type OwnerId, type VersionId } from '../common/ids.js';
+import { OutcomeUnknownError } from '../common/outcome-unknown-error.js';
+import { BodyDigest } from '../crypto/body-digest.js';
 import { SEGMENT_OVERHEAD_BYTES } from '../crypto/floe-format.js';
 import { VersionCrypto, type VersionSealing } from '../crypto/version-keys.js';
 import type { FileRecord, Manifest } from '../metadata/metadata-store.js';
@@ -28,7 +29,7 @@ type Body = Pick<Manifest, 'size' | 'sealedSize' | 'sliceBytes' | 'seal'> & { re
 
 interface StoredBody extends Pick<Manifest, 'size' | 'sealedSize' | 'sliceBytes'> {
   /** SHA-256 of the plaintext. */
-  readonly sum: Buffer;
+  readonly sum: Uint8Array;
   /** All of the sealed body, if it rides in the record. */
   readonly sealed: Uint8Array | undefined;
 }
@@ -84,8 +85,19 @@ export class UploadService {
       if (small !== undefined) this.cache.add(versionId, small);
       return file;
     } catch (error) {
-      await this.abandon(target.fileId, writer, error);
+      if (error instanceof OutcomeUnknownError) void this.settle(target.fileId, writer, error);
+      else await this.abandon(target.fileId, writer, error);
       throw error;
+    }
+  }
+
+  /** What may be a file is held until it is known whether it is one. Never rejects. */
+  private async settle(fileId: FileId, writer: VersionWriter, doubt: OutcomeUnknownError): Promise<void> {
+    try {
+      if (await doubt.isMade) writer.committed();
+      else await this.abandon(fileId, writer, doubt);
+    } catch (error) {
+      this.logger.error({ err: error, versionId: writer.versionId }, 'an upload in doubt failed in the end');
     }
   }
 
@@ -135,9 +147,10 @@ export class UploadService {
     signal: AbortSignal,
   ): Promise<StoredBody> {
     // Who has it at hand may need it yet.
-    const body = new SealedBody(source, sealer, whole === undefined ? release : undefined);
+    const digest = new BodyDigest(whole === undefined ? {} : { thread: null, letGo: () => undefined });
+    const body = new SealedBody(source, sealer, digest);
     const { sliceBytes, riding } = await this.bodies.write(body.stream(), writer, signal);
-    return { ...body.sizes, sliceBytes, sealed: riding, sum: body.sum() };
+    return { ...body.sizes, sliceBytes, sealed: riding, sum: await body.sum() };
   }
 
   /** What {@link stream} does, for a small body that is at hand. */

@@ -1,5 +1,23 @@
-import { ApiProperty } from '@nestjs/swagger';
-import type { AlignmentProgress, DrainProgress } from '../nodes/store-view.js';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import type { AlignmentProgress, DrainProgress, StuckFiles } from '../nodes/store-view.js';
+
+/** Files that have to stay where they are until somebody does something about them. */
+export class StuckFilesDto {
+  @ApiProperty({ type: 'integer', example: 1, description: 'How many' })
+  readonly files: number;
+
+  @ApiProperty({ format: 'uuid', example: '0192f3a4-5b6c-7d8e-9f01-23456789abcd', description: 'The id of one of them' })
+  readonly fileId: string;
+
+  @ApiProperty({ example: 'a page of its layout is lost: nobody can tell where that part of it lies', description: 'Why' })
+  readonly reason: string;
+
+  constructor({ files, fileId, reason }: StuckFiles) {
+    this.files = files;
+    this.fileId = fileId;
+    this.reason = reason;
+  }
+}
 
 /** How far a node that drains has come; what is left of files is in `files` and `bytes`. */
 export class DrainDto {
@@ -12,10 +30,14 @@ export class DrainDto {
   @ApiProperty({ example: false, description: 'True if nothing is left on it: then it may be removed' })
   readonly done: boolean;
 
-  constructor({ records, etaSeconds, isDone }: DrainProgress) {
+  @ApiPropertyOptional({ type: () => StuckFilesDto, description: 'Files that keep it from being done; absent if there are none' })
+  readonly stuck?: StuckFilesDto;
+
+  constructor({ records, etaSeconds, isDone, stuck }: DrainProgress) {
     this.records = records;
     this.etaSeconds = etaSeconds ?? null;
     this.done = isDone;
+    if (stuck !== undefined) this.stuck = new StuckFilesDto(stuck);
   }
 }
 
@@ -33,10 +55,17 @@ export class AlignmentDto {
   @ApiProperty({ type: 'integer', example: 0, description: 'Files with which it failed the last time; they are tried again' })
   readonly failed: number;
 
-  constructor({ files, bytes, etaSeconds, failed }: AlignmentProgress) {
+  @ApiPropertyOptional({
+    type: () => StuckFilesDto,
+    description: 'Those of them with which trying again does not help; absent if there are none',
+  })
+  readonly stuck?: StuckFilesDto;
+
+  constructor({ files, bytes, etaSeconds, failed, stuck }: AlignmentProgress) {
     this.files = files;
     this.bytes = bytes;
     this.etaSeconds = etaSeconds ?? null;
     this.failed = failed;
+    if (stuck !== undefined) this.stuck = new StuckFilesDto(stuck);
   }
 }

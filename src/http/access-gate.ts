@@ -6,7 +6,7 @@ import type { RequestLog } from './request-log.js';
 
 /** What nobody has to be known for: whether the server is well, how it is used, becoming known, and opening a link. */
 const OPEN =
-  /^\/(?:health|docs|openapi\.(?:json|yaml)|admin\/init|auth\/(?:register|login|recover)\/(?:start|finish)|drive\/links\/[\da-f-]{36}\/open)(?=[/?]|$)/i;
+  /^\/(?:health|docs|l|openapi\.(?:json|yaml)|admin\/init|auth\/(?:register|login|recover)\/(?:start|finish)|drive\/links\/[\da-f-]{36}\/open)(?=[/?]|$)/i;
 
 /** Answers a request. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;

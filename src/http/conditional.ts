@@ -38,8 +38,10 @@ export function validatorsOf(file: { readonly versionId: VersionId; readonly upd
  */
 export function isNotModified(headers: IncomingHttpHeaders, validators: Validators): boolean {
   checkUnchanged(headers, validators);
+  const { 'if-none-match': ifNoneMatch, 'if-modified-since': ifModifiedSince } = headers;
+  if (ifNoneMatch === undefined && ifModifiedSince === undefined) return false; // as of most; a date takes long to write
   // `fresh` answers Cache-Control: no-cache with "not fresh", which is about caches on the way; a reload that asks if-none-match means it.
-  const conditions = { 'if-none-match': headers['if-none-match'], 'if-modified-since': headers['if-modified-since'] };
+  const conditions = { 'if-none-match': ifNoneMatch, 'if-modified-since': ifModifiedSince };
   return fresh(conditions, { etag: validators.etag, 'last-modified': httpDate(validators.lastModified) });
 }
 

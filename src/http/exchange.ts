@@ -1,9 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { endWithTurn } from './end-with-turn.js';
 import { noteOf } from './request-note.js';
 import { requestSignal } from './request-signal.js';
-
-/** Bodies up to this size go out in one string with their head: one plain write, where a head and a buffer take a gathering one. */
-const ONE_WRITE_BYTES_MAX = 12 * 1024;
 
 /**
  * A request and its answer, in terms of Node.js alone: the same code answers whether Express called it or the HTTP server itself.
@@ -43,14 +41,13 @@ export class Exchange {
   /** Sends an answer without a body, or whose body is not to be sent (HEAD). */
   end(status: number): void {
     this.begin(status);
-    this.response.end();
+    endWithTurn(this.response);
   }
 
-  /** Sends an answer whose length is among the headers. */
-  bytes(status: number, body: Uint8Array): void {
+  /** Sends an answer whose length is among the headers. @param onSent see {@link endWithTurn} */
+  bytes(status: number, body: Uint8Array, onSent?: () => void): void {
     this.begin(status);
-    if (body.length > ONE_WRITE_BYTES_MAX) this.response.end(body);
-    else this.response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1');
+    endWithTurn(this.response, body, onSent);
   }
 
   json(status: number, value: object): void {
@@ -58,7 +55,7 @@ export class Exchange {
     this.header('Content-Type', 'application/json; charset=utf-8');
     this.header('Content-Length', String(Buffer.byteLength(text)));
     this.begin(status);
-    this.response.end(text);
+    endWithTurn(this.response, text);
   }
 
   /** Leaves the headers so far on the response, for the answer of an error, which keeps those that do not tell of a file. */

@@ -9,6 +9,11 @@ export interface ClientPlace {
   readonly isLocal: boolean;
 }
 
+interface Addresses {
+  readonly remoteAddress?: string | undefined;
+  readonly localAddress?: string | undefined;
+}
+
 /** That a request came through a peer. */
 export interface Forwarding {
   /** The number of the peer. */
@@ -26,10 +31,21 @@ export interface TicketProver {
 }
 
 const forwardings = new WeakMap<IncomingMessage, Forwarding>();
+const proxied = new WeakMap<IncomingMessage, ClientPlace>();
 
 /** Notes that a request came through a peer, which has proved it. */
 export function noteForwarding(request: IncomingMessage, forwarding: Forwarding): void {
   forwardings.set(request, forwarding);
+}
+
+/** Notes for whom a proxy that is trusted has sent a request. */
+export function noteProxied(request: IncomingMessage, address: string): void {
+  const { localAddress } = request.socket;
+  // A proxy elsewhere may have clients on its own machine, which is not this one.
+  proxied.set(request, {
+    address,
+    isLocal: isOfThisMachine(request.socket) && isOfThisMachine({ remoteAddress: address, localAddress }),
+  });
 }
 
 /** The number of the peer through which a request came; undefined if the client sent it here. */
@@ -42,13 +58,15 @@ export function ticketProverOf(request: IncomingMessage): TicketProver | undefin
   return forwardings.get(request)?.tickets;
 }
 
-/** Where the client is: as the peer says that passed its request on, or as the connection does. */
+/** Where the client is: as the peer says that passed its request on, or a proxy that is trusted, or as the connection does. */
 export function clientOf(request: IncomingMessage): ClientPlace {
-  return forwardings.get(request)?.client ?? { address: request.socket.remoteAddress ?? '', isLocal: isOfThisMachine(request) };
+  const { socket } = request;
+  const said = forwardings.get(request)?.client ?? proxied.get(request);
+  return said ?? { address: socket.remoteAddress ?? '', isLocal: isOfThisMachine(socket) };
 }
 
 /** From the loopback, or from the address at which it arrived. One that was reset has no address any more, and could be from anywhere. */
-function isOfThisMachine({ socket: { remoteAddress, localAddress } }: IncomingMessage): boolean {
+function isOfThisMachine({ remoteAddress, localAddress }: Addresses): boolean {
   if (remoteAddress === undefined || remoteAddress === '') return false;
   if (remoteAddress === localAddress || remoteAddress === '::1') return true;
   const plain = remoteAddress.replace(/^::ffff:/, '');

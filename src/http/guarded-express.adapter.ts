@@ -1,20 +1,23 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
-import express from 'express';
-import type { Limits } from '../config/limits.js';
+import express, { type Express } from 'express';
+import type { AppConfig } from '../config/app-config.js';
 import type { LiveTls } from '../config/live-tls.js';
+import { refuseOtherMethods } from './allowed-methods.js';
 import { createGuardedServer, endConnections } from './guarded-server.js';
 import { strictQuery } from './strict-query.js';
+import { TrustedProxies } from './trusted-proxies.js';
 
 /** Takes requests straight from the server, before anything of Express, Nest or their middleware. */
 export type DirectHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Express on a server that bounds what a connection may do before a request reaches the program. */
 export class GuardedExpressAdapter extends ExpressAdapter {
+  private readonly proxies: TrustedProxies;
   private direct: DirectHandler = (request, response) => this.answerByExpress(request, response);
 
   constructor(
-    private readonly limits: Limits,
+    private readonly config: Pick<AppConfig, 'limits' | 'trusted_proxies'>,
     private readonly tls: LiveTls,
   ) {
     const app = express();
@@ -22,14 +25,22 @@ export class GuardedExpressAdapter extends ExpressAdapter {
     app.disable('etag'); // it would digest every JSON answer, which costs a third of the requests per second
     app.set('query parser', strictQuery);
     super(app);
+    this.proxies = new TrustedProxies(config.trusted_proxies);
   }
 
   override initHttpServer(): void {
-    this.httpServer = createGuardedServer(this.limits, (request, response) => this.answer(request, response), this.tls);
+    this.httpServer = createGuardedServer(this.config.limits, (request, response) => this.answer(request, response), this.tls);
+  }
+
+  /** Nest calls it when all routes are there. */
+  override setNotFoundHandler(...handler: Parameters<ExpressAdapter['setNotFoundHandler']>): unknown {
+    this.use(refuseOtherMethods(() => this.getInstance<Express>().router.stack));
+    return super.setNotFoundHandler(...handler);
   }
 
   /** Answers a request, whichever server it came by. */
   answer(request: IncomingMessage, response: ServerResponse): void {
+    this.proxies.see(request);
     this.direct(request, response);
   }
 

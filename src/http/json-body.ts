@@ -1,5 +1,6 @@
 import { json, type RequestHandler } from 'express';
 import { DomainError } from '../common/errors.js';
+import { announcedBytes } from './announced-bytes.js';
 import { inviteBody } from './invite-body.js';
 import { problemOf } from './problem.js';
 
@@ -24,7 +25,7 @@ export function jsonBody(bytesMax: number, itemsMax = Infinity): RequestHandler 
       next(new DomainError('unsupported-media-type', 'the body must be application/json'));
       return;
     }
-    if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
+    if ((announcedBytes(request.headers) ?? 0) > bytesMax) {
       next(new DomainError('body-too-large', `the body may have at most ${bytesMax} bytes`)); // the parser finds that out too, but behind the invitation
       return;
     }

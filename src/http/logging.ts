@@ -6,10 +6,12 @@ import { currentRequest, logLevelOf, requestIdOf } from './request-log.js';
 const FILE_PATH = /^\/files\/(?!(?:list|[0-9a-f-]{36}(?:\/info)?)\/?$).*/i;
 /** Whom somebody looks for. */
 const USER_PATH = /^\/auth\/users\/[^/]*/i;
+/** A link, with its secret where somebody or something has escaped the `#` before it. */
+const LINK_PATH = /^\/l\/.*/i;
 
 /** Without the query, which holds names; and so does the path when a client takes us for a folder, as `curl -T name http://…/files/` does. */
 function loggedPath(url: string | undefined): string | undefined {
-  return url?.split('?', 1)[0]?.replace(FILE_PATH, '/files/*').replace(USER_PATH, '/auth/users/*');
+  return url?.split('?', 1)[0]?.replace(FILE_PATH, '/files/*').replace(USER_PATH, '/auth/users/*').replace(LINK_PATH, '/l/*');
 }
 
 /**

@@ -9,6 +9,7 @@ import { type Amiss, amissOf, type Target } from './amiss.js';
 import { bytesOf, takeCensus, type Census } from './census.js';
 import { DrainWatch } from './drain-watch.js';
 import { Membership } from './membership.js';
+import { StuckList } from './stuck-list.js';
 import { type Alignment, VersionAligner } from './version-aligner.js';
 import { WorkProgress } from './work-progress.js';
 
@@ -22,15 +23,12 @@ interface AmissFile {
   readonly amiss: Amiss;
 }
 
-/** `well`: there was nothing to do. */
-type Outcome = Alignment | 'well';
-
 /** What became of the files and tombstones of one walk. */
-type Outcomes = Record<Outcome, number>;
+type Outcomes = Record<Alignment, number>;
 
 interface Aligned {
-  readonly bytes: number;
-  readonly outcome: Outcome;
+  readonly stored: StoredFile;
+  readonly outcome: Alignment;
 }
 
 /**
@@ -53,6 +51,8 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
   private failures = 0;
   private pauses = 0;
   private hasWarned = false;
+  /** What the last walk found. */
+  private stuck = new StuckList();
 
   constructor(
     mover: MoverService,
@@ -124,8 +124,8 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     // Before the first copy goes, nobody relies on it any more.
     if ((cluster.map.redundancy ?? 0) > redundancy) cluster.noteRedundancy(redundancy);
     const census = await this.census(signal);
-    const { done, failed, misshapen } = await this.walk(census, signal);
-    this.failures = failed + misshapen > 0 ? this.failures + 1 : 0;
+    const { done, failed, misshapen, stuck } = await this.walk(census, signal);
+    this.failures = failed + misshapen + stuck > 0 ? this.failures + 1 : 0;
     this.pauses = Math.min(PAUSES_MAX, this.failures);
     if (failed > 0 || !isSettled) {
       this.isDue = true;
@@ -136,8 +136,9 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
     this.noteRestored(losses);
     // What was moved is counted once more: until nothing is left, and nothing came to it.
     if (done > 0) return true;
-    if (misshapen === 0) cluster.noteRedundancy(redundancy);
-    if ((await this.drains.finish(census, signal)) && misshapen === 0) return this.isDue;
+    const isAsWanted = misshapen + stuck === 0;
+    if (isAsWanted) cluster.noteRedundancy(redundancy);
+    if ((await this.drains.finish(census, signal)) && isAsWanted) return this.isDue;
     this.isDue = true;
     return false;
   }
@@ -145,24 +146,27 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
   private async walk(census: Census, signal: AbortSignal): Promise<Outcomes> {
     const { view } = this.membership;
     const progress = new WorkProgress(census);
+    const found = new StuckList();
     this.hasWarned = false;
-    const outcomes: Outcomes = { done: 0, well: 0, failed: 0, misshapen: 0 };
-    const note = (): void => {
+    const outcomes: Outcomes = { done: 0, well: 0, failed: 0, misshapen: 0, stuck: 0 };
+    const note = (stuck: StuckList): void => {
       const { files, bytes, etaSeconds } = progress;
-      const failed = outcomes.failed + outcomes.misshapen;
-      view.alignment = files + failed === 0 ? undefined : { files, bytes, etaSeconds, failed };
-      this.drains.note(census, etaSeconds);
+      const failed = outcomes.failed + outcomes.misshapen + outcomes.stuck;
+      view.alignment = files + failed === 0 ? undefined : { files, bytes, etaSeconds, failed, stuck: stuck.files };
+      this.drains.note(census, etaSeconds, stuck);
     };
-    note();
+    note(this.stuck);
     const aligned = mapOrdered(this.files(signal), WIDTH, (file) => this.alignFile(file, signal));
-    for await (const { bytes, outcome } of aligned) {
-      if (outcome === 'done') progress.done(bytes);
+    for await (const { stored, outcome } of aligned) {
+      if (outcome === 'done' || outcome === 'well') progress.done(bytesOf(stored.manifest));
+      if (outcome === 'stuck') found.add(stored);
       outcomes[outcome] += 1;
-      note();
+      note(this.stuck);
     }
     for await (const tombstone of this.metadata.tombstones(signal))
       outcomes[await this.attempt(signal, () => this.alignTombstone(tombstone, signal))] += 1;
-    note();
+    this.tell(found);
+    note(found);
     return outcomes;
   }
 
@@ -175,15 +179,22 @@ export class AlignmentService implements OnApplicationBootstrap, OnApplicationSh
 
   private async alignFile({ stored, amiss }: AmissFile, signal: AbortSignal): Promise<Aligned> {
     const outcome = await this.attempt(signal, () => this.aligner.align(stored, amiss, this.membership.target, signal));
-    return { bytes: bytesOf(stored.manifest), outcome };
+    return { stored, outcome };
   }
 
-  private async alignTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<Outcome> {
+  private tell(found: StuckList): void {
+    const { files } = found;
+    if (files !== undefined && files.fileId !== this.stuck.files?.fileId)
+      this.logger.warn({ ...files }, 'files cannot be brought to their places, however often it is tried');
+    this.stuck = found;
+  }
+
+  private async alignTombstone(tombstone: Tombstone, signal: AbortSignal): Promise<Alignment> {
     return this.aligner.alignTombstone(tombstone, this.membership.target, signal);
   }
 
   /** What fails must not keep other files from their places. */
-  private async attempt(signal: AbortSignal, work: () => Promise<Outcome>): Promise<Outcome> {
+  private async attempt(signal: AbortSignal, work: () => Promise<Alignment>): Promise<Alignment> {
     try {
       return await work();
     } catch (error) {

@@ -3,6 +3,7 @@ import { NodeError } from '../nodes/storage-node.js';
 import type { CollectorService } from '../redundancy/collector.service.js';
 import type { Census } from './census.js';
 import type { Membership } from './membership.js';
+import type { StuckList } from './stuck-list.js';
 
 /** Tells of each node that drains how far it is, and sees to it that at the end nothing at all is left on it. */
 export class DrainWatch {
@@ -14,12 +15,13 @@ export class DrainWatch {
   ) {}
 
   /** While files are moved. */
-  note(census: Census, etaSeconds: number | undefined): void {
+  note(census: Census, etaSeconds: number | undefined, stuck: StuckList): void {
     const { draining, view } = this.membership;
     for (const node of view.drains.keys()) if (!draining.includes(node)) view.drains.delete(node);
     for (const node of draining) {
       const isDone = isUnused(node, census) && view.drains.get(node)?.isDone === true;
-      view.drains.set(node, { records: census.records.get(node) ?? 0, etaSeconds: isDone ? 0 : etaSeconds, isDone });
+      const records = census.records.get(node) ?? 0;
+      view.drains.set(node, { records, etaSeconds: isDone ? 0 : etaSeconds, isDone, stuck: stuck.on(node) });
     }
   }
 
@@ -31,7 +33,7 @@ export class DrainWatch {
       areEmpty &&= isEmpty;
       if (!isEmpty) continue;
       const before = this.membership.view.drains.get(node);
-      this.membership.view.drains.set(node, { records: 0, etaSeconds: 0, isDone: true });
+      this.membership.view.drains.set(node, { records: 0, etaSeconds: 0, isDone: true, stuck: undefined });
       if (before?.isDone !== true) this.logger.log({ node }, 'a node is drained: nothing is left on it');
     }
     return areEmpty;

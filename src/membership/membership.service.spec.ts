@@ -5,6 +5,7 @@ import { NEVER } from '../../test/support/cluster.js';
 import { eventually, Members } from '../../test/support/members.js';
 import { DomainError } from '../common/errors.js';
 import type { NodeSource } from '../nodes/node-source.js';
+import { NodeError } from '../nodes/storage-node.js';
 import { AlignmentService } from './alignment.service.js';
 import { MembershipService } from './membership.service.js';
 
@@ -16,18 +17,22 @@ let members: Members;
 let alignment: AlignmentService;
 let service: MembershipService;
 
-beforeEach(async () => {
-  members = await Members.make({ nodes: 3, redundancy: 1, sliceBytes: SLICE, graceMs: 3_600_000 });
+async function begin(graceMs: number): Promise<void> {
+  members = await Members.make({ nodes: 3, redundancy: 1, sliceBytes: SLICE, graceMs });
   const { mover, collector, membership } = members;
   alignment = new AlignmentService(mover, collector, membership);
   // Nothing here makes a node.
   service = new MembershipService(membership, alignment, collector, {} as NodeSource);
-});
+}
 
-afterEach(async () => {
+async function end(): Promise<void> {
   await alignment.onApplicationShutdown();
   await members.remove();
-});
+}
+
+beforeEach(() => begin(3_600_000));
+
+afterEach(end);
 
 describe('a node that drains', () => {
   it('is emptied again of what came to it when too few others could be reached, and may go then', async () => {
@@ -61,6 +66,34 @@ describe('a node with a new disk', () => {
     const replacing = new MembershipService(members.membership, alignment, members.collector, source as NodeSource);
     await expect(replacing.replace(3)).rejects.toMatchObject({ code: 'replace-refused' });
     expect([await metadata.provenAt(2, NEVER), await metadata.provenAt(3, NEVER)]).toEqual([1_700_000_000_000, undefined]);
+  });
+});
+
+describe('a node whose disk hangs', () => {
+  it('is replaced, and until then no tombstone is dropped under which it may have something', async () => {
+    await end();
+    await begin(0);
+    const { cluster } = members;
+    const { fileId } = await cluster.store([new Uint8Array(SLICE)]);
+    const hanging = cluster.faulty[2]!;
+    hanging.close = () => Promise.reject(new NodeError('unavailable', 'it took too long'));
+    cluster.registry.setState(3, 'down', {});
+    const opening = Promise.withResolvers<undefined>();
+    const openOne = async () => {
+      await opening.promise;
+      return { node: hanging, exists: true };
+    };
+    const replacing = new MembershipService(members.membership, alignment, members.collector, {
+      openOne,
+    } as unknown as NodeSource);
+    const replaced = replacing.replace(3);
+    await cluster.delete(fileId);
+    await cluster.collector.sweep(NEVER);
+    await cluster.collector.sweep(NEVER);
+    expect(await Array.fromAsync(cluster.metadata.tombstones(NEVER))).toHaveLength(1);
+    opening.resolve(undefined);
+    await replaced;
+    expect(cluster.registry.has(3)).toBe(true);
   });
 });
 

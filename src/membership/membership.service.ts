@@ -90,7 +90,7 @@ export class MembershipService {
       }
       cluster.changeNode(number, (node) => ({ ...node, state: 'removed' }));
       view.drains.delete(number);
-      await registry.retire(number)?.close();
+      await registry.retire(number);
       this.logger.log({ node: number }, 'a node was removed');
       this.alignment.changed();
     });
@@ -109,7 +109,7 @@ export class MembershipService {
       if (state !== 'down') refuse('replace-refused', `node ${number} is ${state}: only a node that is down can be replaced`);
       // Nobody has read anything of the new one; and the old one, should it stay after all, is only proven once more.
       await this.collector.metadata.noteProven(number, undefined, AbortSignal.timeout(live.current.limits.node_call_ms_max));
-      await registry.retire(number)?.close();
+      await registry.detach(number);
       // In this order a crash in between is harmless: a node that is not ready is made at the next start.
       const fresh = { nodeId: newId<NodeId>(), ready: false, lostBefore: Date.now() };
       cluster.changeNode(number, (node) => ({ ...node, ...fresh }));
@@ -138,7 +138,7 @@ export class MembershipService {
     const { registry, cluster } = this.membership;
     const error = await this.admit(number);
     if (error === undefined) return;
-    await registry.retire(number)?.close();
+    await registry.detach(number);
     cluster.changeNode(number, () => before);
     if (before.lostBefore === undefined) registry.losses.delete(number);
     else registry.losses.set(number, before.lostBefore);

@@ -50,7 +50,7 @@ export class ReloadService {
     for (const number of cluster.members) {
       // One that could not be made the last time is tried again.
       if (registry.has(number) && cluster.node(number).ready) continue;
-      await registry.retire(number)?.close();
+      await registry.detach(number);
       const error = await this.service.admit(number);
       if (error !== undefined)
         this.logger.warn({ node: number, err: error }, 'a node is not there yet; a further reload tries again');

@@ -1,10 +1,11 @@
 import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { current, expectInPlace, places } from '../../test/support/cluster-state.js';
 import { NEVER, stream } from '../../test/support/cluster.js';
 import { eventually, Members } from '../../test/support/members.js';
+import type { VersionId } from '../common/ids.js';
 import { AlignmentService } from './alignment.service.js';
 
 Logger.overrideLogger(false);
@@ -29,6 +30,15 @@ function slices(count: number): Uint8Array[] {
 }
 
 const failed = (): number => members.membership.view.alignment?.failed ?? 0;
+
+/** From now on the index does not have the layout of a version. */
+function lose(lost: VersionId): void {
+  const { metadata } = members.cluster;
+  const readLayout = metadata.readLayout.bind(metadata);
+  jest
+    .spyOn(metadata, 'readLayout')
+    .mockImplementation(async (id, page, signal) => (id === lost ? undefined : readLayout(id, page, signal)));
+}
 
 describe('a lower R', () => {
   it('drops no copy before as many as stay can be read, whichever nodes are away', async () => {
@@ -118,13 +128,84 @@ describe('a new disk', () => {
     await eventually(() => membership.losses.size === 0);
   });
 
+  it('is looked at once, and not again and again, while a file is read that was there before', async () => {
+    await make({ nodes: 4, redundancy: 1 });
+    const { cluster, membership } = members;
+    const { versionId } = await cluster.store(slices(12));
+    membership.cluster.changeNode(3, (node) => ({ ...node, lostBefore: Date.now() + 1 }));
+    const release = cluster.holds.hold(versionId);
+    alignment.changed();
+    await sleep(300);
+    expect(cluster.faulty[2]!.calls.check).toBe(1);
+    expect(membership.losses.size).toBe(1);
+    expect(membership.view.alignment).toBeUndefined();
+    alignment.onApplicationBootstrap();
+    release();
+    await eventually(() => membership.losses.size === 0);
+  });
+
   it('is nothing to flee from while the old one makes room for it', async () => {
     await make({ nodes: 4, redundancy: 1 });
     const { cluster, membership } = members;
-    cluster.registry.retire(3);
+    await cluster.registry.retire(3);
     expect(membership.target.isLeaving(3)).toBe(false);
     membership.cluster.changeNode(3, (node) => ({ ...node, state: 'removed' }));
     expect(membership.target.isLeaving(3)).toBe(true);
+  });
+});
+
+describe('a file of which the index has lost where it lies', () => {
+  it('is not tried without a pause on a node that leaves', async () => {
+    await make({ nodes: 4, redundancy: 1 });
+    const { cluster } = members;
+    const { recordNodes } = await cluster.store(slices(12));
+    jest.spyOn(cluster.metadata, 'readLayout').mockResolvedValue(undefined);
+    const moves = jest.spyOn(cluster.mover, 'move');
+    members.drain([1, 2, 3, 4].find((node) => !recordNodes.includes(node))!);
+    alignment.onApplicationBootstrap();
+    await sleep(300);
+    expect(failed()).toBe(1);
+    expect(moves.mock.calls.length).toBeLessThan(10);
+  });
+
+  it('is named, stays on the node that leaves, and keeps neither other files there nor other nodes from their end', async () => {
+    await make({ nodes: 6, redundancy: 1 });
+    const { cluster, membership } = members;
+    const { fileId, versionId, recordNodes } = await cluster.store(slices(1));
+    for (let at = 0; at < 9; at += 1) await cluster.store(slices(1));
+    lose(versionId);
+    const [holder, other] = [recordNodes[0]!, [1, 2, 3, 4, 5, 6].find((node) => !recordNodes.includes(node))!];
+    membership.cluster.changeNode(recordNodes[1]!, (node) => ({ ...node, lostBefore: Date.now() + 1 }));
+    members.drain(holder);
+    members.drain(other);
+    alignment.onApplicationBootstrap();
+    const { view } = membership;
+    await eventually(() => view.drains.get(other)?.isDone === true && view.drains.get(holder)?.stuck !== undefined);
+    await eventually(() => membership.losses.size === 0);
+    const stuck = { files: 1, fileId, reason: expect.stringContaining('layout is lost') };
+    expect(view.drains.get(other)).toMatchObject({ isDone: true, stuck: undefined });
+    expect(view.drains.get(holder)).toMatchObject({ records: 1, isDone: false, stuck });
+    expect(view.alignment).toMatchObject({ files: 1, failed: 1, stuck });
+    const left = await Array.fromAsync(cluster.memory[holder - 1]!.list(NEVER));
+    expect(left).toEqual([{ versionId, stripe: 0, index: expect.any(Number) }]);
+    await cluster.delete(fileId);
+    await eventually(() => view.drains.get(holder)?.isDone === true && view.alignment === undefined);
+    expect(view.drains.get(holder)?.stuck).toBeUndefined();
+  });
+
+  it('and that is to have more copies keeps no node from being drained, and the higher R from being relied on', async () => {
+    await make({ nodes: 6, redundancy: 1 });
+    const { cluster, membership } = members;
+    const { fileId, versionId, recordNodes } = await cluster.store(slices(1));
+    await cluster.store(slices(6));
+    lose(versionId);
+    const other = [1, 2, 3, 4, 5, 6].find((node) => !recordNodes.includes(node))!;
+    members.setRedundancy(2);
+    members.drain(other);
+    alignment.onApplicationBootstrap();
+    await eventually(() => membership.view.drains.get(other)?.isDone === true);
+    expect(membership.view.alignment?.stuck).toMatchObject({ files: 1, fileId });
+    expect(membership.cluster.map.redundancy ?? 1).toBe(1);
   });
 });
 

@@ -1,3 +1,4 @@
+import { errorCode } from '../common/errors.js';
 import type { Manifest, MetadataStore, StoredFile, Tombstone } from '../metadata/metadata-store.js';
 import { NodeError, type RecordKey } from '../nodes/storage-node.js';
 import { badShards } from '../redundancy/bad-shards.js';
@@ -5,13 +6,16 @@ import type { CollectorService } from '../redundancy/collector.service.js';
 import { layoutPages, STRIPES_PER_PAGE } from '../redundancy/layout.js';
 import type { MovePolicy, ShardPlace } from '../redundancy/repair/move-plan.js';
 import type { VersionMover } from '../redundancy/repair/version-mover.js';
-import { type Amiss, isNarrow, isTombstoneAmiss, type Target } from './amiss.js';
+import { type Amiss, amissOf, isNarrow, isTombstoneAmiss, type Target } from './amiss.js';
 
 /** By node, and by stripe: 1 where the node's shard of the stripe is lost. A stripe has one shard on a node at the most. */
 type LostShards = ReadonlyMap<number, Uint8Array>;
 
-/** `misshapen`: all is done but the change of R, for which there are too few nodes. */
-export type Alignment = 'done' | 'failed' | 'misshapen';
+/**
+ * `well`: there was nothing to do. `misshapen`: all is done but the change of R, for which there are too few nodes. `stuck`: all is done that can
+ * be, and the rest cannot, since the index has lost a page of the layout.
+ */
+export type Alignment = 'well' | 'done' | 'failed' | 'misshapen' | 'stuck';
 
 interface Wanted {
   readonly lost: LostShards;
@@ -19,6 +23,19 @@ interface Wanted {
   readonly m: number | undefined;
   /** Copies are dropped. */
   readonly isFewer: boolean;
+}
+
+interface Reach {
+  readonly target: Target;
+  readonly hasLostPage: boolean;
+  /** Nothing of it can leave the nodes that it is on. */
+  readonly isBound: boolean;
+}
+
+interface Brought {
+  readonly canReshape: boolean;
+  /** Shards, also those that lie where they lay. */
+  readonly written: number;
 }
 
 /** Brings single files to where they are to lie. */
@@ -34,19 +51,50 @@ export class VersionAligner {
    */
   async align(stored: StoredFile, amiss: Amiss, target: Target, signal: AbortSignal): Promise<Alignment> {
     const { manifest } = stored;
-    const canReshape = this.hasRoom(manifest, target);
+    const hasLostPage = await this.hasLostPage(manifest, signal);
+    // A page that is lost cannot be put on another node with the record, and what is moved could not be made known without that.
+    const isBound = hasLostPage && manifest.recordNodes.some(target.isLeaving);
+    const within = isBound ? { ...target, isLeaving: () => false } : target;
+    try {
+      const done = await this.bring(stored, amiss, { target: within, hasLostPage, isBound }, signal);
+      if (done === undefined) return 'failed';
+      const after = await this.metadata.findByVersion(manifest.versionId, signal);
+      return outcomeOf({ before: stored, after }, amiss, { ...done, target, hasLostPage });
+    } catch (error) {
+      // More copies are more nodes for the record.
+      if (hasLostPage && amiss.restores.length === 0 && errorCode(error) === 'data-damaged') return 'stuck';
+      throw error;
+    }
+  }
+
+  /** Undefined if there are shards that could not be brought now. */
+  private async bring(
+    stored: StoredFile,
+    amiss: Amiss,
+    { target, hasLostPage, isBound }: Reach,
+    signal: AbortSignal,
+  ): Promise<Brought | undefined> {
+    const { manifest } = stored;
+    const canReshape = !isBound && this.hasRoom(manifest, target);
     const isReshaped = amiss.isReshaped && canReshape;
     const isFewer = isReshaped && target.redundancy < manifest.m;
     const lost = await this.lost(manifest, { restores: amiss.restores, isFewer }, signal);
     const isLost = [...lost.values()].some((stripes) => stripes.includes(1));
+    let written = 0;
     if (isReshaped || amiss.leaves || isLost) {
       const policy = this.policy(target, { lost, m: isReshaped ? target.redundancy : undefined, isFewer });
       const report = await this.mover.move(manifest.versionId, policy, signal);
-      if (report.unplaced + report.unread > 0) return 'failed';
+      if (report.unplaced + report.unread > 0) return undefined;
+      written = report.shards;
     }
-    await this.restoreRecord(stored, amiss, signal);
-    const isMisshapen = amiss.isReshaped && (!canReshape || (await this.isStillNarrow(manifest, signal)));
-    return isMisshapen ? 'misshapen' : 'done';
+    if (!hasLostPage) await this.restoreRecord(stored, amiss, signal);
+    return { canReshape, written };
+  }
+
+  private async hasLostPage(manifest: Manifest, signal: AbortSignal): Promise<boolean> {
+    for (let page = 0; page < layoutPages(manifest); page += 1)
+      if ((await this.metadata.readLayout(manifest.versionId, page, signal)) === undefined) return true;
+    return false;
   }
 
   private async restoreRecord(stored: StoredFile, { restores }: Amiss, signal: AbortSignal): Promise<void> {
@@ -59,8 +107,8 @@ export class VersionAligner {
     return this.collector.records.parts.registry.writable().length >= k + redundancy;
   }
 
-  /** Puts a tombstone anew, if it is on nodes that leave or a copy of it was lost; `well` if it is as it is to be. */
-  async alignTombstone(tombstone: Tombstone, target: Target, signal: AbortSignal): Promise<Alignment | 'well'> {
+  /** Puts a tombstone anew, if it is on nodes that leave or a copy of it was lost. */
+  async alignTombstone(tombstone: Tombstone, target: Target, signal: AbortSignal): Promise<Alignment> {
     const { fileId, nodes } = tombstone;
     let isLost = isTombstoneAmiss(tombstone, target);
     for (const node of nodes.filter((one) => !target.isLeaving(one) && target.isRestoring(one)))
@@ -70,12 +118,6 @@ export class VersionAligner {
     // Where the others cannot be reached it is put on nodes that leave all the same, and has to wait for them.
     const after = await this.metadata.findTombstone(fileId, signal);
     return after !== undefined && isTombstoneAmiss(after, target) ? 'failed' : 'done';
-  }
-
-  /** Of an index that has lost a page of its layout, it stays so. */
-  private async isStillNarrow({ versionId }: Manifest, signal: AbortSignal): Promise<boolean> {
-    const stored = await this.metadata.findByVersion(versionId, signal);
-    return stored !== undefined && isNarrow(stored.manifest);
   }
 
   private policy({ isLeaving }: Target, { lost, m, isFewer }: Wanted): MovePolicy {
@@ -130,4 +172,17 @@ export class VersionAligner {
     const found = await this.collector.records.parts.registry.call(number, (node) => node.getRecords(keys, signal));
     return found.some((record) => record instanceof NodeError);
   }
+}
+
+function outcomeOf(
+  { before, after }: { readonly before: StoredFile; readonly after: StoredFile | undefined },
+  { isReshaped, leaves }: Amiss,
+  { target, hasLostPage, canReshape, written }: Brought & Pick<Reach, 'target' | 'hasLostPage'>,
+): Alignment {
+  // The version is gone, and what came in its place is looked at by the next walk.
+  if (after === undefined) return 'done';
+  if (leaves && amissOf(after.manifest, target)?.leaves === true) return hasLostPage ? 'stuck' : 'failed';
+  if (isReshaped && (!canReshape || isNarrow(after.manifest))) return hasLostPage ? 'stuck' : 'misshapen';
+  // All that changes where something lies gives the file a new revision, but not a shard that is written anew where it was.
+  return written > 0 || after.file.revision !== before.file.revision ? 'done' : 'well';
 }

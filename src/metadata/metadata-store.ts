@@ -229,7 +229,7 @@ export type SnapshotEntry =
  * Nothing here blocks the event loop for an fsync, and concurrent changes share one (group commit).
  *
  * Throws DomainError `file-not-found`, `precondition-failed`, `invalid-cursor`; `index-unavailable` for everything the engine cannot do;
- * {@link StaleBasisError}.
+ * {@link StaleBasisError}; OutcomeUnknownError from `commit`, `amend`, `relocate` and `remove`.
  */
 export abstract class MetadataStore {
   /**

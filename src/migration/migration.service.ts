@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { DomainError, type ErrorCode } from '../common/errors.js';
+import { within } from '../common/within.js';
 import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import type { IndexPlace } from '../metadata/index-place.js';
@@ -30,6 +31,8 @@ const NONE: MigrationStatus = {
 };
 /** What is under way when the index is to change no more is given so long to end. */
 const HOLD_MS_MAX = 30_000;
+/** And the old index to be closed, before a next move may begin. */
+const CLOSE_MS_MAX = 10_000;
 
 /**
  * Moves the index of the running server to another engine: everything can be read throughout, and be changed but for the end of it. Then the
@@ -42,6 +45,8 @@ export class MigrationService implements OnApplicationShutdown {
   private place: IndexPlace;
   private running: Promise<void> | undefined;
   private current = NONE;
+  /** Whether the index is held because it may be marked as moved. */
+  private isInDoubt = false;
 
   constructor(
     private readonly config: AppConfig,
@@ -96,14 +101,25 @@ export class MigrationService implements OnApplicationShutdown {
     try {
       result = await move.run(signal);
     } catch (error) {
-      if (!move.mayBeCommitted || (await this.isStillInCharge())) this.letGo();
+      this.isInDoubt ||= move.mayBeCommitted;
+      if (!this.isInDoubt || (await this.isStillInCharge())) this.letGo();
       await target.close();
       throw error;
     }
     this.place = place;
-    await this.index.replaceBy(target);
+    const closed = this.index.replaceBy(target);
     this.letGo();
+    await this.ended(closed);
     return result;
+  }
+
+  /** Nothing depends on the old index any more: one that is not closed, or not in time, is no failure of the move. */
+  private async ended(closed: Promise<void>): Promise<void> {
+    try {
+      await within(AbortSignal.timeout(CLOSE_MS_MAX), closed);
+    } catch (error) {
+      this.logger.error({ err: error }, 'the index was moved, and the old one could not be closed');
+    }
   }
 
   /** Changes of files are let end as wholes, so that none leaves records on nodes that the index does not know. */
@@ -113,13 +129,17 @@ export class MigrationService implements OnApplicationShutdown {
   }
 
   private letGo(): void {
+    this.isInDoubt = false;
     this.index.letGo();
     this.records.resume();
   }
 
+  /** A mark of which it is not known what became of it may be seen later than this looks. */
   private async isStillInCharge(): Promise<boolean> {
+    const { transfer } = this.index.current;
     try {
-      return (await this.index.current.transfer.transit(new AbortController().signal)) === undefined;
+      await transfer.rest();
+      return (await transfer.transit(new AbortController().signal)) === undefined;
     } catch {
       return false; // then nothing may be changed in it: a repeated command finds out
     }

@@ -7,6 +7,7 @@ import {
   type NodeRecord,
   type RecordHead,
   type RecordKey,
+  type ShardAsk,
   type ShardCopy,
   type ShardId,
 } from './storage-node.js';
@@ -31,7 +32,7 @@ export class DeadlineStorageNode extends StorageNode {
     return this.limited((limit) => this.inner.put(batch, limit), signal);
   }
 
-  override get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+  override get(ids: readonly ShardAsk[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
     return this.limited((limit) => this.inner.get(ids, limit), signal);
   }
 

@@ -70,11 +70,23 @@ describe('a call to a node', () => {
     const { registry, nodes } = registryOf(1, 2);
     nodes[0]!.inject({ on: 'get', effect: { hang: true } });
     const call = registry.call(1, (node, signal) => node.get([], signal));
-    expect(registry.retire(1)).toBe(nodes[0]);
+    void registry.retire(1);
     await expect(call).rejects.toMatchObject({ kind: 'unavailable' });
     await expect(registry.call(1, (node) => node.get([], NEVER))).rejects.toMatchObject({ kind: 'unavailable' });
     expect([registry.has(1), registry.writable(), registry.byReadRank([1, 2])]).toEqual([false, [2], [2, 1]]);
     nodes[0]!.release();
+  });
+
+  it('is missed as long as it belongs to the cluster and is not there, also if it cannot be closed', async () => {
+    const { registry, nodes } = registryOf(1, 2);
+    nodes[0]!.close = () => Promise.reject(new NodeError('unavailable', 'it hangs'));
+    await registry.detach(1);
+    expect([registry.has(1), registry.isComplete]).toEqual([false, false]);
+    registry.add(nodes[0]!);
+    expect(registry.isComplete).toBe(true);
+    await registry.detach(1);
+    await registry.retire(1);
+    expect(registry.isComplete).toBe(true);
   });
 
   it('passes the signal of the caller on, and blames nobody for it', async () => {

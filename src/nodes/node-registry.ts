@@ -76,6 +76,8 @@ export class NodeRegistry {
   private readonly entries = new Map<number, Entry>();
   /** When a node of each number was retired last, counted in retirements. */
   private readonly retired = new Map<number, number>();
+  /** Numbers of nodes of the cluster that are not here. */
+  private readonly detached = new Set<number>();
   /** Nodes that were retired so far. */
   retirements = 0;
   private suspicion: SuspicionListener | undefined;
@@ -109,6 +111,7 @@ export class NodeRegistry {
   /** Takes in a node while others are in use; it is only suspected to be there until it was probed. */
   add(node: StorageNode): void {
     if (this.entries.has(node.number)) throw new RangeError(`there is a node ${node.number} already`);
+    this.detached.delete(node.number);
     this.entries.set(node.number, {
       node,
       calls: new RunningCalls(),
@@ -125,12 +128,25 @@ export class NodeRegistry {
     this.look?.(node.number);
   }
 
-  /** Lets go of a node: calls under way fail over. Returns it, for whoever closes it; undefined if there is none of that number. */
-  retire(number: number): StorageNode | undefined {
+  /** False while a node of the cluster is not here, because it is being opened anew or could not be: nobody knows what it has. */
+  get isComplete(): boolean {
+    return this.detached.size === 0;
+  }
+
+  /** Lets go of a node that is no part of the cluster any more, and closes it: calls under way fail over. One that hangs is left behind. */
+  async retire(number: number): Promise<void> {
     const entry = this.entries.get(number);
     if (this.entries.delete(number)) this.retired.set(number, (this.retirements += 1));
+    this.detached.delete(number);
     entry?.calls.stopAll(new NodeError('unavailable', 'the node left the cluster'));
-    return entry?.node;
+    await entry?.node.close().catch(() => undefined);
+  }
+
+  /** The same for one that stays a part of it, until it is added anew. */
+  async detach(number: number): Promise<void> {
+    const retiring = this.retire(number);
+    this.detached.add(number);
+    await retiring;
   }
 
   status(number: number): NodeStatus {
@@ -178,9 +194,18 @@ export class NodeRegistry {
 
   /** Sorts nodes by how well they serve a read now: healthy first, then the one that is likely to have answered first. */
   byReadRank(numbers: readonly number[], kind: CallClass = 'readLarge'): readonly number[] {
-    if (numbers.length < 2) return numbers;
-    const ranked = numbers.map((number) => ({ number, rank: this.rank(number, kind) }));
-    return ranked.sort((a, b) => a.rank - b.rank || 0).map(({ number }) => number);
+    return this.readRanking(kind)(numbers);
+  }
+
+  /** The same for many questions of one moment, in which the rank of each node is found once. */
+  readRanking(kind: CallClass): (numbers: readonly number[]) => readonly number[] {
+    const ranks = new Map<number, number>();
+    const rankOf = (number: number): number => {
+      let rank = ranks.get(number);
+      if (rank === undefined) ranks.set(number, (rank = this.rank(number, kind)));
+      return rank;
+    };
+    return (numbers) => (numbers.length < 2 ? numbers : [...numbers].sort((a, b) => rankOf(a) - rankOf(b) || 0));
   }
 
   /** Sets the state of a node; true if what is seen of it has changed. Whoever waits for a node that goes down waits no longer. */

@@ -7,6 +7,12 @@ export interface ShardId {
   readonly index: number;
 }
 
+/** A shard to be read. */
+export interface ShardAsk extends ShardId {
+  /** So many of its first bytes are enough, and more are not taken in from another process; absent: all of it. */
+  readonly length?: number;
+}
+
 /** A shard on its way to a node. The bytes belong to the caller and do not change until `put` has settled. */
 export interface Shard extends ShardId {
   /** Data and parity shards of its stripe: any k of the k + m give the data back. Replication is k = 1. */
@@ -111,7 +117,7 @@ export abstract class StorageNode {
    * Reads a batch. The answer has one entry for each id, in order: the bytes as they were put (checked against the checksum; the caller
    * owns them), or the error of that shard alone. Rejects if the node as a whole could not answer.
    */
-  abstract get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]>;
+  abstract get(ids: readonly ShardAsk[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]>;
 
   /**
    * Copies shards from another node of the cluster, without their bytes passing through this process. Says of each, in order, whether it is

@@ -1,3 +1,11 @@
+/** Files that have to stay where they are until somebody does something about them. */
+export interface StuckFiles {
+  readonly files: number;
+  /** One of them. */
+  readonly fileId: string;
+  readonly reason: string;
+}
+
 /** How far a node that drains has come. What is left of files is said by the index; this is the rest. */
 export interface DrainProgress {
   /** Records of files, and of deleted files, that are still said to lie on it. */
@@ -5,6 +13,8 @@ export interface DrainProgress {
   readonly etaSeconds: number | undefined;
   /** True if nothing is left on it, so that it may be removed. */
   readonly isDone: boolean;
+  /** Those that keep it from being done; undefined: none was found. */
+  readonly stuck: StuckFiles | undefined;
 }
 
 /** What is left of files that are brought to another number of copies, or restored to a node with a new disk. */
@@ -14,6 +24,8 @@ export interface AlignmentProgress {
   readonly etaSeconds: number | undefined;
   /** Files that could not be brought there with the last attempt. */
   readonly failed: number;
+  /** Those of them with which trying again does not help. */
+  readonly stuck: StuckFiles | undefined;
 }
 
 /** The file that would be lost first. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { writeBackupFile } from '../backup/backup-file.js';
+import type { BackupTarget } from '../backup/backup-target.js';
 import { BackupWriter } from '../backup/backup-writer.js';
 import { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
@@ -15,10 +16,10 @@ export class BackupAtRest {
   ) {}
 
   /** Returns its bytes. @throws DomainError `storage-missing` without an index, `storage-locked`, `storage-unusable`, `backup-failed` */
-  async run(path: string, signal: AbortSignal): Promise<number> {
+  async run(target: BackupTarget, signal: AbortSignal): Promise<number> {
     const index = await indexPlaceOf(this.config, this.cluster).open(false);
     try {
-      return await writeBackupFile(path, this.writer.write(index, signal), signal);
+      return await writeBackupFile(target, this.writer.write(index, signal), signal);
     } finally {
       await index.close();
     }

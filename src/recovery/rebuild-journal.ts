@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileDurably } from '../common/durable-file.js';
 import { DomainError } from '../common/errors.js';
+import { makeFolder } from '../common/make-folder.js';
 import type { NodeHarvest } from './index-rebuild.js';
 
 const NAME = 'rebuild.json';
@@ -37,7 +38,7 @@ export class RebuildJournal {
     try {
       const left = existsSync(path) ? parse(readFileSync(path, 'utf8')) : undefined;
       if (left?.newest === newest) return new RebuildJournal(path, left);
-      mkdirSync(directory, { recursive: true });
+      makeFolder(directory);
       for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true, force: true });
       const journal = new RebuildJournal(path, { newest, nodes: [] });
       journal.write();

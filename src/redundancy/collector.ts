@@ -1,11 +1,14 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { VersionId } from '../common/ids.js';
 import type { GarbageVersion } from '../metadata/metadata-store.js';
 import { NodeError, type RecordHead, type ShardId, type StorageNode } from '../nodes/storage-node.js';
 import type { CollectorParts } from './collector-parts.js';
 import { isYoung } from './is-young.js';
 import { LayoutReader } from './layout-reader.js';
-import { shardsOn, STRIPES_PER_PAGE } from './layout.js';
+import { shardsOn } from './layout.js';
 import { RecordSweep } from './record-sweep.js';
+import { Strays } from './strays.js';
+import { SuperfluousShards } from './superfluous-shards.js';
 import type { Stray } from './write-ledger.js';
 
 /** Shards deleted by one call to a node. */
@@ -16,15 +19,17 @@ const DELETE_BATCH = 1000;
  * that lie, or may lie, where the index knows nothing of them. It never touches a version that is being written or read.
  */
 export class Collector {
-  private strays: Stray[] = [];
+  private readonly strays = new Strays();
   private readonly recordSweep: RecordSweep;
+  private readonly superfluous: SuperfluousShards;
 
   constructor(private readonly parts: CollectorParts) {
     this.recordSweep = new RecordSweep(parts);
+    this.superfluous = new SuperfluousShards(parts);
   }
 
   addStrays(strays: readonly Stray[]): void {
-    for (const stray of strays) this.strays.push(stray);
+    this.strays.add(strays);
   }
 
   /** Deletes all garbage that can be reached now. Returns the number of versions of which something is left. */
@@ -58,7 +63,7 @@ export class Collector {
     }
     await this.recordSweep.dropTombstones(signal);
     // While any node may still have the record of a version, and nothing newer, a rebuilt index would want its shards.
-    const mayDrop = registry.nodes.every(({ number }) => clean.has(number));
+    const mayDrop = registry.isComplete && registry.nodes.every(({ number }) => clean.has(number));
     const isOrphan = (versionId: VersionId): boolean =>
       mayDrop && !unsettled.has(versionId) && !isYoung(versionId, this.parts.graceMs);
     for (const number of clean) swept += (await this.onNode(() => this.sweepShards(number, isOrphan, signal))) ?? 0;
@@ -116,17 +121,16 @@ export class Collector {
     let swept = 0;
     let batch: ShardId[] = [];
     const flush = async (): Promise<void> => {
-      const superfluous = batch;
+      const ids = batch;
       batch = [];
-      for (const [versionId, ids] of Map.groupBy(superfluous, (id) => id.versionId))
-        swept += await this.sweepVersion(number, { versionId, ids }, signal);
+      swept += (await this.superfluous.delete(number, ids, signal)).deleted;
     };
     let layout: { readonly of: string; readonly reader: LayoutReader } | undefined;
     for await (const shard of node.list(signal)) {
       if (layout?.of !== shard.versionId)
         layout = { of: shard.versionId, reader: new LayoutReader(this.parts.metadata, shard.versionId) };
       if (!isOrphan(shard.versionId) && !(await this.parts.metadata.isCommitted(shard.versionId, signal))) continue;
-      if (await this.isNeeded(number, shard, layout.reader, signal)) continue;
+      if (await this.superfluous.isNeeded(number, shard, layout.reader, signal)) continue;
       batch.push(shard);
       if (batch.length >= DELETE_BATCH) await flush();
     }
@@ -134,59 +138,27 @@ export class Collector {
     return swept;
   }
 
-  /**
-   * Deletes shards of one version that seemed superfluous. They are looked at once more while nobody can move any: since the walk saw them, the
-   * layout may have come to name this node.
-   */
-  private async sweepVersion(
-    number: number,
-    { versionId, ids }: { readonly versionId: VersionId; readonly ids: readonly ShardId[] },
-    signal: AbortSignal,
-  ): Promise<number> {
-    const release = this.parts.holds.tryClaim(versionId);
-    if (release === undefined) return 0;
-    try {
-      const layout = new LayoutReader(this.parts.metadata, versionId);
-      const superfluous: ShardId[] = [];
-      for (const id of ids) if (!(await this.isNeeded(number, id, layout, signal))) superfluous.push(id);
-      if (superfluous.length > 0) await this.parts.registry.call(number, (node) => node.delete(superfluous, signal));
-      return superfluous.length;
-    } finally {
-      release();
+  /** Deletes what failed nodes may hold without need, as far as they can be reached. */
+  async deleteStrays(signal: AbortSignal): Promise<void> {
+    const { registry } = this.parts;
+    for (const number of this.strays.nodes) {
+      if (!registry.has(number)) this.strays.take(number);
+      else if (registry.reachable().includes(number)) await this.onNode(() => this.deleteStraysOn(number, signal));
     }
   }
 
-  /**
-   * Whether a shard may be needed. The order of the questions matters: an upload lets go of its version only after the commit, so a version
-   * that is not held and *then* not committed never will be.
-   */
-  private async isNeeded(number: number, shard: ShardId, layout: LayoutReader, signal: AbortSignal): Promise<boolean> {
-    if (this.parts.holds.isHeld(shard.versionId)) return true;
-    if (!(await this.parts.metadata.isCommitted(shard.versionId, signal))) return false;
-    const view = await layout.page(Math.floor(shard.stripe / STRIPES_PER_PAGE), signal);
-    const inPage = shard.stripe % STRIPES_PER_PAGE;
-    // A layout that the index has lost says nothing: only one that names another node makes a shard superfluous.
-    return view === undefined || inPage >= view.stripes || view.nodes(inPage)[shard.index] === number;
-  }
-
-  /** Deletes what failed nodes may hold without need, as far as they can be reached. */
-  async deleteStrays(signal: AbortSignal): Promise<void> {
-    const strays = this.strays;
-    this.strays = [];
-    for (const stray of strays) if (!(await this.deleteStray(stray, signal))) this.addStrays([stray]);
-  }
-
-  /** False if it has to be tried again. */
-  private async deleteStray({ node, shard }: Stray, signal: AbortSignal): Promise<boolean> {
-    const { versionId } = shard;
-    if (this.parts.holds.isHeld(versionId)) return false;
-    const release = this.parts.holds.tryClaim(versionId);
-    if (release === undefined) return false;
+  /** From the first call that fails on they are tried again the next time. @throws NodeError */
+  private async deleteStraysOn(number: number, signal: AbortSignal): Promise<void> {
+    const ids = this.strays.take(number);
+    const keep = (some: readonly ShardId[]): void => this.strays.add(some.map((shard) => ({ node: number, shard })));
+    let at = 0;
     try {
-      if (await this.isNeeded(node, shard, new LayoutReader(this.parts.metadata, versionId), signal)) return true;
-      return await this.deleteFrom(node, [shard], signal);
+      for (; at < ids.length; at += DELETE_BATCH) {
+        keep((await this.superfluous.delete(number, ids.slice(at, at + DELETE_BATCH), signal)).busy);
+        await nextTurn(); // an index that answers at once gives nobody a turn
+      }
     } finally {
-      release();
+      keep(ids.slice(at));
     }
   }
 

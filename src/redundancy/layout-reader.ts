@@ -1,8 +1,8 @@
 import { DomainError } from '../common/errors.js';
 import type { VersionId } from '../common/ids.js';
-import type { LayoutPage, MetadataStore } from '../metadata/metadata-store.js';
+import type { LayoutPage, Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import type { NodeRecord } from '../nodes/storage-node.js';
-import { LayoutView, STRIPES_PER_PAGE } from './layout.js';
+import { layoutPages, LayoutView, STRIPES_PER_PAGE } from './layout.js';
 
 /** Where the pages of a layout come from. */
 export type LayoutSource = Pick<MetadataStore, 'readLayout'>;
@@ -16,13 +16,25 @@ export class LayoutReader {
     private readonly versionId: VersionId,
   ) {}
 
-  /** The nodes of the shards of a stripe, by index. Throws `data-damaged` if the index has lost them. */
+  /** The nodes of the shards of a stripe, by index. Throws as {@link rows}. */
   async nodes(stripe: number, signal: AbortSignal): Promise<readonly number[]> {
-    const view = await this.page(Math.floor(stripe / STRIPES_PER_PAGE), signal);
-    const inPage = stripe % STRIPES_PER_PAGE;
-    if (view === undefined || inPage >= view.stripes)
-      throw new DomainError('data-damaged', `the layout of stripe ${stripe} is missing from the index`);
-    return view.nodes(inPage);
+    const [row] = await this.rows([stripe], signal);
+    return row as readonly number[];
+  }
+
+  /** The same of many stripes. Throws `data-damaged` if the index has lost them. */
+  async rows(stripes: readonly number[], signal: AbortSignal): Promise<readonly (readonly number[])[]> {
+    const rows: (readonly number[])[] = [];
+    let at: { readonly page: number; readonly view: LayoutView | undefined } | undefined;
+    for (const stripe of stripes) {
+      const page = Math.floor(stripe / STRIPES_PER_PAGE);
+      if (at?.page !== page) at = { page, view: await this.page(page, signal) };
+      const inPage = stripe % STRIPES_PER_PAGE;
+      if (at.view === undefined || inPage >= at.view.stripes)
+        throw new DomainError('data-damaged', `the layout of stripe ${stripe} is missing from the index`);
+      rows.push(at.view.nodes(inPage));
+    }
+    return rows;
   }
 
   /** A page by its number; undefined behind the last one. */
@@ -40,6 +52,14 @@ export class LayoutReader {
     const bytes = await this.source.readLayout(this.versionId, page, signal);
     return bytes === undefined ? undefined : new LayoutView(bytes);
   }
+}
+
+/** The page of a layout that goes with the record of its version. @throws DomainError `data-damaged` if the index has lost it */
+export async function readLastPage(source: LayoutSource, manifest: Manifest, signal: AbortSignal): Promise<LayoutPage> {
+  const page = layoutPages(manifest) - 1;
+  const bytes = await source.readLayout(manifest.versionId, page, signal);
+  if (bytes === undefined) throw new DomainError('data-damaged', 'the layout is missing from the index');
+  return { page, bytes };
 }
 
 /** How the pages of a layout before the last one are to stand on the nodes. */

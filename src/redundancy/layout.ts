@@ -38,11 +38,12 @@ export class LayoutView {
   /** The nodes of the shards of a stripe, by their index; `stripe` counts from the beginning of the page. */
   nodes(stripe: number): number[] {
     if (stripe >= this.stripes) throw new RangeError(`the page has ${this.stripes} stripes, not ${stripe + 1}`);
-    const start = HEADER_BYTES + stripe * this.width * this.nodeBytes;
-    return Array.from({ length: this.width }, (_, index) => {
-      const offset = start + index * this.nodeBytes;
-      return this.nodeBytes === 1 ? this.view.getUint8(offset) : this.view.getUint16(offset);
-    });
+    const { width, nodeBytes, view } = this;
+    const start = HEADER_BYTES + stripe * width * nodeBytes;
+    const nodes: number[] = [];
+    for (let offset = start; offset < start + width * nodeBytes; offset += nodeBytes)
+      nodes.push(nodeBytes === 1 ? view.getUint8(offset) : view.getUint16(offset));
+    return nodes;
   }
 }
 

@@ -1,4 +1,5 @@
 import { DomainError } from '../common/errors.js';
+import { holding } from '../common/outcome-unknown-error.js';
 import { within } from '../common/within.js';
 import type { MetadataStore } from '../metadata/metadata-store.js';
 import { heldError } from '../metadata/moving/movable.metadata-store.js';
@@ -77,13 +78,15 @@ export class RecordStore {
   async change<Result>(work: (put: PutRecord) => Promise<Result>): Promise<Result> {
     if (this.isPaused) throw heldError();
     const given: number[] = [];
-    const running = work((draft, signal) => this.put(draft, given, signal));
+    const running = holding(
+      () => work((draft, signal) => this.put(draft, given, signal)),
+      () => given.forEach((revision) => this.letGo(revision)),
+    );
     this.changes.add(running);
     try {
       return await running;
     } finally {
       this.changes.delete(running);
-      for (const revision of given) this.letGo(revision);
     }
   }
 

@@ -13,6 +13,8 @@ const WIDTH = 16;
 
 interface Look {
   readonly signal: AbortSignal;
+  /** The revision through which all changes had ended before the node was listed: what is newer may yet be told to the index. */
+  readonly settled: number;
   /** Age at which what no file needs is an orphan. */
   readonly graceMs: number;
   /** The node is to be emptied: nothing is put on it any more, so what is not said to lie there is not needed there. */
@@ -40,9 +42,10 @@ export class RecordSweep {
     number: number,
     unsettled: Set<VersionId>,
     signal: AbortSignal,
-    look: Omit<Look, 'signal'> = { graceMs: this.parts.graceMs },
+    look: Omit<Look, 'signal' | 'settled'> = { graceMs: this.parts.graceMs },
   ): Promise<number> {
-    let through = await this.parts.records.settledThrough(signal);
+    const settled = await this.parts.records.settledThrough(signal);
+    let through = settled;
     let swept = 0;
     let batch: RecordHead[] = [];
     const flush = async (): Promise<void> => {
@@ -52,7 +55,7 @@ export class RecordSweep {
       swept += heads.length;
     };
     for await (const head of this.parts.registry.node(number).listRecords(signal)) {
-      const verdict = await this.judge(number, head, { ...look, signal });
+      const verdict = await this.judge(number, head, { ...look, settled, signal });
       if (verdict === 'young') through = Math.min(through, head.revision - 1);
       if (verdict === 'young' && head.kind === 'manifest') unsettled.add(head.id as VersionId);
       if (verdict !== 'forget') continue;
@@ -66,10 +69,11 @@ export class RecordSweep {
 
   /** Judges only what is newer than a revision, and at once, however young; returns how many records had to be taken back. */
   async settleNode(number: number, after: number, signal: AbortSignal): Promise<number> {
+    const settled = await this.parts.records.settledThrough(signal);
     const newer: RecordHead[] = [];
     for await (const head of this.parts.registry.node(number).listRecords(signal)) if (head.revision > after) newer.push(head);
-    const settling = mapOrdered(newer, WIDTH, (head) => this.judge(number, head, { signal, graceMs: 0, isStart: true }));
-    const verdicts = await Array.fromAsync(settling);
+    const look = { settled, signal, graceMs: 0, isStart: true };
+    const verdicts = await Array.fromAsync(mapOrdered(newer, WIDTH, (head) => this.judge(number, head, look)));
     const gone = newer.filter((_, at) => verdicts[at] === 'forget');
     for (let at = 0; at < gone.length; at += BATCH) await this.forget(number, gone.slice(at, at + BATCH), signal);
     return gone.length;
@@ -78,6 +82,7 @@ export class RecordSweep {
   /** Lets go of the tombstones under which no node can have anything any more. */
   async dropTombstones(signal: AbortSignal): Promise<void> {
     const { registry, metadata } = this.parts;
+    if (!registry.isComplete) return;
     const swept = await Promise.all(registry.nodes.map(({ number }) => metadata.sweptThrough(number, signal)));
     const through = Math.min(...swept);
     let batch: Tombstone[] = [];
@@ -108,14 +113,23 @@ export class RecordSweep {
     const { signal, graceMs } = look;
     if (head.kind === 'tombstone') return this.judgeTombstone(head, look);
     const versionId = head.id as VersionId;
-    if (this.parts.holds.isHeld(versionId)) return 'young';
+    // Asked first: an upload lets go of its version only after the commit, so one that is not held by now is found, or never will be.
+    const isHeld = this.parts.holds.isHeld(versionId);
     const stored = await this.parts.metadata.findByVersion(versionId, signal);
+    if (isHeld) return stored !== undefined && (await this.isCurrent(head, stored, signal)) ? 'keep' : 'young';
     if (head.kind === 'layout')
       return stored === undefined ? this.ifOld(versionId, graceMs) : this.judgePage(number, head, stored, look);
     if (stored === undefined)
       return this.ifOld(versionId, graceMs) === 'young' ? 'young' : this.judgeOrphan(number, head, signal);
     if (head.revision > stored.file.revision) return this.afterReconciling(stored.file.id);
     return head.revision === stored.file.revision ? 'keep' : 'forget';
+  }
+
+  /** Whether the index knows just this record of a current version: who reads or moves that puts no other one in its place. */
+  private async isCurrent({ kind, page, revision }: RecordHead, { file }: StoredFile, signal: AbortSignal): Promise<boolean> {
+    if (kind === 'manifest') return revision === file.revision;
+    const known = await this.parts.metadata.layoutRevision(file.versionId, page - 1, signal);
+    return revision === known && known <= file.revision;
   }
 
   /**
@@ -151,12 +165,13 @@ export class RecordSweep {
   }
 
   /** One that a rebuilt index took for done may be on fewer nodes than it says: a crash came between them. */
-  private async judgeTombstone(head: RecordHead, { isStart, signal }: Look): Promise<Verdict> {
+  private async judgeTombstone(head: RecordHead, { settled, isStart, signal }: Look): Promise<Verdict> {
     const fileId = head.id as FileId;
     const tombstone = await this.parts.metadata.findTombstone(fileId, signal);
     if (tombstone?.revision === head.revision)
       return isStart === true && (await this.isLacking(tombstone.nodes, head, signal)) ? this.afterReconciling(fileId) : 'keep';
     const known = await this.knownRevision(fileId, signal);
+    if (known === 0 && head.revision > settled) return 'young';
     // One that the index let go of: every node was clean by then.
     if (known === 0 || known > head.revision) return 'forget';
     return this.afterReconciling(fileId);

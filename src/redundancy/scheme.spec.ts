@@ -77,8 +77,8 @@ describe('the memory of a request', () => {
     expect(batchesInFlight(later, { k: 16, m: 2 }, { sliceBytes: MiB, shardsHeld: 16 })).toBe(1);
   });
 
-  it('leaves copies as they were: one of four batches is being filled or emptied', () => {
+  it('holds four batches of copies, that which is being filled or emptied among them', () => {
     const later = config({ redundancy_scheme: 'replicate' });
-    expect(batchesInFlight(later, { k: 1, m: 2 }, { sliceBytes: MiB, shardsHeld: 1 })).toBe(3);
+    expect(batchesInFlight(later, { k: 1, m: 2 }, { sliceBytes: MiB, shardsHeld: 1 })).toBe(4);
   });
 });

@@ -52,8 +52,7 @@ export function batchesInFlight(
 ): number {
   const batch = Math.max(k * sliceBytes, config.limits.batch_bytes);
   const held = (batch * shardsHeld) / k;
-  const fitting = Math.floor(requestBytes(config) / held);
-  return Math.max(1, k === 1 ? fitting - 1 : fitting);
+  return Math.max(1, Math.floor(requestBytes(config) / held));
 }
 
 /** The same for an upload, of which copies are held once and coded stripes with all their shards. */

@@ -55,6 +55,14 @@ describe('the reading of a stripe with k = 2 and m = 2', () => {
     expect(second.decode(new AnyTwoCodec())).toEqual([B]);
   });
 
+  it('takes no more of a shard than it must have, and a byte that tells it is longer', () => {
+    const asks = attempt([0, 1]).nextAsks((nodes) => nodes);
+    expect(asks.map(({ index, length }) => [index, length])).toEqual([
+      [0, 3],
+      [1, 3],
+    ]);
+  });
+
   it('gets the data from any two shards', () => {
     for (const gone of [[11], [12], [11, 12], [11, 13], [12, 14], [13, 14]]) {
       const subject = attempt([0, 1]);

@@ -1,6 +1,6 @@
 import { DomainError } from '../common/errors.js';
 import type { VersionId } from '../common/ids.js';
-import { NodeError, type ShardId } from '../nodes/storage-node.js';
+import { NodeError, type ShardAsk } from '../nodes/storage-node.js';
 import type { StripeCodec, StripeShape } from './stripe-codec.js';
 
 /** What is to be read of one stripe. */
@@ -18,6 +18,9 @@ export interface StripeTask {
   readonly avoid: ReadonlySet<number>;
 }
 
+/** `asked`, and counted on; `late` ones are not, but welcome. `out`: it failed, or is not to be asked. */
+type ShardState = 'untried' | 'asked' | 'late' | 'got' | 'out';
+
 /** Sorts nodes, the best first; may leave out those that are not worth asking. */
 export type RankNodes = (nodes: readonly number[]) => readonly number[];
 
@@ -27,15 +30,16 @@ export type RankNodes = (nodes: readonly number[]) => readonly number[];
  * the same bytes, so the best node is asked for any of them.
  */
 export class StripeAttempt {
-  private readonly got = new Map<number, Uint8Array>();
-  private readonly untried: Set<number>;
-  /** Asked for and not answered yet; those of them that are late are not counted on, but welcome. */
-  private readonly underWay = new Set<number>();
-  private readonly late = new Set<number>();
-  private readonly errors: NodeError[] = [];
+  /** By index. One small array for each stripe: of a file in small slices there are a million. */
+  private readonly states: ShardState[];
+  /** The shards that came, by index. */
+  private readonly got: (Uint8Array | undefined)[];
+  private errors: readonly NodeError[] = [];
 
   constructor(private readonly task: StripeTask) {
-    this.untried = new Set(task.nodes.keys().filter((index) => !task.avoid.has(this.nodeOf(index))));
+    const { nodes, avoid } = task;
+    this.states = nodes.map((node) => (avoid.has(node) ? 'out' : 'untried'));
+    this.got = nodes.map(() => undefined);
   }
 
   nodeOf(index: number): number {
@@ -52,49 +56,46 @@ export class StripeAttempt {
    * @param byRank sorts nodes, the best first
    * @throws DomainError when too few are left to ask
    */
-  nextAsks(byRank: RankNodes): readonly ShardId[] {
+  nextAsks(byRank: RankNodes): readonly ShardAsk[] {
     if (this.isComplete) return [];
     const { shape, wanted, versionId, stripe } = this.task;
-    const missing = wanted.filter((index) => !this.got.has(index) && !this.isExpected(index));
-    const canAskDirectly = shape.k > 1 && missing.every((index) => this.untried.has(index));
-    const expected = this.underWay.size - this.late.size;
-    const indices = canAskDirectly ? missing : this.best(shape.k - this.got.size - expected, byRank);
-    for (const index of indices) {
-      this.untried.delete(index);
-      this.underWay.add(index);
-    }
-    return indices.map((index) => ({ versionId, stripe, index }));
+    const missing = wanted.filter((index) => this.states[index] !== 'got' && this.states[index] !== 'asked');
+    const canAskDirectly = shape.k > 1 && missing.every((index) => this.states[index] === 'untried');
+    const indices = canAskDirectly ? missing : this.best(shape.k - this.count('got') - this.count('asked'), byRank);
+    for (const index of indices) this.states[index] = 'asked';
+    // One byte more than it must have tells that it is too long, and no node can fill the memory with more.
+    return indices.map((index) => ({ versionId, stripe, index, length: this.lengthOf(index) + 1 }));
   }
 
   /** Shards to ask for because others are late; what comes first counts. Empty if there is nobody else to ask. */
-  hedgeAsks(lateIndices: readonly number[], byRank: RankNodes): readonly ShardId[] {
-    const late = lateIndices.filter((index) => this.isExpected(index));
-    for (const index of late) this.late.add(index);
+  hedgeAsks(lateIndices: readonly number[], byRank: RankNodes): readonly ShardAsk[] {
+    const late = lateIndices.filter((index) => this.states[index] === 'asked');
+    for (const index of late) this.states[index] = 'late';
     const asks = this.nextAsks(byRank);
-    if (asks.length === 0) for (const index of late) this.late.delete(index);
+    if (asks.length === 0) for (const index of late) this.states[index] = 'asked';
     return asks;
   }
 
   /** Takes the answer for a shard; returns the error if it is not usable. */
   answer(index: number, answer: Uint8Array | NodeError | undefined): NodeError | undefined {
-    this.underWay.delete(index);
-    this.late.delete(index);
     if (answer instanceof Uint8Array && answer.length === this.task.lengthOf(index)) {
-      this.got.set(index, answer);
+      this.states[index] = 'got';
+      this.got[index] = answer;
       return undefined;
     }
     const error =
       answer instanceof NodeError ? answer : new NodeError('corrupt', 'the shard has another length than it was written with');
-    this.errors.push(error);
+    this.states[index] = 'out';
+    this.errors = [...this.errors, error];
     return error;
   }
 
   /** The wanted slices, in order. */
   decode(codec: StripeCodec): readonly Uint8Array[] {
     const { shape, wanted } = this.task;
-    if (shape.k > 1 && wanted.every((index) => this.got.has(index)))
-      return wanted.map((index) => this.got.get(index) as Uint8Array);
-    const slices = codec.decode(this.got, shape, wanted);
+    if (this.hasWanted) return wanted.map((index) => this.got[index] as Uint8Array);
+    const shards = new Map(this.got.entries().filter((entry): entry is [number, Uint8Array] => entry[1] !== undefined));
+    const slices = codec.decode(shards, shape, wanted);
     return wanted.map((index, at) => {
       const slice = slices[at] as Uint8Array;
       const length = this.task.lengthOf(index);
@@ -103,19 +104,24 @@ export class StripeAttempt {
   }
 
   get isComplete(): boolean {
-    const { shape, wanted } = this.task;
-    return this.got.size >= shape.k || wanted.every((index) => this.got.has(index));
+    return this.hasWanted || this.count('got') >= this.task.shape.k;
   }
 
-  private isExpected(index: number): boolean {
-    return this.underWay.has(index) && !this.late.has(index);
+  private get hasWanted(): boolean {
+    return this.task.wanted.every((index) => this.states[index] === 'got');
+  }
+
+  private count(state: ShardState): number {
+    let count = 0;
+    for (const one of this.states) if (one === state) count += 1;
+    return count;
   }
 
   private best(count: number, byRank: RankNodes): readonly number[] {
-    if (this.got.size + this.underWay.size + this.untried.size < this.task.shape.k) throw this.lost();
+    const { nodes, shape } = this.task;
+    if (nodes.length - this.count('out') < shape.k) throw this.lost();
     if (count <= 0) return [];
-    const { nodes } = this.task;
-    const ranked = byRank([...this.untried].map((index) => this.nodeOf(index)));
+    const ranked = byRank(nodes.filter((_, index) => this.states[index] === 'untried'));
     return ranked.slice(0, count).map((node) => nodes.indexOf(node));
   }
 

@@ -31,9 +31,8 @@ export async function* stripeBatches(
   let data: Uint8Array[] = [];
   let batch: Stripe[] = [];
   let bytes = 0;
-  const closeStripe = async (): Promise<void> => {
-    while (data.length < source.shape.k) data.push(new Uint8Array(0)); // the last stripe may lack slices, but never shards
-    batch.push({ number, shards: shardsOf(data, await parityInTurns(data, source), { ...source, number }) });
+  const close = (parity: readonly Uint8Array[]): void => {
+    batch.push({ number, shards: shardsOf(data, parity, { ...source, number }) });
     number += 1;
     data = [];
   };
@@ -41,13 +40,17 @@ export async function* stripeBatches(
     data.push(slice);
     bytes += slice.length;
     if (data.length < source.shape.k) continue;
-    await closeStripe();
+    const parity = parityOf(data, source);
+    close(parity instanceof Promise ? await parity : parity); // of a file in small slices there are a million: no step for nothing
     if (bytes < source.batchBytes) continue;
     yield batch;
     batch = [];
     bytes = 0;
   }
-  if (data.length > 0) await closeStripe();
+  if (data.length > 0) {
+    while (data.length < source.shape.k) data.push(new Uint8Array(0)); // the last stripe may lack slices, but never shards
+    close(await parityOf(data, source));
+  }
   if (batch.length > 0) yield batch;
 }
 
@@ -56,11 +59,20 @@ export function encodeStripe(data: readonly Uint8Array[], number: number, source
   return shardsOf(data, source.codec.encode(data, source.shape), { ...source, number });
 }
 
-/** The parity of a stripe that may be large: a few milliseconds at a time, so that nobody waits for all of it. */
-async function parityInTurns(data: readonly Uint8Array[], { shape, codec }: StripeSource): Promise<readonly Uint8Array[]> {
-  const length = data[0]?.length ?? 0;
+/** The parity of a stripe; later, where it is so large that others would wait for it. */
+function parityOf(data: readonly Uint8Array[], source: StripeSource): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
+  const { shape, codec } = source;
   const perTurn = Math.max(1, Math.floor(TURN_BYTES / shape.k));
-  if (shape.k === 1 || length <= perTurn) return codec.encode(data, shape);
+  return shape.k === 1 || (data[0]?.length ?? 0) <= perTurn ? codec.encode(data, shape) : parityInTurns(data, source, perTurn);
+}
+
+/** A few milliseconds at a time. */
+async function parityInTurns(
+  data: readonly Uint8Array[],
+  { shape, codec }: StripeSource,
+  perTurn: number,
+): Promise<readonly Uint8Array[]> {
+  const length = data[0]?.length ?? 0;
   const parity = Array.from({ length: shape.m }, () => Buffer.allocUnsafeSlow(length));
   for (let from = 0; from < length; from += perTurn) {
     const part = codec.encode(
@@ -78,10 +90,12 @@ function shardsOf(
   parity: readonly Uint8Array[],
   { versionId, shape: { k, m }, number: stripe }: StripeSource & { readonly number: number },
 ): readonly Shard[] {
-  const checksums = new Map<Uint8Array, number>();
-  return [...data, ...parity].map((bytes, index) => {
-    const checksum = checksums.get(bytes) ?? checksumOf(bytes);
-    checksums.set(bytes, checksum); // copies are the same bytes: they are summed once
+  const all = [...data, ...parity];
+  const checksums: number[] = [];
+  return all.map((bytes, index) => {
+    const same = all.indexOf(bytes); // copies are the same bytes: they are summed once
+    const checksum = same < index ? (checksums[same] as number) : checksumOf(bytes);
+    checksums.push(checksum);
     return { versionId, stripe, index, k, m, bytes, checksum };
   });
 }

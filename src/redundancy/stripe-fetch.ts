@@ -61,8 +61,7 @@ export class StripeFetch {
 
   private ask(attempts: readonly StripeAttempt[]): void {
     const { registry, hedging } = this.parts;
-    const kind = kindOf(attempts);
-    const rank = (nodes: readonly number[]): readonly number[] => registry.byReadRank(nodes, kind);
+    const rank = registry.readRanking(kindOf(attempts));
     const asks = attempts.flatMap((attempt) => attempt.nextAsks(rank).map((id) => ({ attempt, id })));
     for (const group of byNode(asks)) {
       hedging?.earn();
@@ -100,8 +99,8 @@ export class StripeFetch {
     const { registry, hedging } = this.parts;
     if (hedging?.mayHedge !== true) return false;
     const reachable = new Set(registry.reachable());
-    const rank = (nodes: readonly number[]): readonly number[] =>
-      registry.byReadRank(nodes, call.kind).filter((node) => reachable.has(node));
+    const ranking = registry.readRanking(call.kind);
+    const rank = (nodes: readonly number[]): readonly number[] => ranking(nodes).filter((node) => reachable.has(node));
     const asks = [...Map.groupBy(call.asks, ({ attempt }) => attempt)].flatMap(([attempt, group]) => {
       const late = group.map(({ id }) => id.index);
       return attempt.hedgeAsks(late, rank).map((id) => ({ attempt, id }));

@@ -4,6 +4,7 @@ import { mapOrdered } from '../common/map-ordered.js';
 import type { Manifest } from '../metadata/metadata-store.js';
 import { letGo } from '../nodes/read-bytes.js';
 import { LayoutReader, type LayoutSource } from './layout-reader.js';
+import { PieceJoiner } from './piece-joiner.js';
 import { shardBytes } from './shard-bytes.js';
 import type { StripeCodec } from './stripe-codec.js';
 import { StripeAttempt } from './stripe-attempt.js';
@@ -50,8 +51,9 @@ export class StripeReader {
   constructor(private readonly parts: ReaderParts) {}
 
   /**
-   * The slices `first` to `end` of a version, in order; each is asked for once, from the node that serves best, and falls over to another
-   * copy by itself. Each is valid until the next one is asked for. Throws `data-unavailable` or `data-damaged` when too few shards of a stripe are left.
+   * The bytes of the slices `first` to `end` of a version; each slice is asked for once, from the node that serves best, and falls over to
+   * another copy by itself. They come in pieces of whole slices, of which each is valid until the next one is asked for. Throws
+   * `data-unavailable` or `data-damaged` when too few shards of a stripe are left.
    */
   async *read(
     manifest: Manifest,
@@ -64,10 +66,14 @@ export class StripeReader {
       const attempts = await this.attempts(manifest, { span, stripes, layout, options }, signal);
       return attempts.flatMap((attempt) => attempt.decode(this.parts.codec));
     });
+    const pieces = new PieceJoiner();
     for await (const slices of batches) {
-      for (const slice of slices) {
-        yield slice;
-        letGo(slice);
+      for (const piece of pieces.join(slices)) {
+        try {
+          yield piece;
+        } finally {
+          letGo(piece); // also of the last one that was wanted
+        }
       }
     }
   }
@@ -92,7 +98,7 @@ export class StripeReader {
   ): AsyncGenerator<AsyncIterable<Uint8Array>, void, undefined> {
     const layout = new LayoutReader(this.parts.layouts, manifest.versionId);
     const concerned = new Set<number>();
-    for (const stripe of stripesOf(manifest, span)) for (const node of await layout.nodes(stripe, signal)) concerned.add(node);
+    for (const nodes of await layout.rows([...stripesOf(manifest, span)], signal)) for (const node of nodes) concerned.add(node);
     let tried = 0;
     for (const avoid of subsets([...concerned], manifest.m)) {
       if ((tried += 1) > EXCLUSIONS_MAX) return;
@@ -106,7 +112,7 @@ export class StripeReader {
     { span, stripes, layout, options }: StripesAsk,
     signal: AbortSignal,
   ): Promise<readonly StripeAttempt[]> {
-    for (let rows = await rowsOf(layout, stripes, signal); ;) {
+    for (let rows = await layout.rows(stripes, signal); ;) {
       const attempts = stripes.map((stripe, at) =>
         this.attempt(manifest, { span, stripe, nodes: rows[at] as readonly number[] }, options),
       );
@@ -117,7 +123,7 @@ export class StripeReader {
         if (!(error instanceof DomainError)) throw error;
         const before = rows;
         layout.forget();
-        rows = await rowsOf(layout, stripes, signal);
+        rows = await layout.rows(stripes, signal);
         if (isDeepStrictEqual(before, rows)) throw error;
       }
     }
@@ -142,25 +148,15 @@ export class StripeReader {
   ): StripeAttempt {
     const { k, m, versionId } = manifest;
     const lengthOf = (index: number): number => shardBytes(manifest, { stripe, index });
-    const wanted = Array.from({ length: k }, (_, index) => index).filter(
-      (index) => stripe * k + index >= span.first && stripe * k + index < span.end,
-    );
+    const first = Math.max(0, span.first - stripe * k);
+    const end = Math.min(k, span.end - stripe * k);
+    const wanted = Array.from({ length: end - first }, (_, at) => first + at);
     return new StripeAttempt({ versionId, stripe, nodes, shape: { k, m }, wanted, lengthOf, avoid });
   }
 
   private fetch(attempts: readonly StripeAttempt[], signal: AbortSignal): Promise<void> {
     return new StripeFetch(this.parts, attempts, signal).run();
   }
-}
-
-async function rowsOf(
-  layout: LayoutReader,
-  stripes: readonly number[],
-  signal: AbortSignal,
-): Promise<readonly (readonly number[])[]> {
-  const rows: (readonly number[])[] = [];
-  for (const stripe of stripes) rows.push(await layout.nodes(stripe, signal));
-  return rows;
 }
 
 function* stripesOf({ k }: Manifest, { first, end }: SliceRange): Generator<number, void, undefined> {

@@ -54,30 +54,29 @@ export class StripeStore {
    * @throws DomainError `not-enough-nodes`; by then no put is under way any more but those that were given up, which the ledger knows
    */
   async put(stripes: readonly Stripe[], ledger: WriteLedger, signal: AbortSignal): Promise<void> {
-    const assignments = stripes.flatMap((stripe) => this.assign(stripe, ledger));
+    const [first] = stripes;
+    const candidates = first && this.candidates(first.shards.length); // nothing happens while they are chosen from
+    const assignments = stripes.flatMap((stripe) => this.assign(stripe, ledger, candidates));
     await this.putAll(assignments, { ledger, lost: new Set(), late: new Set() }, signal);
   }
 
   /** Chooses distinct nodes for the shards of a stripe, and counts them. @throws DomainError `not-enough-nodes` */
-  choose(width: number): readonly number[] {
-    const writable = this.registry.writable();
-    const prompt = this.prompt(writable);
-    const candidates = prompt.length < width ? writable : prompt;
+  choose(width: number, candidates = this.candidates(width)): readonly number[] {
     const nodes = this.placement.place({ width, candidates });
     if (nodes === undefined) throw this.notEnough(width);
     return nodes;
   }
 
   /** The same for a stripe that is there, by the index of its shards. */
-  place({ shards }: Stripe, ledger: WriteLedger): number[] {
-    const nodes = this.choose(shards.length);
+  place({ shards }: Stripe, ledger: WriteLedger, candidates?: readonly number[]): number[] {
+    const nodes = this.choose(shards.length, candidates);
     const row = turned(nodes, shards[0]?.k === 1 ? 0 : this.placement.files(nodes[0] as number));
     ledger.placed(row, shards);
     return row;
   }
 
-  private assign(stripe: Stripe, ledger: WriteLedger): readonly Assignment[] {
-    const row = this.place(stripe, ledger);
+  private assign(stripe: Stripe, ledger: WriteLedger, candidates: readonly number[] | undefined): readonly Assignment[] {
+    const row = this.place(stripe, ledger, candidates);
     return stripe.shards.map((shard) => ({ shard, row }));
   }
 
@@ -117,6 +116,13 @@ export class StripeStore {
 
   private others(row: readonly number[], { lost }: Batch): readonly number[] {
     return this.registry.writable().filter((node) => !row.includes(node) && !lost.has(node));
+  }
+
+  /** The nodes for a stripe of this width: late ones only if there are not enough others. */
+  private candidates(width: number): readonly number[] {
+    const writable = this.registry.writable();
+    const prompt = this.prompt(writable);
+    return prompt.length < width ? writable : prompt;
   }
 
   /** Those that were not late with a write just now. */

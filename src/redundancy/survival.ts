@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Damage, Manifest, MetadataStore } from '../metadata/metadata-store.js';
 import type { NodeRegistry } from '../nodes/node-registry.js';
 import { LayoutReader } from './layout-reader.js';
+import { layoutPages } from './layout.js';
 import { survivableLosses } from './matching.js';
 import type { ShardPlace } from './repair/move-plan.js';
 
@@ -52,10 +53,14 @@ export async function reportLayout(
   const places: StripePlace[] = [];
   let survives = manifest.m;
   let stripes = 0;
-  for (let page = 0; ; page += 1) {
+  for (let page = 0; page < layoutPages(manifest); page += 1) {
     const view = await layout.page(page, signal);
     await nextTurn(); // a page takes milliseconds, and the index answers without leaving the loop to others
-    if (view === undefined) return { stripes, survives, places };
+    if (view === undefined) {
+      // A rebuild did not find it, and what lies behind it cannot be read; unless the version is no more, of which nothing is to be said.
+      const isLost = await metadata.isCommitted(manifest.versionId, signal);
+      return { stripes, survives: isLost ? -1 : survives, places };
+    }
     for (let inPage = 0; inPage < view.stripes; inPage += 1, stripes += 1) {
       const nodes = view.nodes(inPage);
       const live = nodes.map((node, index) => (isReadable({ stripe: stripes, index, node }) ? [node] : []));
@@ -63,4 +68,5 @@ export async function reportLayout(
       if (places.length < placesMax) places.push({ stripe: stripes, nodes });
     }
   }
+  return { stripes, survives, places };
 }

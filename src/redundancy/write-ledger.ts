@@ -1,6 +1,9 @@
 import type { NodeUsage } from '../metadata/metadata-store.js';
 import type { Shard, ShardId } from '../nodes/storage-node.js';
 
+/** Strays of one node, and of one write, that are remembered: what is beyond is found by the walk over the node. */
+export const STRAYS_MAX = 100_000;
+
 /** A shard that may have reached a node which was then given up for it. */
 export interface Stray {
   readonly node: number;
@@ -32,7 +35,7 @@ export class WriteLedger {
   moved(row: number[], shard: Shard, to: number): void {
     const from = row[shard.index] as number;
     const { versionId, stripe, index } = shard; // the bytes must not be kept for it
-    this.strays.push({ node: from, shard: { versionId, stripe, index } });
+    if (this.strays.length < STRAYS_MAX) this.strays.push({ node: from, shard: { versionId, stripe, index } });
     this.count(from, shard, -1);
     this.count(to, shard, 1);
     row[shard.index] = to;

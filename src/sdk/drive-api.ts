@@ -170,6 +170,7 @@ export interface SharingCalls {
   /** Takes `@name` out of the tree again. It can be accepted anew as long as it is shared. */
   leave(path: string, options?: CallOptions): Promise<void>;
   link(path: string, options?: LinkOptions): Promise<{ readonly id: string; readonly url: string }>;
+  /** @throws SdkError `link-over` if there is no such link (any more); `invalid-id` */
   unlink(id: string, options?: CallOptions): Promise<void>;
 }
 

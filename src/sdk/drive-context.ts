@@ -48,7 +48,7 @@ export interface Attempt {
 /**
  * Makes a change by compare-and-set, again with what is there now if only that was in its way, or if the answer was lost.
  * @param attempt finds what it changes anew each time
- * @throws SdkError `conflict` if others are always faster
+ * @throws SdkError `conflict` if others are always faster, `in-doubt` if the answer was lost and it cannot be found out what became of the change
  */
 export async function changing<Result>(
   context: WriteContext,
@@ -62,15 +62,23 @@ export async function changing<Result>(
       return await attempt({ isRepeated });
     } catch (error) {
       if (!(error instanceof SdkError) || attempts === ATTEMPTS_MAX) throw error;
-      const isInDoubt = error.kind === 'in-doubt';
-      // Without a code it is our own judgement, by a list of writers that may be a few seconds old.
-      const isByOldList = error.kind === 'forbidden' && error.code === undefined && attempts === 1;
-      if (!isInDoubt && !isByOldList && !CHANGED.includes(error.code)) throw error;
-      isRepeated ||= isInDoubt;
+      if (!isWorthAnother(error, attempts)) throw isRepeated ? stillInDoubt(error) : error;
+      isRepeated ||= error.kind === 'in-doubt';
       if (error.code === 'identity-outdated') await context.refresh(signal);
       context.finder.forget();
     }
   }
+}
+
+function isWorthAnother({ kind, code }: SdkError, attempts: number): boolean {
+  // Without a code it is our own judgement, by a list of writers that may be a few seconds old.
+  const isByOldList = kind === 'forbidden' && code === undefined && attempts === 1;
+  return kind === 'in-doubt' || isByOldList || CHANGED.includes(code);
+}
+
+/** That nothing was done now says nothing about the time before. */
+function stillInDoubt(error: SdkError): SdkError {
+  return error.kind === 'unavailable' ? new SdkError('in-doubt', { cause: error }) : error;
 }
 
 /** Does what needs new ids, and once more if the server has forgotten which it gave out, as it does when it starts. */

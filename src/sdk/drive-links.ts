@@ -40,6 +40,7 @@ export class DriveLinks {
     return { id: linkId, url: formatLink({ origin: this.session.transport.origin, linkId, secret }) };
   }
 
+  /** @throws SdkError `link-over` if there is no such link of one's own; `invalid-id` */
   async unlink(id: string, options?: CallOptions): Promise<void> {
     await this.api.removeLink(id, signalOf(options));
   }

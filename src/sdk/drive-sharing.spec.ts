@@ -345,8 +345,10 @@ describe('links', () => {
     expect(sent).not.toContain(new URL(url).hash.slice(1));
     expect(sent).not.toContain(toBase64Url(parseLink(url).secret));
     expect((await alice.sharing.sharing(folder)).links).toMatchObject([{ id, hasPassword: true }]);
+    expect(await failureOf(alice.links.unlink(`../nodes/${folder}`))).toBe('link-over');
+    expect(world.drive.requests.at(-1)?.path).toMatch(/^\/drive\/links\/[^/]+$/u);
     await alice.links.unlink(id);
-    await alice.links.unlink(id);
+    expect(await failureOf(alice.links.unlink(id))).toBe('link-over');
     expect(await failureOf(LinkAccess.open(transport, { url, password: 'geheim', passwordHash }, never))).toBe('link-over');
     const elsewhere = url.replace('cloud.example', 'other.example');
     expect(await failureOf(LinkAccess.open(transport, { url: elsewhere }, never))).toBe('invalid-link');

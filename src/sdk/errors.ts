@@ -14,6 +14,7 @@ export const SDK_ERRORS = {
   'source-changed': 'The local file is not the one whose upload began',
   'invalid-recovery-code': 'This is not a recovery code: look for a typing error',
   'invalid-link': 'This is not a link to a shared file or folder',
+  'invalid-id': 'This is not an id',
   'invalid-name': 'This name cannot be used',
   'invalid-recipient': 'This is no passphrase and no public key to seal for',
   'invalid-user-name': 'This is not a user name',

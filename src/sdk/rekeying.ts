@@ -122,7 +122,17 @@ export class Rekeying {
   private async endOldLinks(nodeId: string, generation: number, signal: AbortSignal): Promise<void> {
     const api = new SharingApi(this.session.transport);
     const { links } = await api.sharing(nodeId, signal);
-    for (const { linkId, link } of links) if (readLinkHead(link).generation < generation) await api.removeLink(linkId, signal);
+    for (const { linkId, link } of links) if (readLinkHead(link).generation < generation) await endLink(api, linkId, signal);
+  }
+}
+
+/** One that is gone already is gone. */
+async function endLink(api: SharingApi, linkId: string, signal: AbortSignal): Promise<void> {
+  try {
+    await api.removeLink(linkId, signal);
+  } catch (error) {
+    const isGone = error instanceof SdkError && error.kind === 'link-over';
+    if (!isGone) throw error;
   }
 }
 

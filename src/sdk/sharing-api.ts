@@ -1,5 +1,4 @@
 import { toBase64Url, type Bytes } from './bytes.js';
-import { SdkError } from './errors.js';
 import { readNode, type SealedNode } from './drive-calls.js';
 import type { JsonObject } from './json-object.js';
 import type { Transport } from './transport.js';
@@ -87,13 +86,10 @@ export class SharingApi {
     await this.transport.json({ method: 'POST', path: `/drive/nodes/${nodeId}/links`, json }, signal);
   }
 
-  /** One that is gone already is gone. */
+  /** @throws SdkError `link-over` if there is none of this id, or not of this account */
   async removeLink(linkId: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.transport.json({ method: 'DELETE', path: `/drive/links/${linkId}`, isRepeatable: true }, signal);
-    } catch (error) {
-      if (!(error instanceof SdkError) || error.kind !== 'link-over') throw error;
-    }
+    const path = `/drive/links/${encodeURIComponent(linkId)}`;
+    await this.transport.json({ method: 'DELETE', path, isRepeatable: true }, signal);
   }
 
   /** @throws SdkError `link-over` also for a wrong proof */

@@ -116,6 +116,7 @@ describe('an error', () => {
     [409, 'id-not-issued', 'conflict'],
     [412, 'precondition-failed', 'conflict'],
     [507, 'quota-exceeded', 'quota-exceeded'],
+    [400, 'invalid-id', 'invalid-id'],
     [400, 'invalid-record', 'server-refused'],
     [418, '__proto__', 'server-refused'],
     [500, 'internal', 'server-failed'],

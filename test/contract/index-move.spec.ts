@@ -1,18 +1,29 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { DomainError } from '../../src/common/errors.js';
 import { newId, type ClusterId } from '../../src/common/ids.js';
+import { AppConfig } from '../../src/config/app-config.js';
+import { ClusterFile } from '../../src/config/cluster-file.js';
 import { parseDatabaseUrl } from '../../src/config/database-url.js';
+import { LIMITS } from '../../src/config/limits.js';
 import { EmbeddedIndexPlace } from '../../src/metadata/embedded/embedded-index-place.js';
 import type { IndexPlace } from '../../src/metadata/index-place.js';
 import { IndexMove, type MoveParts, type MoveResult } from '../../src/metadata/moving/index-move.js';
 import type { TransferableStore } from '../../src/metadata/moving/index-transfer.js';
+import { MovableMetadataStore } from '../../src/metadata/moving/movable.metadata-store.js';
 import { openMovers } from '../../src/metadata/moving/open-movers.js';
 import { PostgresIndexPlace } from '../../src/metadata/postgres/postgres-index-place.js';
+import { MigrationService } from '../../src/migration/migration.service.js';
+import { RecordStore, type RecordStoreParts } from '../../src/redundancy/record-store.js';
 import { everythingOf, fillIndex, OWNERS } from '../support/full-index.js';
 import { collect, createFile, NEVER, removeFile } from '../support/metadata-fixtures.js';
 import { PostgresServer } from '../support/postgres.js';
+import { MEMORY_DISK } from '../support/memory-disk.js';
+
+Logger.overrideLogger(false);
 
 let server: PostgresServer;
 let root: string;
@@ -27,7 +38,7 @@ beforeAll(async () => {
 afterAll(() => server.dispose());
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'dcloud-move-'));
+  root = await mkdtemp(join(MEMORY_DISK, 'dcloud-move-'));
   clusterId = newId<ClusterId>();
   embedded = new EmbeddedIndexPlace(join(root, 'index'), clusterId);
   postgres = databasePlace(await server.createDatabase());
@@ -69,9 +80,14 @@ async function move(from: IndexPlace, to: IndexPlace, more: Partial<MoveParts> =
 const PARTS = { from: 'embedded', to: 'postgres', hold: () => Promise.resolve(), onProgress: () => undefined } as const;
 
 /** The same store, with something of its own where it is moved. */
-function standIn(store: TransferableStore, transfer: Partial<TransferableStore['transfer']>): TransferableStore {
+function standIn(
+  store: TransferableStore,
+  transfer: Partial<TransferableStore['transfer']>,
+  more: { readonly close?: () => Promise<void> } = {},
+): TransferableStore {
   return new Proxy(store, {
     get: (target, name) => {
+      if (name === 'close' && more.close !== undefined) return more.close;
       if (name === 'transfer') return { ...target.transfer, ...transfer };
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
@@ -172,6 +188,41 @@ describe('an index is moved from one engine to the other', () => {
     expect(await withStore(postgres, everythingOf)).toEqual(before);
   });
 
+  it('takes along what a server changed that had not heard of the mark, and lets it change nothing more', async () => {
+    await withStore(embedded, (store) => createFile(store, 'before'));
+    const { source, target, close } = await openMovers(embedded, postgres, true);
+    const cut = standIn(target, { note: () => Promise.reject(new Error('killed')) });
+    expect(await refusal(new IndexMove({ source, target: cut, ...PARTS }).run(NEVER))).toBe('killed');
+    const held: string[] = [];
+    const hold = async (): Promise<void> => {
+      held.push('held');
+      await createFile(source, 'the last');
+    };
+    const resting = standIn(source, {
+      rest: async () => {
+        held.push('at rest');
+        await source.transfer.rest();
+      },
+    });
+    const again = new IndexMove({ source: resting, target, ...PARTS, hold });
+    await again.run(NEVER);
+    expect(held).toEqual(['held', 'at rest']);
+    await close();
+    const files = await withStore(postgres, (store) => collect(store.files(NEVER)));
+    expect(files.map(({ file }) => file.name).toSorted()).toEqual(['before', 'the last']);
+  });
+
+  it('is not let go of by a move that fails when it has its mark already', async () => {
+    await withStore(embedded, (store) => createFile(store, 'a'));
+    const { source, target, close } = await openMovers(embedded, postgres, true);
+    const cut = standIn(target, { note: () => Promise.reject(new Error('killed')) });
+    expect(await refusal(new IndexMove({ source, target: cut, ...PARTS }).run(NEVER))).toBe('killed');
+    const again = new IndexMove({ source, target, ...PARTS, hold: () => Promise.reject(new Error('not in time')) });
+    expect(await refusal(again.run(NEVER))).toBe('not in time');
+    expect(again.mayBeCommitted).toBe(true);
+    await close();
+  });
+
   it('finds a difference that was planted, says where, and leaves the old one in charge', async () => {
     const before = await withStore(embedded, async (store) => {
       await fillIndex(store, 20);
@@ -210,5 +261,80 @@ describe('an index is moved from one engine to the other', () => {
     expect(await withStore(embedded, everythingOf)).toEqual(before);
     await move(embedded, other);
     expect(await withStore(other, everythingOf)).toEqual(before);
+  });
+});
+
+describe('the index of a running server', () => {
+  const records = new RecordStore({} as RecordStoreParts);
+  const isHeld = (index: MovableMetadataStore): Promise<boolean[]> =>
+    Promise.all(
+      [records.change(() => Promise.resolve()), index.probe(NEVER)].map((one) => refusal(one).then((said) => said !== 'none')),
+    );
+
+  /** A server with the embedded index, and how it is asked to move it; resolves when it is over. */
+  async function serving(
+    transfer: Partial<TransferableStore['transfer']>,
+    close?: () => Promise<void>,
+  ): Promise<{ store: TransferableStore; index: MovableMetadataStore; service: MigrationService; start: () => void }> {
+    const cluster = ClusterFile.open(join(root, 'storage'), 1);
+    const metadata = { driver: 'embedded', directory: join(root, 'index'), url: null };
+    const config = Object.assign(new AppConfig(), { storage_directory: join(root, 'storage'), metadata, limits: LIMITS });
+    const store = await new EmbeddedIndexPlace(join(root, 'index'), cluster.clusterId).open(true);
+    const index = new MovableMetadataStore(standIn(store, transfer, close && { close }));
+    const service = new MigrationService(config, cluster, index, records);
+    const url = await server.createDatabase();
+    return { store, index, service, start: () => service.start({ from: 'embedded', to: 'postgres', url }) };
+  }
+
+  async function ended(service: MigrationService): Promise<unknown> {
+    while (service.status.state === 'running') await pause(5);
+    return [service.status.state, service.status.failure?.detail];
+  }
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  it.each([
+    ['does not end', () => new Promise<void>(() => undefined)],
+    ['fails', () => Promise.reject(new Error('it does not close'))],
+  ])('can be changed as soon as the new one is in its place, also if the closing of the old one %s', async (_, close) => {
+    const { store, index, service, start } = await serving({}, close);
+    await createFile(index, 'before');
+    const limit = AbortSignal.timeout.bind(AbortSignal);
+    jest.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => limit(ms === 10_000 ? 300 : ms));
+    const old = index.current;
+    start();
+    while (index.current === old) await pause(1);
+    expect(await isHeld(index)).toEqual([false, false]);
+    await createFile(index, 'after');
+    expect(await ended(service)).toEqual(['done', undefined]);
+    expect((await collect(index.files(NEVER))).map(({ file }) => file.name).toSorted()).toEqual(['after', 'before']);
+    await index.close();
+    await store.close();
+  });
+
+  it('is held as long as it is not known whether it has its mark, until a repeated command finds out', async () => {
+    let isDoubtful = false;
+    let isAway = true;
+    const lost = (): Promise<void> => Promise.reject(new DomainError('index-unavailable', 'it is not known'));
+    const { store, index, service, start } = await serving({
+      note: async (transit, signal) => {
+        isDoubtful = isAway;
+        await (isAway ? lost() : store.transfer.note(transit, signal));
+      },
+      rest: () => (isDoubtful ? lost() : store.transfer.rest()),
+    });
+    await createFile(index, 'before');
+    for (let time = 0; time < 2; time += 1) {
+      start();
+      expect(await ended(service)).toEqual(['failed', 'it is not known']);
+      expect(await isHeld(index)).toEqual([true, true]);
+    }
+    isDoubtful = isAway = false;
+    start();
+    expect(await ended(service)).toEqual(['done', undefined]);
+    expect(await isHeld(index)).toEqual([false, false]);
+    await index.close();
   });
 });

@@ -1,16 +1,14 @@
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '../../src/config/limits.js';
 import type { ClusterMap } from '../../src/config/cluster-map.js';
 import { LocalNode } from '../../src/nodes/peer/local-node.js';
 import { PeerClient } from '../../src/nodes/peer/peer-client.js';
+import { MEMORY_DISK } from '../support/memory-disk.js';
 import { newPeerIds, peerNode, SECRET, servePeer } from '../support/peer-pair.js';
 import { batchOf, keyOf, listedKeys, never, someShard } from '../support/storage-node.shards.js';
 
-const DISK = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 const REJECTED = { name: 'NodeError', kind: 'rejected' };
 
 describe('LocalNode', () => {
@@ -27,7 +25,7 @@ describe('LocalNode', () => {
   };
 
   beforeEach(async () => {
-    around = await mkdtemp(join(DISK, 'dcloud-local-'));
+    around = await mkdtemp(join(MEMORY_DISK, 'dcloud-local-'));
     directory = join(around, 'node_2');
     local = await open();
   });

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, open as openFile, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -13,11 +12,12 @@ import { MovableMetadataStore } from '../../src/metadata/moving/movable.metadata
 import { NEVER, removeFile, createFile, makeCreation } from '../support/metadata-fixtures.js';
 import { describeOwners } from '../support/metadata-owners.contract.js';
 import { describeMetadataStore, type MetadataHarness } from '../support/metadata-store.contract.js';
+import { MEMORY_DISK } from '../support/memory-disk.js';
 
 const FORMER_INDEX = 'test/vectors/index/schema-2.mdb.gz';
 
 const makeHarness = async (): Promise<MetadataHarness> => {
-  const root = await mkdtemp(join(tmpdir(), 'metadata-lmdb-'));
+  const root = await mkdtemp(join(MEMORY_DISK, 'metadata-lmdb-'));
   const clusterId = newId<ClusterId>();
   return {
     // A dot in the name: lmdb would take it for a file, if it were not told.
@@ -54,7 +54,7 @@ describe('LmdbMetadataStore in its directory', () => {
   };
 
   beforeEach(async () => {
-    root = await mkdtemp(join(tmpdir(), 'metadata-lmdb-'));
+    root = await mkdtemp(join(MEMORY_DISK, 'metadata-lmdb-'));
     directory = join(root, 'a', 'index');
   });
 

@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from '@jest/globals';
 import fc from 'fast-check';
@@ -20,6 +19,7 @@ import {
 } from '../support/metadata-fixtures.js';
 import { openPostgresStore } from '../support/postgres-store.js';
 import { PostgresServer } from '../support/postgres.js';
+import { MEMORY_DISK } from '../support/memory-disk.js';
 
 const LAST_PAGE = { page: 0, bytes: Uint8Array.of(1) };
 const node = fc.integer({ min: 0, max: 3 });
@@ -170,7 +170,7 @@ interface Place {
 }
 
 async function lmdbPlace(): Promise<Place> {
-  const directory = await mkdtemp(join(tmpdir(), 'metadata-model-'));
+  const directory = await mkdtemp(join(MEMORY_DISK, 'metadata-model-'));
   const clusterId = newId<ClusterId>();
   return {
     open: (mayCreate) => LmdbMetadataStore.open({ directory, clusterId, mayCreate }),

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { Client } from 'pg';
 import { errorCode } from '../../src/common/errors.js';
 import { newId, STORE_OWNER, type ClusterId } from '../../src/common/ids.js';
+import type { OutcomeUnknownError } from '../../src/common/outcome-unknown-error.js';
 import type { MetadataStore } from '../../src/metadata/metadata-store.js';
 import type { TenureOptions } from '../../src/metadata/postgres/begin-tenure.js';
 import { DatabaseProxy, type Cut } from '../support/database-proxy.js';
@@ -272,6 +273,35 @@ describe('a link to PostgreSQL that breaks', () => {
   );
 });
 
+/** What a server says before it ends itself, as its protocol has it. */
+function panic(code: string, severity = 'PANIC'): Uint8Array {
+  const fields = [`S${severity}`, 'VPANIC', `C${code}`, 'Mcould not fsync file'].map((field) => `${field}\0`).join('');
+  const body = Buffer.from(`${fields}\0`);
+  const head = Buffer.alloc(5, 'E');
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
+
+describe('a server of PostgreSQL that ends itself in the middle of a commit', () => {
+  it.each([
+    [panic('58030'), false],
+    [panic('58030', 'PANIK'), true],
+    [panic('53100'), true],
+  ])('has made what its log has by then, which is found out: %#', async (last, isWhole) => {
+    const proxy = await DatabaseProxy.to(server.port);
+    proxies.push(proxy);
+    const store = await open({ connections: 2 }, server.url().replace(`:${server.port}/`, `:${proxy.port}/`));
+    const creation = makeCreation('new');
+    proxy.breakAt('answer', isWhole, last);
+    expect(await store.commit(creation, NEVER)).toEqual({ file: creation.file });
+    await served(store);
+    await createFile(store, 'after');
+    expect((await collect(store.files(NEVER))).map(({ file }) => file.name).toSorted()).toEqual(['after', 'new']);
+    await expectSound(store);
+    await store.close();
+  });
+});
+
 describe('the lock of the index in PostgreSQL', () => {
   it('is taken again by itself when its connection is lost', async () => {
     const store = await open();
@@ -504,6 +534,41 @@ describe('a server of PostgreSQL that fails', () => {
     }
   });
 
+  it('is passed over where it has come back without what its standby acknowledged since', async () => {
+    const primary = await PostgresServer.start({ isDurable: true });
+    let standby: PostgresServer | undefined;
+    try {
+      standby = await primary.addStandby();
+      const [host] = /127\.0\.0\.1:\d+/.exec(standby.url())!;
+      const store = await open({}, primary.url().replace(/(:\d+)\/postgres/, `$1,${host}/postgres`));
+      await createFile(store, 'a');
+      const [{ at }] = (await primary.query<{ at: string }>('SELECT pg_current_wal_lsn() AS at')) as [{ at: string }];
+      const hasAll = `SELECT WHERE pg_last_wal_replay_lsn() >= '${at}'`;
+      while ((await standby.query(hasAll)).length === 0) await pause(10);
+      await primary.kill();
+      await standby.promote();
+      await served(store);
+      await createFile(store, 'b');
+      await primary.run();
+      await standby.query(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted`);
+      await pause(50);
+      await served(store);
+      await createFile(store, 'c');
+      expect((await collect(store.files(NEVER))).map(({ file }) => file.name).toSorted()).toEqual(['a', 'b', 'c']);
+      await expectSound(store);
+      // It was tried as often as its standby by now, and is no more to be read for that.
+      const tokens = await standby.query<{ slot: number; token: string }>(`SELECT slot, token FROM ${schema}.slots`);
+      for (const { slot, token } of tokens)
+        await primary.query(`UPDATE ${schema}.slots SET token = ${token} WHERE slot = ${slot}`);
+      const entries = await collect(store.snapshot(NEVER));
+      expect(entries.filter(({ kind }) => kind === 'file')).toHaveLength(3);
+      await store.close();
+    } finally {
+      await primary.dispose();
+      await standby?.dispose();
+    }
+  });
+
   it('knows a change again of which it could not tell its caller, when the standby is there again that it waited for', async () => {
     const store = await open({ callMsMax: 200, connections: 1 });
     const { file } = await createFile(store, 'a');
@@ -515,12 +580,15 @@ describe('a server of PostgreSQL that fails', () => {
     };
     await configure('away');
     let late = makeCreation('early');
-    let code = 'none';
+    let doubt: unknown;
     try {
       // The server takes a moment to see it.
-      for (; code === 'none'; late = code === 'none' ? makeCreation('late') : late)
-        code = await codeOf(store.commit(late, NEVER));
-      expect(code).toBe('index-unavailable');
+      for (; doubt === undefined; late = doubt === undefined ? makeCreation('late') : late)
+        doubt = await store.commit(late, NEVER).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+      expect(errorCode(doubt)).toBe('outcome-unknown');
       // What reads goes on, and what changes is refused in time, while the only slot waits.
       expect((await store.find(file.id, NEVER))?.file).toEqual(file);
       expect(await codeOf(store.commit(makeCreation('never'), NEVER))).toBe('index-unavailable');
@@ -536,6 +604,7 @@ describe('a server of PostgreSQL that fails', () => {
     await createFile(store, 'b');
     const files = (await collect(store.files(NEVER))).map(({ file: one }) => one);
     expect(files.map(({ id }) => id)).toContain(late.file.id);
+    expect(await (doubt as OutcomeUnknownError).isMade).toBe(true);
     expect(files.map(({ name }) => name)).not.toContain('never');
     await expectSound(store);
   });

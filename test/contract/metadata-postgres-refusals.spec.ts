@@ -44,14 +44,16 @@ it('has the settings that the index in PostgreSQL takes for granted, whatever th
   const database = url.split('/').at(-1)!;
   await server.query(`ALTER DATABASE ${database} SET default_transaction_isolation = 'serializable'`);
   await server.query(`ALTER DATABASE ${database} SET bytea_output = 'escape'`);
+  await server.query(`ALTER DATABASE ${database} SET synchronous_commit = off`);
   const query = jest.spyOn(Client.prototype, 'query');
   const store = await openPostgresStore(url, { clusterId });
   const clients = new Set(query.mock.contexts as unknown as Client[]);
   query.mockRestore();
-  const settings = `SELECT current_setting('transaction_isolation') AS isolation, current_setting('bytea_output') AS bytea`;
+  const settings = `SELECT current_setting('transaction_isolation') AS isolation, current_setting('bytea_output') AS bytea,
+    current_setting('synchronous_commit') AS sync`;
   for (const client of clients)
-    expect((await client.query(settings)).rows).toEqual([{ isolation: 'read committed', bytea: 'hex' }]);
-  expect(clients.size).toBeGreaterThan(0);
+    expect((await client.query(settings)).rows).toEqual([{ isolation: 'read committed', bytea: 'hex', sync: 'on' }]);
+  expect(clients.size).toBeGreaterThan(1); // that of the lock, and of the pool
   await store.close();
 });
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { LIMITS } from '../../src/config/limits.js';
 import { DeadlineStorageNode } from '../../src/nodes/deadline.storage-node.js';
 import type { PeerServerParts } from '../../src/nodes/peer/peer-server.js';
@@ -71,6 +71,15 @@ describe('a peer that is to copy from another one', () => {
     const kinds = (await target.pull(SOURCE, copies, never())).map((error) => error?.kind);
     expect(kinds).toEqual(['not-found', 'corrupt', 'corrupt', undefined]);
     expect([...kept.target.shards.values()].map(({ versionId }) => versionId)).toEqual([good.versionId]);
+  });
+
+  it('takes no more from the source than the shard must have, and a byte that tells it is longer', async () => {
+    const [shard] = (await putShards(1, 1_200_000)) as [Shard];
+    const get = jest.spyOn(source, 'get');
+    const answers = await target.pull(SOURCE, [copyOf(shard, { length: 1000 })], never());
+    expect(answers.map((error) => error?.kind)).toEqual(['corrupt']);
+    const taken = await (get.mock.results[0]!.value as ReturnType<StorageNode['get']>);
+    expect(taken).toEqual([shard.bytes.subarray(0, 1001)]);
   });
 
   it('does not hang with a source that hangs', async () => {

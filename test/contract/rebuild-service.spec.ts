@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FileId } from '../../src/common/ids.js';
@@ -12,6 +11,7 @@ import type { NodeSource } from '../../src/nodes/node-source.js';
 import type { NodeProgress } from '../../src/recovery/index-rebuild.js';
 import { RebuildService, type RebuildResult } from '../../src/recovery/rebuild.service.js';
 import { Cluster, NEVER } from '../support/cluster.js';
+import { MEMORY_DISK } from '../support/memory-disk.js';
 
 const SLICE = 100;
 
@@ -21,7 +21,7 @@ describe('RebuildService', () => {
 
   beforeEach(async () => {
     cluster = await Cluster.make({ nodes: 4, redundancy: 1, sliceBytes: SLICE });
-    around = await mkdtemp(join(tmpdir(), 'dcloud-rebuild-'));
+    around = await mkdtemp(join(MEMORY_DISK, 'dcloud-rebuild-'));
   });
 
   afterEach(async () => {

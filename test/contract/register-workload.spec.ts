@@ -68,7 +68,7 @@ afterEach(() => file.close());
 async function found(lie: (file: FakeFile) => void): Promise<readonly ViolationKind[]> {
   file = new FakeFile();
   const findings = new Findings();
-  const shape = { registers: 1, writers: 2, readers: 2, answerMsMax: 2000 };
+  const shape = { registers: 1, writers: 2, readers: 2, answerMsMax: 2000, pauseMsMax: 10 };
   const load = new RegisterWorkload({ url: await file.listen(), random: new Random(1), findings, shape });
   await load.create();
   const running = load.run();

@@ -1,5 +1,4 @@
 import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeBackupFile } from '../../src/backup/backup-file.js';
@@ -20,6 +19,7 @@ import { RebuildService } from '../../src/recovery/rebuild.service.js';
 import { RestoreCrypto, RestoreService, type RestoreResult } from '../../src/recovery/restore.service.js';
 import { STRIPES_PER_PAGE } from '../../src/redundancy/layout.js';
 import { Cluster, NEVER } from '../support/cluster.js';
+import { MEMORY_DISK } from '../support/memory-disk.js';
 
 const SLICE = 100;
 
@@ -32,7 +32,7 @@ describe('RestoreService', () => {
 
   beforeEach(async () => {
     cluster = await Cluster.make({ nodes: 4, redundancy: 1, sliceBytes: SLICE });
-    around = await mkdtemp(join(tmpdir(), 'dcloud-restore-'));
+    around = await mkdtemp(join(MEMORY_DISK, 'dcloud-restore-'));
     const nodes = cluster.memory.map(() => ({ nodeId: newId<NodeId>(), ready: true, state: 'active' as const }));
     map = { format: 2, clusterId: cluster.clusterId, term: 2, revision: 1, gateway: 2, redundancy: 1, nodes };
     const keyRing = KeyRing.create(cluster.clusterId, 1);
@@ -51,7 +51,7 @@ describe('RestoreService', () => {
 
   async function backup(): Promise<void> {
     const writer = new BackupWriter(new LiveConfig(config()), ClusterFile.of(around, map), crypto.backups);
-    await writeBackupFile(join(around, 'backup'), writer.write(cluster.metadata, NEVER), NEVER);
+    await writeBackupFile({ path: join(around, 'backup'), isReplacing: true }, writer.write(cluster.metadata, NEVER), NEVER);
     file = await open(join(around, 'backup'), 'r');
   }
 

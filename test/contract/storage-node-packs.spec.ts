@@ -298,6 +298,22 @@ describe('A folder with packs that', () => {
     expect(await treeOf(options.directory)).toEqual(before);
   });
 
+  it('a walk gives others their turns, whoever takes what it lists', async () => {
+    await node.put(batchOf(someShards(2000, 10)), never());
+    let [isOver, turns] = [false, 0];
+    const count = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    const walk = node.list(never());
+    await walk.next();
+    setImmediate(count);
+    for (let taken = 1; taken < 2000; taken += 1) await walk.next();
+    isOver = true;
+    expect(turns).toBeGreaterThan(10);
+    await walk.return(undefined);
+  });
+
   it('packs another size than it did finds, lists once and deletes what lies in both places', async () => {
     const shard = someShard({ size: 2000 });
     await node.put(batchOf([shard]), never());
@@ -361,6 +377,53 @@ describe('Bad disks:', () => {
     await crashAndReopen();
     expect(await kindsOf([shard])).toEqual(['not-found']);
     expect(await listedHeads(node)).toEqual([]);
+  });
+
+  it('what failed half-way is listed like all that the next opening finds', async () => {
+    const record = someRecord();
+    await node.put(batchOf([someShard()]), never());
+    files.inject({ on: 'fdatasync', code: 'EIO', times: 1 });
+    await expect(node.put(batchOf([], [record]), never())).rejects.toMatchObject({ kind: 'unavailable' });
+    const [shards, heads] = [await listedKeys(node), await listedHeads(node)];
+    expect(heads).toEqual([headOf(record)]); // the bytes came to the disk, and nobody has said that they are unwanted
+    await crashAndReopen();
+    expect([await listedKeys(node), await listedHeads(node)]).toEqual([shards, heads]);
+  });
+
+  it('a walk says why it ended when another one had the packs taken in anew', async () => {
+    await node.put(batchOf(someShards(3, 100)), never());
+    const walk = node.list(never());
+    await walk.next();
+    files.inject({ on: 'fdatasync', code: 'EIO', times: 1 });
+    await node.put(batchOf([someShard()]), never()).catch(() => undefined);
+    await listedKeys(node);
+    await expect(Array.fromAsync(walk)).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining('packs were taken in anew'),
+    });
+  });
+
+  it.each([
+    ['header', (size: number) => size - 11 * 24 - 1],
+    ['key', (size: number) => size - 1],
+  ])('a compaction keeps the pack of a removal of which the %s is damaged', async (_, damagedAt) => {
+    const [gone, ...kept] = someShards(50, 100); // so few of them are dead that their own pack stays
+    await node.put(batchOf([gone!, ...kept]), never());
+    await reopen();
+    const dead = someShards(10, 500);
+    await node.put(batchOf(dead), never());
+    await node.delete([...dead, gone!], never());
+    await reopen();
+    await node.put(batchOf([someShard()]), never());
+    await reopen();
+    const path = await packFile(1);
+    const bytes = await readFile(path);
+    bytes[damagedAt(bytes.length)]! ^= 1;
+    await writeFile(path, bytes);
+    await reopen();
+    await node.compact(never());
+    await reopen();
+    expect(await kindsOf([gone!, ...kept])).toEqual(['not-found', ...times(49, 'bytes')]);
   });
 
   it('a compaction that fails leaves everything where it was', async () => {

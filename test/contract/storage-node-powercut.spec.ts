@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cpSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId, type ClusterId, type FileId, type NodeId, type VersionId } from '../../src/common/ids.js';
 import { FolderStorageNode, type FolderStorageNodeOptions } from '../../src/nodes/folder/folder.storage-node.js';
 import { NodeError, type NodeRecord, type RecordKind, type Shard } from '../../src/nodes/storage-node.js';
+import { MEMORY_DISK } from '../support/memory-disk.js';
 import { RecordedFiles, UNSYNCED_FILE_CALLS, type IgnoredSyncs } from '../support/recorded-files.js';
 import {
   headOf,
@@ -19,8 +19,6 @@ import {
   someShard,
 } from '../support/storage-node.shards.js';
 
-/** Nothing is really synced, so the files may as well lie in memory: a hundred folders of 256 directories take their time on a disk. */
-const MEMORY_DISK = '/dev/shm';
 const PACK_BELOW = 4096;
 const LIMITS = {
   pack_bytes_max: 24_000,
@@ -161,7 +159,7 @@ let template: string;
 let options: FolderStorageNodeOptions;
 
 beforeAll(async () => {
-  parent = await mkdtemp(join(existsSync(MEMORY_DISK) ? MEMORY_DISK : tmpdir(), 'dcloud-powercut-'));
+  parent = await mkdtemp(join(MEMORY_DISK, 'dcloud-powercut-'));
   template = join(parent, 'template');
   const ids = { clusterId: newId<ClusterId>(), nodeId: newId<NodeId>() };
   options = { directory: template, number: 1, ...ids, bytesFreeMin: 0, packBelow: PACK_BELOW, limits: LIMITS };

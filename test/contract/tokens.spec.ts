@@ -58,6 +58,7 @@ beforeEach(async () => {
     node: null,
     listen: '127.0.0.1',
     peers: [],
+    trusted_proxies: [],
     limits: { ...LIMITS, account_tokens_max: 5, accounts_max: 3 },
   } as unknown as AppConfig;
   accounts = new AccountDirectory(config, documents, new AccountLimits());
@@ -120,7 +121,8 @@ describe('API tokens', () => {
   });
 
   it('let nobody in while it is not known which accounts there are', async () => {
-    const config = { node: null, listen: '127.0.0.1', peers: [], limits: LIMITS } as unknown as AppConfig;
+    const place = { node: null, listen: '127.0.0.1', peers: [], trusted_proxies: [] };
+    const config = { ...place, limits: LIMITS } as unknown as AppConfig;
     const later = new AccountDirectory(config, documents, new AccountLimits());
     const other = new BearerAuthenticator(config, later, new AttemptLimiter(config));
     documents.list = () => Promise.reject(new Error('the nodes are away'));

@@ -51,6 +51,34 @@ describe('guessing', () => {
   });
 });
 
+describe('guessing through a proxy', () => {
+  /** Guesses until it is held up or may guess no more. */
+  const guess = async (trusted: readonly string[], clients: readonly string[]): Promise<string[]> => {
+    const limits = { failed_attempts_max: 2, failed_attempts_window_ms: 600_000 };
+    const server = await TestServer.start({ config: { limits, trusted_proxies: trusted } });
+    try {
+      await initAdmin(server.url, server.storage);
+      const seen: string[] = [];
+      for (const client of clients) {
+        const headers = { authorization: 'Bearer guess', 'x-forwarded-for': client };
+        seen.push((await codeOf(fetch(`${server.url}/nodes`, { headers }))).slice(0, 3));
+      }
+      return seen;
+    } finally {
+      await server.remove();
+    }
+  };
+
+  it('is counted for the connection, whatever the header says, if the proxy is not trusted', async () => {
+    expect(await guess(['10.0.0.1'], ['192.0.2.1', '192.0.2.2', '192.0.2.3'])).toEqual(['401', '401', '429']);
+  });
+
+  it('is counted for each client if it is, and not for those that a client invents', async () => {
+    const clients = ['192.0.2.1', '8.8.8.8, 192.0.2.1', '9.9.9.9, 192.0.2.1', '192.0.2.2', '192.0.2.1, 192.0.2.2'];
+    expect(await guess(['127.0.0.0/8'], clients)).toEqual(['401', '401', '429', '401', '401']);
+  });
+});
+
 describe('the command line', () => {
   let server: TestServer;
 
@@ -71,6 +99,7 @@ describe('the command line', () => {
     const admin = as(init.stdout);
     expect(await runCli(['account', 'add', 'ada', '--bytes', '1K', '--files', '2'], admin)).toMatchObject({ code: 0 });
     expect((await runCli(['account', 'list'], admin)).stdout).toMatch(/ada {2}user {2}1000 bytes, 2 files/);
+    expect(await runCli(['account', 'quota', 'ada'], admin)).toMatchObject({ code: 1, stdout: '' });
     expect(await runCli(['account', 'quota', 'ada', '--files', 'none'], admin)).toMatchObject({ code: 0 });
     expect((await runCli(['account', 'list'], admin)).stdout).toMatch(/ada {2}user {2}1000 bytes, any files/);
     const made = await runCli(

@@ -212,17 +212,17 @@ describe('an address', () => {
   });
 
   it.each<[string, string, ErrorCode]>([
-    ['POST', '/files', 'route-not-found'],
-    ['POST', `/files/${UNKNOWN}`, 'route-not-found'],
-    ['DELETE', '/files', 'route-not-found'],
+    ['POST', '/files', 'method-not-allowed'],
+    ['POST', `/files/${UNKNOWN}`, 'method-not-allowed'],
+    ['DELETE', '/files', 'method-not-allowed'],
     ['PUT', '/files/list', 'invalid-id'],
     ['DELETE', '/files/list', 'invalid-id'],
     ['GET', '/', 'route-not-found'],
     ['GET', '/filess', 'route-not-found'],
     ['GET', '/files/a/b/c', 'route-not-found'],
     ['GET', '/files/%E0%A4%A', 'invalid-request'],
-    ['PUT', '/nodes/1', 'route-not-found'],
-    ['DELETE', '/nodes', 'route-not-found'],
+    ['PUT', '/nodes/1', 'method-not-allowed'],
+    ['DELETE', '/nodes', 'method-not-allowed'],
     ['GET', '/files/%2e%2e', 'invalid-id'],
     ['GET', '/nodes/%00', 'node-not-found'],
     ['GET', '/../../etc/passwd', 'route-not-found'],
@@ -235,6 +235,34 @@ describe('an address', () => {
   });
 });
 
+describe('a method that an address does not take', () => {
+  it.each([
+    ['POST', '/files', 'GET, HEAD, PUT'],
+    ['POST', '/files/list', 'GET, HEAD'],
+    ['POST', `/files/${UNKNOWN}`, 'DELETE, GET, HEAD, PATCH, PUT'],
+    ['TRACE', '/nodes/1/', 'DELETE, GET, HEAD'],
+    ['GET', '/nodes/1/drain?x', 'DELETE, POST'],
+    ['DELETE', '/health', 'GET, HEAD'],
+    ['POST', '/docs', 'GET, HEAD'],
+  ])('%s %s: it takes %s', async (method, path, allowed) => {
+    const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+    const response = responseOf(await exchange(server.url, head));
+    expect(response.headers.get('allow')).toBe(allowed);
+    await expectProblem(response, 'method-not-allowed');
+  });
+
+  it('is said of HEAD without a body', async () => {
+    const response = await send('HEAD', '/reload');
+    expect([response.status, response.headers.get('allow'), await response.text()]).toEqual([405, 'POST', '']);
+  });
+
+  it('is not said of OPTIONS', async () => {
+    const response = await send('OPTIONS', '/files');
+    expect(response.headers.get('allow')).toBeNull();
+    await expectProblem(response, 'route-not-found');
+  });
+});
+
 describe('an upload', () => {
   const bad: readonly [string, Record<string, string>, ErrorCode][] = [
     ['a part of a file', { 'content-range': 'bytes 0-3/10' }, 'partial-upload'],
@@ -242,6 +270,8 @@ describe('an upload', () => {
     ['two codings', { 'content-encoding': 'identity, br' }, 'unsupported-encoding'],
     ['the digest of other bytes', { 'repr-digest': `sha-256=:${digest('other')}:` }, 'invalid-digest'],
     ['the content digest of other bytes', { 'content-digest': `sha-256=:${digest('other')}:` }, 'invalid-digest'],
+    ['a digest in hexadecimal digits', { 'repr-digest': `sha-256=${'ab'.repeat(32)}` }, 'invalid-digest'],
+    ['a digest of a form', { 'repr-digest': `sha-256=:${digest('body')}:`, ...FORM_HEADERS }, 'invalid-digest'],
     ['a content type that is none', { 'content-type': 'nonsense' }, 'invalid-content-type'],
     ['a content type of 300 bytes', { 'content-type': `text/${'x'.repeat(300)}` }, 'invalid-content-type'],
     ['an empty name', { 'content-disposition': 'attachment; filename=""' }, 'invalid-name'],
@@ -413,7 +443,7 @@ describe('a connection', () => {
     ['an encoding', 'PUT /files', 'Content-Length: 5\r\nContent-Encoding: gzip', 'unsupported-encoding'],
     ['no JSON', 'PATCH /files/ID', 'Content-Length: 5\r\nContent-Type: text/plain', 'unsupported-media-type'],
     ['long JSON', 'PATCH /files/ID', 'Content-Length: 9999999\r\nContent-Type: application/json', 'body-too-large'],
-    ['no route', 'PUT /nodes/1', 'Content-Length: 5', 'route-not-found'],
+    ['no route', 'PUT /nodes/1', 'Content-Length: 5', 'method-not-allowed'],
   ])(
     'that asks first (Expect: 100-continue) and has %s is refused without being told to go on',
     async (...[, line, head, code]) => {

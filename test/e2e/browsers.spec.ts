@@ -1,6 +1,7 @@
 import { request as send, type IncomingHttpHeaders } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { initAdmin } from '../support/accounts.js';
 import { TestServer } from '../support/server.js';
 
 const PAGE = 'http://drive.example.org';
@@ -78,5 +79,34 @@ describe('a browser that was led to this machine under another name', () => {
     const { port } = new URL(server.url);
     for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])
       expect((await ask('GET', '/files', { Host: host })).status).toBe(200);
+  });
+});
+
+describe('a link that is opened in a browser', () => {
+  const LINK = '/l/01920000-0000-7000-8000-000000000001';
+  const asBrowser = { Accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8' };
+
+  it('says to a person how it is opened, also where nobody is let in without a token', async () => {
+    for (const hasAccounts of [false, true]) {
+      if (hasAccounts) await initAdmin(server.url, server.storage);
+      const { status, headers, body } = await ask('GET', LINK, asBrowser);
+      expect([status, headers['content-type'], body]).toEqual([
+        200,
+        'text/html; charset=utf-8',
+        expect.stringContaining('dcloud open'),
+      ]);
+      expect(headers).toMatchObject({
+        'content-security-policy': expect.stringContaining("default-src 'none'"),
+        'referrer-policy': 'no-referrer',
+      });
+      expect((await ask('GET', '/l', asBrowser)).status).toBe(404);
+    }
+  });
+
+  it('is not in the log, with what should stand behind a # and does not', async () => {
+    for (const behind of ['%23AXNlY3JldA', '/AXNlY3JldA', '?AXNlY3JldA'])
+      expect((await ask('GET', `${LINK}${behind}`, asBrowser)).status).toBe(200);
+    expect(server.logs()).toContain('"path":"/l/*"');
+    expect(server.logs()).not.toContain('AXNlY3JldA');
   });
 });

@@ -72,7 +72,9 @@ describe('what cannot be done', () => {
   it('is told in a sentence, with a code of its own', async () => {
     await ada('mkdir', '-p', '/a/b');
     refused(await ada('mv', '/a', '/a/b'), 4, 'cannot be moved into itself');
-    refused(await ada('ls', '/nowhere'), 3, 'nothing of this name');
+    refused(await ada('ls', '/nowhere'), 3, '/nowhere: There is nothing of this name');
+    refused(await ada('get', '/a', '/nowhere', '.'), 3, '/nowhere: There is nothing of this name');
+    refused(await ada('history', '/nowhere', '--json'), 3, '"subject":"/nowhere"');
     refused(await ada('rm', '/a'), 2, '-r removes it');
     await ada('mkdir', '/caf\u00e9');
     refused(await ada('mkdir', '/cafe\u0301'), 4, 'of this name already');
@@ -118,8 +120,12 @@ describe('what is shared', () => {
       dcloud(['open', '--password', '--to', '-', '--profile', 'guest'], `${url}\n${password}\n`);
     expect((await open('secret')).stdout).toBe('by a link');
     refused(await open('guess'), 5, 'not the right one');
+    refused(await ada('unlink', 'nope'), 2, 'This is not an id');
+    refused(await ada('unlink', '00000000-0000-7000-8000-000000000000'), 3, 'This link is over, or never was one');
+    expect((await open('secret')).stdout).toBe('by a link');
     expect(await ada('unlink', id)).toMatchObject({ code: 0 });
     refused(await open('secret'), 3, 'This link is over');
+    refused(await ada('unlink', id), 3, 'This link is over, or never was one');
   });
 });
 
@@ -141,6 +147,7 @@ describe('the account', () => {
     expect(await dcloud(login, 'recovered\n')).toMatchObject({ code: 0 });
     const sessions = (await ada('sessions', 'list', '--json')).stdout.trim().split('\n');
     const lost = sessions.map((line) => JSON.parse(line) as { id: string; isOwn: boolean }).find(({ isOwn }) => !isOwn)!;
+    refused(await ada('sessions', 'end', 'nope'), 2, 'This is not an id');
     expect(await ada('sessions', 'end', lost.id)).toMatchObject({ code: 0 });
     refused(await dcloud(['ls', '--profile', 'lost']), 6, 'log in again');
   });

@@ -33,23 +33,30 @@ async function noShards(msMax: number): Promise<number> {
   return eventually(shardsOfAll, (count) => count === 0, msMax);
 }
 
+interface BegunUpload {
+  readonly request: ClientRequest;
+  /** It may come before the rest of the body is sent. */
+  readonly answered: Promise<readonly IncomingMessage[]>;
+}
+
 /** Begins an upload and sends so much of it; the rest waits. */
-async function begin(i: number, bytes: Buffer, sent: number, headers: Record<string, string> = {}): Promise<ClientRequest> {
+async function begin(i: number, bytes: Buffer, sent: number): Promise<BegunUpload> {
   const upload = request(`${cluster.url(i)}/files?name=slow`, {
     method: 'PUT',
     agent: false,
-    headers: { 'Content-Length': bytes.length, ...headers },
+    headers: { 'Content-Length': bytes.length },
   });
+  const answered = once(upload, 'response') as Promise<[IncomingMessage]>;
+  answered.catch(() => undefined);
   upload.on('error', () => undefined);
   upload.write(bytes.subarray(0, sent));
   await eventually(shardsOfAll, (count) => count > 10, 10_000);
-  return upload;
+  return { request: upload, answered };
 }
 
-async function finish(upload: ClientRequest, rest: Uint8Array): Promise<{ readonly status: number; readonly body: unknown }> {
-  const answered = once(upload, 'response') as Promise<[IncomingMessage]>;
-  upload.end(rest);
-  const [answer] = await answered;
+async function finish(upload: BegunUpload, rest: Uint8Array): Promise<{ readonly status: number; readonly body: unknown }> {
+  upload.request.end(rest);
+  const [answer] = (await upload.answered) as [IncomingMessage];
   return { status: answer.statusCode ?? 0, body: JSON.parse(Buffer.concat(await answer.toArray()).toString()) };
 }
 
@@ -149,7 +156,7 @@ describe('a peer that stores bodies itself', () => {
   it('takes back what a client leaves behind', async () => {
     const bytes = someBytes(5 * LARGE);
     const upload = await begin(2, bytes, 2 * LARGE);
-    upload.destroy();
+    upload.request.destroy();
     expect(await noShards(10_000)).toBe(0);
     expect((await new Client(cluster.url(1)).list()).items).toEqual([]);
   });

@@ -140,7 +140,7 @@ describe('an address that is nearly usual', () => {
     ['GET', `/files/${UNKNOWN}/`, 'file-not-found'],
     ['GET', `/files/${UNKNOWN}?name=a`, 'file-not-found'],
     ['GET', `/files/${UNKNOWN}/info/x`, 'route-not-found'],
-    ['POST', '/files?name=a', 'route-not-found'],
+    ['POST', '/files?name=a', 'method-not-allowed'],
   ] as const)('%s %s is answered %s', async (method, target, code) => {
     await expectProblem(await ask({ method, target, ...(method === 'PUT' ? { body: 'x' } : {}) }), code);
   });

@@ -23,7 +23,7 @@ interface NodesJson {
   readonly alignment?: { readonly files: number; readonly failed: number };
 }
 
-const LIMITS = { collect_interval_ms: 200 };
+const LIMITS = { collect_interval_ms: 200, probe_interval_ms: 200 };
 
 let server: TestServer;
 let client: Client;

@@ -59,6 +59,7 @@ describe('a configuration that is refused', () => {
       { storage_directory: '/etc/hostname/data' },
       /storage_directory.*\/etc\/hostname\/data.*ENOTDIR/,
     ],
+    ['a directory where there can be none', { storage_directory: '/proc/data' }, /storage_directory.*\/proc\/data.*ENOENT/],
   ];
 
   it.each(cases)('%s: with key, value and rule', async (_what, config, rule) => {

@@ -6,6 +6,9 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Client } from '../support/client.js';
 import { PeerCluster } from '../support/peer-cluster.js';
 
+/** Seen soon, and as slow to be doubted as may be. */
+const PATIENT = { probe_interval_ms: 400, probe_ms_max: 1200 };
+
 let cluster: PeerCluster;
 
 afterEach(() => cluster.remove());
@@ -32,7 +35,7 @@ async function expectAll(files: ReadonlyMap<string, Buffer>, through: number): P
 
 describe('peers that come and go', () => {
   it('takes in a fifth, empties and removes another one under load, and replaces a disk, without a restart of the others', async () => {
-    const config = { size_per_slice: 4096, limits: { collect_interval_ms: 200 } };
+    const config = { size_per_slice: 4096, limits: { collect_interval_ms: 200, ...PATIENT } };
     cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config });
     const files = new Map<string, Buffer>();
     const load = new AbortController();
@@ -77,7 +80,7 @@ describe('peers that come and go', () => {
   }, 120_000);
 
   it('empties the node of the gateway, which goes on with its index, and lets it go after a takeover', async () => {
-    const config = { size_per_slice: 4096, limits: { collect_interval_ms: 200 } };
+    const config = { size_per_slice: 4096, limits: { collect_interval_ms: 200, ...PATIENT } };
     cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config });
     const files = new Map<string, Buffer>();
     const client = new Client(cluster.url(3));
@@ -123,7 +126,7 @@ describe('peers that come and go', () => {
   }, 120_000);
 
   it('counts a new node only when no takeover can miss it, by a reload and by a restart', async () => {
-    const config = { limits: { probe_interval_ms: 400, probe_ms_max: 1200 } };
+    const config = { limits: PATIENT };
     cluster = await PeerCluster.start({ nodes: 4, redundancy: 1, config });
     const added = await cluster.grow();
     for (const cutOff of [2, 3, 4]) cluster.freeze(cutOff);

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFile, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -235,30 +235,56 @@ describe('a file', () => {
 });
 
 describe('an upload that broke off', () => {
-  async function upload(path: string, resume: StateStore): Promise<Entry> {
+  const TURNED = '/turned';
+
+  async function upload(path: string, resume: StateStore, to = '/resumed'): Promise<Entry> {
     const source = await NodeFileSource.open(path);
     try {
-      return await drive.upload('/resumed', source, { resume });
+      return await drive.upload(to, source, { resume });
     } finally {
       await source.close();
     }
   }
 
-  function breakAt(part: number): void {
-    net.before = ({ method, path }) => {
-      if (method === 'PUT' && Number(path.split('/').at(-1)) >= part) throw new TypeError('fetch failed');
+  let plain: Buffer;
+  let paths: Record<'whole' | 'other' | 'turned', string>;
+  const resume = { whole: new MemoryStateStore(), other: new MemoryStateStore(), turned: new MemoryStateStore() };
+  const states: Uint8Array[] = [];
+  const tampered: StateStore = {
+    get: (name) => resume.turned.get(name),
+    set: async (name, bytes) => {
+      states.push(bytes);
+      const turned = Uint8Array.from(bytes);
+      turned[turned.length - 1]! ^= 1;
+      await resume.turned.set(name, turned);
+    },
+    delete: (name) => resume.turned.delete(name),
+  };
+
+  /** All of them at once: each tries for some seconds before it gives up. */
+  beforeAll(async () => {
+    plain = randomBytes(5 * PART);
+    const [whole, other, turned] = [plain, randomBytes(3 * PART), randomBytes(3 * PART)];
+    paths = {
+      whole: await local('resumed', whole),
+      other: await local('other', other),
+      turned: await local('turned', turned),
     };
-  }
+    net.before = ({ method, path }) => {
+      if (method === 'PUT' && Number(path.split('/').at(-1)) >= 2) throw new TypeError('fetch failed');
+    };
+    const uploads = [
+      upload(paths.whole, resume.whole),
+      upload(paths.other, resume.other, '/other'),
+      upload(paths.turned, tampered, TURNED),
+    ];
+    expect(await Promise.all(uploads.map((one) => failureOf(one)))).toEqual(['unavailable', 'unavailable', 'unavailable']);
+    net.honest();
+  });
 
   it('goes on with the parts that are missing', async () => {
-    const plain = randomBytes(5 * PART);
-    const path = await local('resumed', plain);
-    const resume = new MemoryStateStore();
-    breakAt(2);
-    expect(await failureOf(upload(path, resume))).toBe('unavailable');
-    net.honest();
     net.requests.length = 0;
-    expect(await upload(path, resume)).toMatchObject({ size: 5 * PART, revision: 1 });
+    expect(await upload(paths.whole, resume.whole)).toMatchObject({ size: 5 * PART, revision: 1 });
     const sent = partsSent().map((request) => Number(request.split('/').at(-1)));
     // Some are on their way at once, in whatever order they are sealed.
     expect(sent.toSorted((one, other) => one - other)).toEqual([2, 3, 4, 5, 6].slice(0, sent.length));
@@ -268,53 +294,32 @@ describe('an upload that broke off', () => {
   });
 
   it('begins anew, under another key, if the local file is another one or the state was changed', async () => {
-    const path = await local('other', randomBytes(3 * PART));
-    const resume = new MemoryStateStore();
-    breakAt(2);
-    expect(await failureOf(upload(path, resume))).toBe('unavailable');
-    net.honest();
     const changed = randomBytes(3 * PART);
-    await writeFile(path, changed);
+    await writeFile(paths.other, changed);
     net.requests.length = 0;
-    await upload(path, resume);
+    await upload(paths.other, resume.other, '/other');
     expect(await uploadsMade()).toBe(1);
     expect(partsSent().length).toBeGreaterThanOrEqual(3);
-    expect((await read('/resumed')).equals(changed)).toBe(true);
-    await drive.remove('/resumed');
+    expect((await read('/other')).equals(changed)).toBe(true);
+    await drive.remove('/other');
 
-    const states: Uint8Array[] = [];
-    const tampered: StateStore = {
-      get: (name) => resume.get(name),
-      set: async (name, bytes) => {
-        states.push(bytes);
-        const turned = Uint8Array.from(bytes);
-        turned[turned.length - 1]! ^= 1;
-        await resume.set(name, turned);
-      },
-      delete: (name) => resume.delete(name),
-    };
-    breakAt(2);
-    expect(await failureOf(upload(path, tampered))).toBe('unavailable');
     expect(states.length).toBeGreaterThan(0);
-    net.honest();
     net.requests.length = 0;
-    await upload(path, resume);
+    await upload(paths.turned, resume.turned, TURNED);
     expect(await uploadsMade()).toBe(1);
-    expect((await read('/resumed')).equals(changed)).toBe(true);
-    await drive.remove('/resumed');
+    expect((await read(TURNED)).equals(await readFile(paths.turned))).toBe(true);
+    await drive.remove(TURNED);
   });
 
   it('is done if only the answer was lost', async () => {
-    const plain = randomBytes(2 * PART);
-    const path = await local('lost', plain);
-    const resume = new MemoryStateStore();
+    const path = await local('lost', randomBytes(2 * PART));
     let lost = 0;
     net.answer = ({ method, path: at }, response) => {
       if (method !== 'POST' || at !== '/drive/nodes' || lost > 0) return response;
       lost += 1;
       throw new TypeError('terminated');
     };
-    expect(await upload(path, resume)).toMatchObject({ size: 2 * PART, revision: 1 });
+    expect(await upload(path, new MemoryStateStore())).toMatchObject({ size: 2 * PART, revision: 1 });
     expect(lost).toBe(1);
     await drive.remove('/resumed');
   });

@@ -326,6 +326,7 @@ describe('links by the SDK', () => {
     const ofFile = await gate.openLink(file.url);
     expect(await get(ofFile, '/')).toBe('noch mehr Meer');
     await owner.drive.unlink(file.id);
+    expect(await failureOf(owner.drive.unlink(file.id))).toBe('link-over');
     expect(await failureOf(gate.openLink(file.url))).toBe('link-over');
     expect(await failureOf(get(ofFile, '/'))).toBe('link-over');
   });

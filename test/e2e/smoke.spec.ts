@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from '../support/client.js';
 import { TestServer } from '../support/server.js';
+import { eventually } from '../support/shard-files.js';
 
 let server: TestServer;
 let client: Client;
@@ -22,5 +23,12 @@ describe('the server', () => {
 
   it('ends with exit code 0 when it is told to stop', async () => {
     expect(await server.stop()).toBe(0);
+    const logs = await eventually(
+      () => Promise.resolve(server.logs()),
+      (text) => text.includes('"has stopped"'),
+      2_000,
+    );
+    expect(logs).toMatch(/"signal":"SIGTERM".*"stops: [^]*"has stopped"/u);
+    expect(logs).not.toMatch(/RouterExplorer|InstanceLoader/u);
   });
 });

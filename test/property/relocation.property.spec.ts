@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
@@ -13,6 +12,7 @@ import type { ChangeFile } from '../../src/redundancy/repair/move-committer.js';
 import type { MovePolicy } from '../../src/redundancy/repair/move-plan.js';
 import type { VersionMover } from '../../src/redundancy/repair/version-mover.js';
 import { Cluster, NEVER, stream } from '../support/cluster.js';
+import { MEMORY_DISK } from '../support/memory-disk.js';
 
 const SLICE = 100;
 const NODES = 5;
@@ -29,7 +29,7 @@ async function withRebuilt<Result>(
   missing: ReadonlySet<number>,
   look: (index: MetadataStore) => Promise<Result>,
 ): Promise<Result> {
-  const directory = await mkdtemp(join(tmpdir(), 'dcloud-rebuilt-'));
+  const directory = await mkdtemp(join(MEMORY_DISK, 'dcloud-rebuilt-'));
   const index = await LmdbMetadataStore.open({ directory, clusterId: cluster.clusterId, mayCreate: true });
   try {
     const rebuild = new IndexRebuild({ index, sealer: cluster.sealer, progress: () => undefined, damageMax: 1000 });

@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Limits, LIMITS } from '../../src/config/limits.js';
 import { newId, STORE_OWNER, type ClusterId, type FileId, type VersionId } from '../../src/common/ids.js';
@@ -8,6 +7,7 @@ import { KeyRing } from '../../src/crypto/key-ring.js';
 import { RecordCrypto } from '../../src/crypto/record-crypto.js';
 import type { LayoutPage, Manifest, StoredFile, Tombstone } from '../../src/metadata/metadata-store.js';
 import type { FileStatement } from '../../src/metadata/record-codec.js';
+import { FileChanges } from '../../src/files/file-changes.js';
 import { RecordSealer } from '../../src/records/record-sealer.js';
 import { NodeRegistry } from '../../src/nodes/node-registry.js';
 import { Placement } from '../../src/placement/placement.js';
@@ -30,6 +30,7 @@ import { VersionWriter, type WrittenVersion } from '../../src/redundancy/version
 import type { Stray } from '../../src/redundancy/write-ledger.js';
 import { FaultyStorageNode } from './faulty.storage-node.js';
 import { MemoryStorageNode } from './memory.storage-node.js';
+import { MEMORY_DISK } from './memory-disk.js';
 
 export const NEVER = new AbortController().signal;
 
@@ -67,6 +68,8 @@ export class Cluster {
   readonly collector: Collector;
   readonly strays: Stray[] = [];
   readonly records: RecordStore;
+  /** As in production: a walk takes back several records of one file at the same time. */
+  private readonly changes: FileChanges;
   /** Nodes that knew more than the index. */
   readonly ahead: number[] = [];
   readonly sealer: RecordSealer;
@@ -91,6 +94,7 @@ export class Cluster {
     const writer = new NodeWriter(this.registry, (shape.limits ?? LIMITS).write_slow_ms_min);
     this.stripes = new StripeStore(this.registry, this.placement, writer);
     this.records = new RecordStore({ registry: this.registry, placement: this.placement, metadata, writer });
+    this.changes = new FileChanges(this.records);
     this.collector = new Collector({
       registry: this.registry,
       metadata,
@@ -130,7 +134,7 @@ export class Cluster {
   /** As the files do it: what fails is taken back. */
   private async changeFile<Result>(id: FileId, work: (put: PutRecord, sealer: RecordSealer) => Promise<Result>): Promise<Result> {
     try {
-      return await this.records.change((put) => work(put, this.sealer));
+      return await this.changes.change(id, (put) => work(put, this.sealer));
     } catch (error) {
       await this.reconcile(id).catch(() => undefined);
       throw error;
@@ -138,7 +142,7 @@ export class Cluster {
   }
 
   static async make(shape: ClusterShape): Promise<Cluster> {
-    const directory = await mkdtemp(join(tmpdir(), 'dcloud-cluster-'));
+    const directory = await mkdtemp(join(MEMORY_DISK, 'dcloud-cluster-'));
     const clusterId = newId<ClusterId>();
     const metadata = await LmdbMetadataStore.open({ directory: join(directory, 'index'), clusterId, mayCreate: true });
     return new Cluster(shape, metadata, clusterId, directory);
@@ -197,7 +201,7 @@ export class Cluster {
 
   /** Deletes a file: first a tombstone on the nodes, then in the index. */
   async delete(fileId: FileId): Promise<void> {
-    await this.records.change(async (put) => {
+    await this.changes.change(fileId, async (put) => {
       const { file, manifest } = (await this.metadata.find(fileId, NEVER))!;
       const tombstone = await this.bury(fileId, this.records.choose(manifest.m + 1, manifest.recordNodes), put);
       await this.metadata.remove({ tombstone, basis: file.revision }, undefined, NEVER);
@@ -206,7 +210,7 @@ export class Cluster {
 
   /** Gives a file another name; `crashes`: the nodes hear of it and the index does not. */
   async rename(fileId: FileId, name: string, crashes = false): Promise<void> {
-    await this.records.change(async (put) => {
+    await this.changes.change(fileId, async (put) => {
       const stored = (await this.metadata.find(fileId, NEVER))!;
       await this.amend(stored, name, put, { crashes });
     });
@@ -214,7 +218,7 @@ export class Cluster {
 
   /** A deletion of which the nodes hear and the index does not. */
   async deleteHalf(fileId: FileId): Promise<void> {
-    await this.records.change(async (put) => {
+    await this.changes.change(fileId, async (put) => {
       const { manifest } = (await this.metadata.find(fileId, NEVER))!;
       await this.bury(fileId, this.records.choose(manifest.m + 1, manifest.recordNodes), put);
     });
@@ -222,7 +226,7 @@ export class Cluster {
 
   /** Makes the state of the index the newest one on the nodes. */
   async reconcile(fileId: FileId): Promise<void> {
-    await this.records.change(async (put) => {
+    await this.changes.change(fileId, async (put) => {
       const stored = await this.metadata.find(fileId, NEVER);
       if (stored !== undefined) {
         await this.amend(stored, stored.file.name, put, { rewritesLayout: true });

@@ -9,6 +9,7 @@ export class DatabaseProxy {
   private readonly sockets = new Set<Socket>();
   private cut: Cut | undefined;
   private isWhole = false;
+  private last: Uint8Array | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -28,10 +29,19 @@ export class DatabaseProxy {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** @param isWhole whether all connections break with it */
-  breakAt(cut: Cut, isWhole = false): void {
+  /**
+   * @param isWhole whether all connections break with it
+   * @param last what arrives in place of what was sent, before it breaks
+   */
+  breakAt(cut: Cut, isWhole = false, last?: Uint8Array): void {
     this.cut = cut;
     this.isWhole = isWhole;
+    this.last = last;
+  }
+
+  /** Breaks the one link that the database sees at this port. */
+  drop(port: number): void {
+    for (const socket of this.sockets) if (socket.localPort === port) socket.destroy();
   }
 
   async close(): Promise<void> {
@@ -58,7 +68,10 @@ export class DatabaseProxy {
   private async pass(from: Socket, to: Socket, direction: Cut): Promise<void> {
     try {
       for await (const bytes of from) {
-        if (this.breaks(direction, [from, to])) return;
+        if (this.cut === direction) {
+          await this.breakOff(from, to);
+          return;
+        }
         to.write(bytes as Buffer);
       }
       to.end();
@@ -67,10 +80,10 @@ export class DatabaseProxy {
     }
   }
 
-  private breaks(direction: Cut, link: readonly Socket[]): boolean {
-    if (this.cut !== direction) return false;
+  private async breakOff(from: Socket, to: Socket): Promise<void> {
+    const { last = new Uint8Array(), isWhole, sockets } = this;
     this.cut = undefined;
-    for (const socket of this.isWhole ? this.sockets : link) socket.destroy();
-    return true;
+    await new Promise<void>((resolve) => void to.end(last, () => resolve()));
+    for (const socket of isWhole ? sockets : [from, to]) socket.destroy();
   }
 }

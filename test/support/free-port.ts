@@ -17,21 +17,40 @@ export async function freePort(): Promise<number> {
 
 /** The same, all different. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers: Server[] = [];
-  const ports: number[] = [];
-  for (let attempt = 0; ports.length < count && attempt < ATTEMPTS; attempt += 1) {
-    const port = FIRST + (Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS) * EACH + randomInt(EACH);
-    const server = createServer().listen(port, '127.0.0.1');
-    try {
-      await once(server, 'listening');
-    } catch {
-      continue; // somebody has it
-    }
-    servers.push(server);
-    ports.push(port);
+  const taken = new Map<number, Server>();
+  for (let attempt = 0; taken.size < count && attempt < ATTEMPTS; attempt += 1) await take(anyPort(), taken);
+  await leave(taken); // held until all are found, so that none comes twice
+  if (taken.size < count) throw new Error(`only ${taken.size} of ${count} ports are free`);
+  return [...taken.keys()];
+}
+
+/** The first of so many in a row. */
+export async function freePortRow(count: number): Promise<number> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const first = anyPort(count - 1);
+    const taken = new Map<number, Server>();
+    for (let port = first; port < first + count; port += 1) await take(port, taken);
+    await leave(taken);
+    if (taken.size === count) return first;
   }
-  // Held until all are found, so that none comes twice.
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  if (ports.length < count) throw new Error(`only ${ports.length} of ${count} ports are free`);
-  return ports;
+  throw new Error(`there are no ${count} free ports in a row`);
+}
+
+/** @param below how many after it are to be of this worker, too */
+function anyPort(below = 0): number {
+  return FIRST + (Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS) * EACH + randomInt(EACH - below);
+}
+
+async function take(port: number, taken: Map<number, Server>): Promise<void> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    taken.set(port, server);
+  } catch {
+    // somebody has it
+  }
+}
+
+async function leave(taken: ReadonlyMap<number, Server>): Promise<void> {
+  await Promise.all([...taken.values()].map((server) => once(server.close(), 'close')));
 }

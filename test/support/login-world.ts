@@ -1,7 +1,6 @@
 /** The services of logins over documents in memory, and a client of theirs that does not harden its passwords. */
 import type { IncomingMessage } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as opaque from '@serenity-kit/opaque';
 import { ExchangeGuard } from '../../src/accounts/exchange-guard.js';
@@ -23,6 +22,7 @@ import { createKeyRing } from '../../src/crypto/key-ring-file.js';
 import { KeyRingHolder } from '../../src/crypto/key-ring.holder.js';
 import { AccountLimits } from '../../src/http/account-limits.js';
 import { MemoryDocumentStore } from './memory.document-store.js';
+import { MEMORY_DISK } from './memory-disk.js';
 
 const BUNDLE = { sealed: new Uint8Array(1), identity: new Uint8Array(1) };
 const keyStretching = { 'argon2id-custom': { memory: 8, iterations: 1, parallelism: 1 } };
@@ -64,7 +64,7 @@ export class LoginWorld {
   /** With an administrator, and open for everybody. */
   static async make(limits: Partial<typeof LIMITS> = {}, documents = new MemoryDocumentStore()): Promise<LoginWorld> {
     await opaque.ready;
-    const world = new LoginWorld(await mkdtemp(join(tmpdir(), 'logins-')), documents, limits);
+    const world = new LoginWorld(await mkdtemp(join(MEMORY_DISK, 'logins-')), documents, limits);
     await world.accounts.createFirst('root', world.signal);
     return world;
   }

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AppConfig } from '../../src/config/app-config.js';
 import { ClusterFile } from '../../src/config/cluster-file.js';
@@ -10,6 +9,7 @@ import { StoreView } from '../../src/nodes/store-view.js';
 import type { CollectorService } from '../../src/redundancy/collector.service.js';
 import type { MoverService } from '../../src/redundancy/repair/mover.service.js';
 import { Cluster, type ClusterShape } from './cluster.js';
+import { MEMORY_DISK } from './memory-disk.js';
 
 /** A cluster in memory with a map of its members, for those who move files about. */
 export class Members {
@@ -38,7 +38,7 @@ export class Members {
   }
 
   static async make(shape: ClusterShape): Promise<Members> {
-    return new Members(await Cluster.make(shape), mkdtempSync(join(tmpdir(), 'dcloud-members-')));
+    return new Members(await Cluster.make(shape), mkdtempSync(join(MEMORY_DISK, 'dcloud-members-')));
   }
 
   async remove(): Promise<void> {

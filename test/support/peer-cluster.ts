@@ -273,6 +273,6 @@ async function until(msMax: number, otherwise: string | (() => string), isSo: ()
   for (;;) {
     if (await isSo().catch(() => false)) return;
     if (Date.now() > deadline) throw new Error(`${typeof otherwise === 'string' ? otherwise : otherwise()} after ${msMax} ms`);
-    await sleep(50);
+    await sleep(20);
   }
 }

@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -15,6 +14,7 @@ import { DownloadService } from '../../src/files/download.service.js';
 import { MetadataStore } from '../../src/metadata/metadata-store.js';
 import { NodeRegistry } from '../../src/nodes/node-registry.js';
 import { RecoveryModule } from '../../src/recovery/recovery.module.js';
+import { MEMORY_DISK } from './memory-disk.js';
 
 const NEVER = new AbortController().signal;
 
@@ -27,7 +27,7 @@ export class RunningStore {
   ) {}
 
   static async make(config: Readonly<Record<string, unknown>> = {}): Promise<RunningStore> {
-    const directory = await mkdtemp(join(tmpdir(), 'documents-'));
+    const directory = await mkdtemp(join(MEMORY_DISK, 'documents-'));
     const file = join(directory, 'config.json');
     const whole = {
       storage_directory: join(directory, 'data'),

@@ -112,7 +112,7 @@ export class TestServer {
       const now = nodes.find((entry) => entry.node === node)?.state;
       if (now === state) return;
       if (Date.now() > deadline) throw new Error(`node ${node} is ${String(now)} and not ${state} after ${msMax} ms`);
-      await sleep(50);
+      await sleep(20);
     }
   }
 

@@ -1,13 +1,9 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId, type ClusterId, type NodeId } from '../../src/common/ids.js';
 import { FolderStorageNode, type FolderStorageNodeOptions } from '../../src/nodes/folder/folder.storage-node.js';
+import { MEMORY_DISK } from './memory-disk.js';
 import { never } from './storage-node.shards.js';
-
-/** A disk in memory if there is one: what is tested with these folders is behaviour, and thousands of directories take their time on a disk. */
-const DISK = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 export interface FolderFixture {
   readonly node: FolderStorageNode;
@@ -25,7 +21,7 @@ export const LAZY_LIMITS: FolderStorageNodeOptions['limits'] = {
 };
 
 /** A folder node in a fresh directory under `around` (a temporary one unless told otherwise), that packs nothing unless told to. */
-export async function makeFolderNode(around = DISK, part: Partial<FolderStorageNodeOptions> = {}): Promise<FolderFixture> {
+export async function makeFolderNode(around = MEMORY_DISK, part: Partial<FolderStorageNodeOptions> = {}): Promise<FolderFixture> {
   const parent = await mkdtemp(join(around, 'dcloud-node-'));
   const options = {
     directory: join(parent, 'node_1'),

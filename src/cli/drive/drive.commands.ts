@@ -41,8 +41,11 @@ function addHelp(program: Command): void {
         process.stdout.write(exitCodesHelp());
         return;
       }
-      const command = word === undefined ? program : program.commands.find((each) => each.name() === word);
-      const shown = below === undefined ? command : command?.commands.find((each) => each.name() === below);
-      (shown ?? program).outputHelp();
+      let shown = program;
+      for (const name of [word, below].filter((each) => each !== undefined)) {
+        const command = shown.commands.find((each) => each.name() === name);
+        shown = command ?? program.error(`error: unknown command '${name}'`);
+      }
+      shown.outputHelp();
     });
 }

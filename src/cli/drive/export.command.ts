@@ -3,6 +3,7 @@ import { archiveOf, type ExportItem } from '../../sdk/export-archive.js';
 import type { Context } from './context.js';
 import { recipientOf, type SealFlags } from './kit.commands.js';
 import { nameOf, remotePath, walkRemote, type Located, type Reader } from './remote-path.js';
+import { about } from './subject-error.js';
 import { TransferProgress } from './transfer-progress.js';
 import { writeResult } from './write-result.js';
 
@@ -16,7 +17,7 @@ export async function exportFiles(context: Context, text: string, file: string, 
   const drive = await context.drive();
   const recipient = flags.seal === true || flags.recipient !== undefined ? await recipientOf(context, flags) : undefined;
   const path = remotePath(text);
-  const all = await everything(drive, path, signal);
+  const all = await about(text, () => everything(drive, path, signal));
   const files = all.filter(({ entry }) => entry.kind === 'file');
   const bytes = files.reduce((sum, { entry }) => sum + entry.size, 0);
   const progress = new TransferProgress(output, { files: files.length, bytes });

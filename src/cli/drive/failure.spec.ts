@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { DomainError } from '../../common/errors.js';
 import { SDK_ERRORS, SdkError, type SdkErrorKind } from '../../sdk/errors.js';
+import { recordedOutput } from '../../../test/support/recorded-output.js';
 import { CliError } from './cli-error.js';
 import type { Exit } from './exit-codes.js';
 import { commonExit, failureOf, isFatal } from './failure.js';
+import { about } from './subject-error.js';
 
 function failing(exit: Exit): ReturnType<typeof failureOf> {
   return failureOf(new CliError(exit, exit));
@@ -45,6 +47,24 @@ describe('a failure', () => {
     expect(failureOf(new SdkError('too-many-attempts', { retryAfterSeconds: 7.2 })).message).toMatch(/\(in 8 seconds\)$/u);
     expect(failureOf(new DomainError('too-busy', 'waited'))).toMatchObject({ kind: 'too-busy', message: 'waited' });
     expect(failureOf(new DOMException('x', 'AbortError'))).toMatchObject({ exit: 'interrupted' });
+  });
+});
+
+describe('a failure with a subject', () => {
+  const failing = (error: Error): Promise<unknown> => about('/a', () => Promise.reject(error)).catch((thrown: unknown) => thrown);
+
+  it('names it, for people and for programs', async () => {
+    const failure = failureOf(await failing(new SdkError('not-found')));
+    expect(failure).toMatchObject({ exit: 'not-found', kind: 'not-found', subject: '/a' });
+    const { output, said } = recordedOutput();
+    output.fail(failure);
+    output.fail(failure, '/b');
+    expect(said).toEqual(['/a', '/b'].map((path) => `dcloud: ${path}: ${SDK_ERRORS['not-found']}.\n`));
+  });
+
+  it('does not where it is about everything', async () => {
+    for (const error of [new SdkError('unavailable'), new DOMException('x', 'AbortError')])
+      expect(failureOf(await failing(error))).not.toHaveProperty('subject');
   });
 });
 

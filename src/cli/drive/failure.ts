@@ -2,6 +2,7 @@ import { DomainError } from '../../common/errors.js';
 import { SdkError, type SdkErrorKind } from '../../sdk/errors.js';
 import { CliError } from './cli-error.js';
 import type { Exit } from './exit-codes.js';
+import { SubjectError } from './subject-error.js';
 
 /** A failure as a person and as a program is told of it. */
 export interface Failure {
@@ -10,6 +11,8 @@ export interface Failure {
   readonly kind: string;
   /** One sentence without a full stop. */
   readonly message: string;
+  /** What it happened to, such as a path, where that is not told beside it. */
+  readonly subject?: string;
 }
 
 const EXITS: Readonly<Record<SdkErrorKind, Exit>> = {
@@ -24,6 +27,7 @@ const EXITS: Readonly<Record<SdkErrorKind, Exit>> = {
   'source-changed': 'conflict',
   'invalid-recovery-code': 'wrong-secret',
   'invalid-link': 'wrong-secret',
+  'invalid-id': 'usage',
   'invalid-name': 'usage',
   'invalid-recipient': 'usage',
   'invalid-user-name': 'usage',
@@ -86,6 +90,7 @@ export function isFatal({ exit, kind }: Failure): boolean {
 }
 
 export function failureOf(error: unknown): Failure {
+  if (error instanceof SubjectError) return withSubject(failureOf(error.cause), error.subject);
   if (error instanceof CliError) return { exit: error.exit, kind: error.exit, message: error.message };
   if (error instanceof SdkError) return { exit: EXITS[error.kind], kind: error.kind, message: sentence(error) };
   if (error instanceof DomainError) return { exit: 'failure', kind: error.code, message: error.detail };
@@ -99,6 +104,11 @@ export function failureOf(error: unknown): Failure {
   // Not foreseen, so a defect of ours or of the machine: what there is to say, on one line.
   const detail = code ?? `${String(name)}: ${String(message).split('\n', 1)[0] ?? ''}`;
   return { exit: 'failure', kind: 'unexpected', message: `something went wrong that was not foreseen (${detail})` };
+}
+
+/** What is wrong with everything is not about one subject. */
+function withSubject(failure: Failure, subject: string): Failure {
+  return isFatal(failure) ? failure : { ...failure, subject };
 }
 
 function sentence({ message, retryAfterSeconds }: SdkError): string {

@@ -9,6 +9,7 @@ import type { LocalState } from './local-folder.js';
 import { JobMemory } from './job-memory.js';
 import { GetPlan, type GetFile } from './get-plan.js';
 import { entriesOf, type Located, type Reader } from './remote-path.js';
+import { about } from './subject-error.js';
 import { transferAll, type TransferState, type TransferWork } from './transfer.js';
 import { TransferProgress } from './transfer-progress.js';
 import { humanSize } from './visible.js';
@@ -58,7 +59,8 @@ async function fetchToStdout(context: Context, reader: Reader, { path, entry }: 
   const progress = new TransferProgress(output, { files: 1, bytes: range.size });
   const file = progress.file(range.size);
   try {
-    const { body } = await reader.download(path, { ...range.options, onProgress: file.onProgress, signal });
+    const options = { ...range.options, onProgress: file.onProgress, signal };
+    const { body } = await about(path, () => reader.download(path, options));
     await writeToStdout(body, signal);
   } finally {
     progress.stop();

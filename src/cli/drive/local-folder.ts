@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, lstat, mkdir, open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir, open, realpath, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorCode } from '../../common/errors.js';
+import { putInPlace } from '../../common/put-in-place.js';
 import { safeLocalName } from '../../sdk/local-name.js';
 import { CliError } from './cli-error.js';
 
@@ -18,9 +19,6 @@ export interface LocalState {
   readonly size: number;
   readonly modifiedAtMs: number;
 }
-
-/** File systems that have no hard links say so in one of these ways. */
-const NO_LINKS: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL']);
 
 /**
  * A local folder into which things are put whose names somebody else may have chosen. Nothing ever leaves it: names are made harmless, no symbolic
@@ -100,18 +98,9 @@ export class LocalFolder {
 
   private async publish(temporary: string, name: string, isReplacing: boolean): Promise<void> {
     const path = join(this.path, name);
-    try {
-      if (isReplacing) {
-        await rename(temporary, path); // a symbolic link of this name is replaced itself, not what it points to
-        return;
-      }
-      await link(temporary, path); // unlike a renaming, this refuses to take the place of anything
-    } catch (error) {
-      if (isReplacing || !NO_LINKS.has(errorCode(error))) throw named(error, path);
-      if ((await this.find(name)) !== undefined)
-        throw new CliError('conflict', `${path}: there is something of this name already`);
-      await rename(temporary, path);
-    }
+    await putInPlace(temporary, path, isReplacing).catch((error: unknown) => {
+      throw named(error, path);
+    });
   }
 }
 

@@ -71,8 +71,8 @@ export class Output {
     if (!this.isJson) this.onStderr(`dcloud: ${visible(line)}\n`);
   }
 
-  /** @param subject what it happened to, such as a path */
-  fail({ exit, kind, message }: Failure, subject?: string): void {
+  /** @param subject what it happened to, if the failure itself does not say that */
+  fail({ exit, kind, message, ...failure }: Failure, subject = failure.subject): void {
     if (this.isJson) {
       const error = { kind, exitCode: exitCode(exit), message, ...(subject !== undefined && { subject }) };
       this.stderr.write(`${JSON.stringify({ error })}\n`);

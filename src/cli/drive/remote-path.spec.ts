@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { PathTree } from '../../../test/support/path-tree.js';
+import { SDK_ERRORS } from '../../sdk/errors.js';
+import { failureOf } from './failure.js';
 import { childPath, compareNames, entriesOf, nameOf, parentPath, remotePath, walkRemote } from './remote-path.js';
 
 const SIGNAL = new AbortController().signal;
@@ -56,8 +58,11 @@ describe('patterns', () => {
 
   it('that several match are taken once, and those that nothing matches are told', async () => {
     expect(await found('/a/?.txt', '/a/2.txt', '/a/[2].txt')).toEqual(['/a/2.txt']);
-    await expect(found('/a/*.jpg')).rejects.toMatchObject({ exit: 'not-found' });
-    await expect(found('/nowhere')).rejects.toMatchObject({ kind: 'not-found' });
+    const failing = async (...texts: string[]): Promise<unknown> =>
+      failureOf(await found(...texts).catch((error: unknown) => error));
+    const failure = { exit: 'not-found', kind: 'not-found' };
+    expect(await failing('/a', 'a/*.jpg')).toEqual({ ...failure, message: 'nothing matches', subject: 'a/*.jpg' });
+    expect(await failing('/a', 'nowhere')).toEqual({ ...failure, message: SDK_ERRORS['not-found'], subject: 'nowhere' });
   });
 });
 
@@ -76,6 +81,6 @@ describe('a walk', () => {
     }
     const endless = new Endless('/again/');
     await expect(Array.fromAsync(walkRemote(endless, '/', SIGNAL))).rejects.toMatchObject({ kind: 'damaged' });
-    await expect(entriesOf(endless, ['/**/no'], SIGNAL)).rejects.toMatchObject({ exit: 'not-found' });
+    await expect(entriesOf(endless, ['/**/no'], SIGNAL)).rejects.toMatchObject({ cause: { exit: 'not-found' } });
   });
 });

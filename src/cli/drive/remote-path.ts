@@ -2,6 +2,7 @@ import picomatch from 'picomatch';
 import type { Entry, LinkView } from '../../sdk/drive-api.js';
 import { SdkError } from '../../sdk/errors.js';
 import { CliError } from './cli-error.js';
+import { about } from './subject-error.js';
 
 /** What reads a tree: a drive, or what a link shows. */
 export type Reader = Pick<LinkView, 'stat' | 'list' | 'download'>;
@@ -56,18 +57,17 @@ export async function statIfAny(reader: Pick<Reader, 'stat'>, path: string, sign
 
 /**
  * The entries of paths, in which `*`, `?`, `[…]`, `{…}` and `**` stand for names; a name that has such signs in it counts as it is. None twice.
- * @throws CliError if a pattern matches nothing; SdkError `not-found` for a path
+ * @throws SubjectError which of them it is, caused by a CliError if a pattern matches nothing, or an SdkError, like `not-found` for a path
  */
 export async function entriesOf(reader: Reader, texts: readonly string[], signal: AbortSignal): Promise<Located[]> {
   const found = new Map<string, Located>();
-  for (const text of texts) {
-    const path = remotePath(text);
-    for (const located of isPattern(path)
-      ? await matching(reader, path, signal)
-      : [{ path, entry: await reader.stat(path, { signal }) }])
-      found.set(located.path, located);
-  }
+  for (const text of texts)
+    for (const located of await about(text, () => meantBy(reader, remotePath(text), signal))) found.set(located.path, located);
   return [...found.values()];
+}
+
+async function meantBy(reader: Reader, path: string, signal: AbortSignal): Promise<readonly Located[]> {
+  return isPattern(path) ? matching(reader, path, signal) : [{ path, entry: await reader.stat(path, { signal }) }];
 }
 
 /** An entry and the path by which it was reached. */
@@ -89,7 +89,7 @@ async function matching(reader: Reader, pattern: string, signal: AbortSignal): P
   const found = new Map<string, Located>();
   for await (const located of descend(reader, { path: first, entry: top }, segments.slice(1), signal))
     found.set(located.path, located);
-  if (found.size === 0) throw new CliError('not-found', `${pattern}: nothing matches`);
+  if (found.size === 0) throw new CliError('not-found', 'nothing matches');
   return [...found.values()].toSorted((one, other) => compareNames(one.path, other.path));
 }
 

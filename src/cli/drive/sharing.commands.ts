@@ -5,6 +5,7 @@ import type { CommonFlags, Context } from './context.js';
 import { fetchAll, type GetFlags } from './get.command.js';
 import { listFrom, localTime, type LsFlags } from './ls.command.js';
 import { entriesOf, remotePath } from './remote-path.js';
+import { about, SubjectError } from './subject-error.js';
 import { aligned } from './visible.js';
 
 /** `dcloud share` */
@@ -36,7 +37,7 @@ export async function shared(context: Context, text: string | undefined): Promis
   const { output, signal } = context;
   const drive = await context.drive();
   if (text !== undefined) {
-    tellSharing(context, await drive.sharing(remotePath(text), { signal }));
+    tellSharing(context, await about(text, () => drive.sharing(remotePath(text), { signal })));
     return;
   }
   const rows: string[][] = [];
@@ -90,7 +91,7 @@ export async function makeLink(context: Context, text: string, flags: LinkFlags)
   };
   const { id, url } = await drive.link(remotePath(text), options).catch((error: unknown) => {
     const isTimeRefused = expiresAt !== undefined && error instanceof SdkError && error.kind === 'server-refused';
-    if (!isTimeRefused) throw error;
+    if (!isTimeRefused) throw new SubjectError(text, error);
     const told = `by the clock of the server ${localTime(expiresAt)} is over: look at the clock of this machine`;
     throw new CliError('usage', told, { cause: error });
   });

@@ -10,7 +10,6 @@ const WIDTH = 128;
 /** What those that are under way may have together; a file counts for as much as it can have in memory, so that there is one large one at a time. */
 const BYTES_IN_FLIGHT = 48 * 1_048_576;
 const FILE_BYTES = 65_536;
-const WAIT_MS_MAX = 2 ** 31 - 1;
 /** For what is under way when the rest is given up: most small files come to their end, and it is known that they are stored. */
 const GRACE_MS = 2_000;
 
@@ -49,7 +48,7 @@ export async function transferAll<Item extends TransferItem>(
   const { output } = context;
   const stopping = new AbortController();
   const signal = AbortSignal.any([context.signal, stopping.signal]);
-  const budget = new ByteBudget(BYTES_IN_FLIGHT, WAIT_MS_MAX);
+  const budget = new ByteBudget(BYTES_IN_FLIGHT);
   const progress = new TransferProgress(output, { files: items.length, bytes: items.reduce((sum, { size }) => sum + size, 0) });
   const failures: Failure[] = [];
   const counts = { doneFiles: 0, doneBytes: 0, skippedFiles: 0 };

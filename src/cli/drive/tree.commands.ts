@@ -4,6 +4,7 @@ import type { CommonFlags, Context } from './context.js';
 import { commonExit, failureOf, isFatal, type Failure } from './failure.js';
 import { entryJson, localTime } from './ls.command.js';
 import { childPath, entriesOf, isWrittenAsFolder, nameOf, parentPath, remotePath, statIfAny } from './remote-path.js';
+import { about } from './subject-error.js';
 import { aligned, humanSize } from './visible.js';
 
 /** `dcloud mkdir` */
@@ -72,19 +73,23 @@ async function moveTo(drive: Drive, from: string, to: string, signal: AbortSigna
 /** `dcloud history` */
 export async function history(context: Context, text: string): Promise<void> {
   const { output, signal } = context;
+  const drive = await context.drive();
   const rows: string[][] = [];
-  for await (const revision of (await context.drive()).history(remotePath(text), { signal })) {
-    output.json(revision);
-    const { size, createdAt, writer } = revision;
-    rows.push([String(revision.revision).padStart(4), humanSize(size).padStart(8), localTime(createdAt), writer]);
-  }
+  await about(text, async () => {
+    for await (const revision of drive.history(remotePath(text), { signal })) {
+      output.json(revision);
+      const { size, createdAt, writer } = revision;
+      rows.push([String(revision.revision).padStart(4), humanSize(size).padStart(8), localTime(createdAt), writer]);
+    }
+  });
   output.print(aligned(rows));
 }
 
 /** `dcloud restore` */
 export async function restore(context: Context, text: string, revision: number): Promise<void> {
   const path = remotePath(text);
-  const entry = await (await context.drive()).restore(path, revision, { signal: context.signal });
+  const drive = await context.drive();
+  const entry = await about(text, () => drive.restore(path, revision, { signal: context.signal }));
   context.output.json(entryJson(path, entry));
   context.output.note(`${path} is again as it was in revision ${revision}; that is revision ${entry.revision} now`);
 }
@@ -105,7 +110,7 @@ async function each<Item extends string | { readonly path: string }>(
       if (isFatal(failure) || context.signal.aborted) throw error;
       failures.push(failure);
       const subject = typeof item === 'string' ? item : item.path;
-      context.output.fail(failure, failure.message.startsWith(subject) ? undefined : subject);
+      context.output.fail(failure, failure.message.startsWith(subject) ? failure.subject : subject);
     }
   }
   if (failures.length > 0) context.endWith(commonExit(failures));

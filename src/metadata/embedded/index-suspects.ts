@@ -4,8 +4,8 @@ import { isReferredTo, sweepVersion } from './index-changes.js';
 import { type Key, layoutRange, versionOfLayoutKey } from './index-keys.js';
 import { type IndexTables, rangeOptions } from './index-tables.js';
 
-/** Versions that one look at the layouts goes through. */
-const VERSIONS = 256;
+/** Versions that one look at the layouts goes through, before others have the event loop. */
+const VERSIONS = 32;
 
 /** The versions with layout pages from a key on that nothing refers to, and where to go on, if there is more. Seeks once a version. */
 function suspectsFrom(

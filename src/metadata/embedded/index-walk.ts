@@ -7,8 +7,11 @@ import { decodeGarbage, decodeTombstone } from './index-rows.js';
 import type { IndexTables, Table } from './index-tables.js';
 import { rangeOptions } from './index-tables.js';
 
-/** Rows that a long walk reads before it lets others have the event loop. */
-const WALK_CHUNK = 256;
+/**
+ * Rows that a long walk reads before it lets others have the event loop. A request waits for as many in each of its turns: with 256 of them,
+ * which their readers look up one by one, a page of files took 1.8 times as long while a million files were walked over.
+ */
+const WALK_CHUNK = 32;
 
 /** What to walk over, and how to read a row. */
 export interface TableWalk<Row> {

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdir, open as openFile } from 'node:fs/promises';
+import { open as openFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { DomainError } from '../../common/errors.js';
 import type { ClusterId } from '../../common/ids.js';
+import { makeFolder } from '../../common/make-folder.js';
 import { ProcessLock } from '../../common/process-lock.js';
 import { TO_USE, transitFor, type OpeningPurpose } from '../moving/index-transit.js';
 import { IndexDatabase, openEnvironment, type OpenDatabase } from './index-database.js';
@@ -62,7 +63,7 @@ export async function openIndex({ directory, clusterId, mayCreate, purpose = TO_
 
 async function takeLock(directory: string): Promise<ProcessLock> {
   try {
-    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    const made = makeFolder(directory, 0o700);
     if (made !== undefined) await syncDirectories(resolve(directory), dirname(resolve(made)));
     return ProcessLock.take(join(directory, LOCK_FILE));
   } catch (error) {

@@ -55,12 +55,12 @@ export class IndexMove {
   async run(signal: AbortSignal): Promise<MoveResult> {
     const { source, target, hold, to } = this.parts;
     const marked = await source.transfer.transit(signal);
-    if (marked === undefined) {
-      for (let walk = 1, changed = Infinity; walk <= WALKS_MAX && changed > CAUGHT_UP; walk += 1)
-        changed = await this.align('copying', signal);
-      await hold(signal);
-      await source.transfer.rest();
-    }
+    // One that has its mark may be changed yet, by a server that did not hear of it. It is let go of no more.
+    this.maybeCommitted = marked !== undefined;
+    for (let walk = 1, changed = Infinity; marked === undefined && walk <= WALKS_MAX && changed > CAUGHT_UP; walk += 1)
+      changed = await this.align('copying', signal);
+    await hold(signal);
+    await source.transfer.rest();
     await this.align('finishing', signal);
     const kinds = await this.compare(signal);
     const arrival = await target.transfer.transit(signal);

@@ -53,13 +53,12 @@ export class MovableMetadataStore extends MetadataStore {
     this.isHeld = false;
   }
 
-  /** Uses another one from now on, and lets it be changed. The one before is closed: whoever walks over it begins anew. */
+  /** Uses another one from now on, and at once lets it be changed. Resolves when the one before is closed: whoever walks over it begins anew. */
   async replaceBy(store: TransferableStore): Promise<void> {
     const before = this.store;
     this.store = store;
-    if (this.isClosed) await store.close();
     this.letGo();
-    await before.close();
+    await Promise.all([before.close(), ...(this.isClosed ? [store.close()] : [])]);
   }
 
   override nextRevision(signal: AbortSignal): Promise<number> {

@@ -26,12 +26,25 @@ interface Refusal {
 /** Before the reason of whoever has the lock, or of the schema, it does not count that another host does not answer. */
 const MOST_TELLING: readonly ErrorCode[] = ['storage-locked', 'storage-mismatch', 'storage-missing'];
 
+/** Told of each tenure that begins, before it serves anybody. One for which it throws is let go of, and the next host is tried. */
+export type TenureListener = (tenure: Tenure) => Promise<void>;
+
 /**
  * Takes the index on the first of the hosts that takes changes.
- * @throws DomainError `storage-locked`, `storage-mismatch`, `storage-missing`, `storage-unusable`; it names each host, and no password
+ * @throws DomainError `storage-locked`, `storage-mismatch`, `storage-missing`, `storage-unusable`; it names each host, and no password.
+ * `index-behind` if the listener says that of each of them: of another it may be otherwise when it answers
  */
-export function beginTenure(options: TenureOptions): Promise<Tenure> {
-  return onFirstOf(options, (host) => beginOn(host, options));
+export function beginTenure(options: TenureOptions, onBegin: TenureListener): Promise<Tenure> {
+  return onFirstOf(options, async (host) => {
+    const tenure = await beginOn(host, options);
+    try {
+      await onBegin(tenure);
+      return tenure;
+    } catch (error) {
+      await tenure.close();
+      throw error;
+    }
+  });
 }
 
 /** Does something once, on a connection of its own to the first of the hosts that takes changes. @throws DomainError as {@link beginTenure} */
@@ -72,7 +85,8 @@ async function onFirstOf<Result>({ url }: ConnectionOptions, work: (host: Databa
       refusals.push(refusalOf(host, cause));
     }
   }
-  const telling = refusals.find(({ code }) => MOST_TELLING.includes(code)) ?? refusals[0];
+  const others = refusals.filter(({ code }) => code !== 'index-behind');
+  const telling = others.find(({ code }) => MOST_TELLING.includes(code)) ?? others[0] ?? refusals[0];
   const reasons = refusals.map(({ reason }) => reason).join('; ');
   const detail = `the database ${database} as user ${user}: ${reasons}`;
   throw new DomainError(telling?.code ?? 'storage-unusable', detail, { cause: telling?.cause });
@@ -109,6 +123,7 @@ async function beginOn(host: DatabaseHost, options: TenureOptions): Promise<Tenu
   }
 }
 
+/** @returns whether the server would acknowledge what is not durable, unless it is told: this session tells it */
 async function requirePrimary(client: Client): Promise<{ readonly isAsync: boolean }> {
   const { rows } = await client.query<{ standby: boolean; readonly: string; sync: string }>(
     `SELECT pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') AS readonly,
@@ -117,5 +132,7 @@ async function requirePrimary(client: Client): Promise<{ readonly isAsync: boole
   const [row] = rows;
   if (row?.standby !== false) throw new DomainError('storage-unusable', 'it is a standby, which takes no changes');
   if (row.readonly !== 'off') throw new DomainError('storage-unusable', 'it is read-only (default_transaction_read_only)');
-  return { isAsync: row.sync === 'off' };
+  const isAsync = row.sync === 'off';
+  if (isAsync) await client.query('SET synchronous_commit = on');
+  return { isAsync };
 }

@@ -5,15 +5,12 @@ import { errorCode } from '../../common/errors.js';
 import { within } from '../../common/within.js';
 import { closedError } from '../index-error.js';
 import { TO_USE } from '../moving/index-transit.js';
-import { beginTenure, connectApart, type TenureOptions } from './begin-tenure.js';
+import { beginTenure, connectApart, type TenureListener, type TenureOptions } from './begin-tenure.js';
 import { messageOf } from './database-error.js';
 import { unavailable, type Tenure } from './tenure.js';
 
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 1000;
-
-/** Told of each tenure that begins, before it serves anybody. */
-export type TenureListener = (tenure: Tenure) => Promise<void>;
 
 /** Holds the index from the opening to the closing, and takes it again whenever it was lost: another host may have it by then. */
 export class DatabaseSession {
@@ -29,7 +26,7 @@ export class DatabaseSession {
 
   /** @throws DomainError as {@link beginTenure} */
   static async open(options: TenureOptions, onBegin: TenureListener): Promise<DatabaseSession> {
-    const tenure = await beginWith(options, onBegin);
+    const tenure = await beginTenure(options, onBegin);
     // From now on nothing is new, and what is not there was lost. A move that is under way ends with the tenure.
     const session = new DatabaseSession({ ...options, mayCreate: false, isForced: false, purpose: TO_USE }, tenure, onBegin);
     session.watch(tenure);
@@ -56,9 +53,13 @@ export class DatabaseSession {
     }
   }
 
-  /** A connection beside those of the tenure, for what takes long; whoever asks for it ends it. @throws DomainError as {@link beginTenure} */
-  connectApart(): Promise<Client> {
-    return connectApart(this.options);
+  /**
+   * A connection beside those of the tenure, for what takes long; whoever asks for it ends it. It is to the same host: another one that takes
+   * changes may be behind. @throws DomainError as {@link beginTenure}
+   */
+  async connectApart(): Promise<Client> {
+    const { host, port } = this.tenure.lock;
+    return connectApart({ ...this.options, url: { ...this.options.url, hosts: [{ host, port }] } });
   }
 
   async close(): Promise<void> {
@@ -92,25 +93,13 @@ export class DatabaseSession {
   }
 
   private async begin(lost: Tenure): Promise<void> {
-    const tenure = await beginWith(this.options, (begun) => {
+    const tenure = await beginTenure(this.options, async (begun) => {
       begun.requireAfter(lost);
-      return this.onBegin(begun);
+      await this.onBegin(begun);
     });
     this.held = tenure;
     this.watch(tenure);
     lost.hasNext(tenure);
     if (this.stopping.signal.aborted) await tenure.close();
-  }
-}
-
-/** Begins a tenure; one for which the listener throws is let go of. */
-async function beginWith(options: TenureOptions, onBegin: TenureListener): Promise<Tenure> {
-  const tenure = await beginTenure(options);
-  try {
-    await onBegin(tenure);
-    return tenure;
-  } catch (error) {
-    await tenure.close();
-    throw error;
   }
 }

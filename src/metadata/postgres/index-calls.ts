@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client, QueryResultRow } from 'pg';
 import { DomainError } from '../../common/errors.js';
+import { OutcomeUnknownError } from '../../common/outcome-unknown-error.js';
 import { within } from '../../common/within.js';
 import { closedError } from '../index-error.js';
 import { faultOf, toCallerError } from './database-error.js';
@@ -98,7 +99,8 @@ export class IndexCalls {
 
   /** @throws DomainError `index-unavailable` as long as something may yet be made of which nobody was told what became of it */
   requireSettled(): void {
-    if (this.session.tenure.slots.some(({ isDoubtful }) => isDoubtful)) throw unknownOutcome(undefined);
+    if (this.session.tenure.slots.some(({ isDoubtful }) => isDoubtful))
+      throw new DomainError('index-unavailable', 'it is not known yet what became of changes before');
   }
 
   /** Nothing is begun any more; resolves when nothing is under way. */
@@ -168,19 +170,27 @@ export class IndexCalls {
         tenure = await this.afterFault(failure, attempt, tenure);
         continue;
       }
-      const outcome = await this.outcomeOf(tenure, slot, failure);
+      const outcome = await this.outcomeOf(tenure, slot, { revision: change.revision, cause: failure });
       if (outcome.row.change === change.revision) return change.recall(outcome.row.before);
       if (attempt >= ATTEMPTS) throw toCallerError(failure);
       tenure = outcome.tenure;
     }
   }
 
-  /** @throws DomainError `index-unavailable` if it cannot be known yet */
-  private async outcomeOf(tenure: Tenure, slot: Slot, cause: unknown): Promise<Outcome> {
+  /** @throws OutcomeUnknownError if it cannot be known in time */
+  private async outcomeOf(
+    tenure: Tenure,
+    slot: Slot,
+    { revision, cause }: { readonly revision: number; readonly cause: unknown },
+  ): Promise<Outcome> {
+    const outcome = this.settle(tenure, slot);
     try {
-      return await within(AbortSignal.timeout(OUTCOME_MS_MAX), this.settle(tenure, slot));
+      return await within(AbortSignal.timeout(OUTCOME_MS_MAX), outcome);
     } catch {
-      throw unknownOutcome(cause);
+      throw new OutcomeUnknownError(
+        outcome.then(({ row }) => row.change === revision),
+        cause,
+      );
     }
   }
 
@@ -239,10 +249,4 @@ function fenced(tenure: Tenure): FencedError {
   const error = new FencedError();
   tenure.end(error);
   return error;
-}
-
-function unknownOutcome(cause: unknown): DomainError {
-  return new DomainError('index-unavailable', 'the database was lost, and it is not known whether the change was made', {
-    cause,
-  });
 }

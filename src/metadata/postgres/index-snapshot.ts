@@ -52,7 +52,7 @@ export async function* snapshotOf(
   }
 }
 
-/** A host that takes changes need not be the one of the tenure: another gateway may have begun elsewhere. */
+/** Another gateway may have begun meanwhile. */
 async function requireSame(client: Client, { slots }: Tenure): Promise<void> {
   const [slot] = slots;
   const { rows } = await client.query<{ made: boolean }>(bind(sql.CHECK_TOKEN, { slot: slot?.number, token: slot?.token }));

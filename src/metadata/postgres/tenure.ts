@@ -75,7 +75,7 @@ export class Tenure {
   private pinging: Promise<void> | undefined;
 
   constructor(
-    private readonly lock: Client,
+    readonly lock: Client,
     private readonly pool: Pool,
     /** The slots as they were when it began. */
     readonly found: ReadonlyMap<number, SlotRow>,

@@ -1,4 +1,5 @@
 import { errorCode } from '../../common/errors.js';
+import { inTurns } from '../../common/in-turns.js';
 import { mapOrdered } from '../../common/map-ordered.js';
 import type { ClusterId, NodeId } from '../../common/ids.js';
 import {
@@ -47,6 +48,8 @@ export interface FolderStorageNodeOptions {
 const WIDTH = 8;
 /** Shards that a check holds in memory at once; the largest have 64 MiB. */
 const CHECK_WIDTH = 4;
+/** Items of a walk over what is known of packs, between two turns of the event loop. */
+const ITEMS_OF_A_TURN = 128;
 
 /**
  * A node that is a folder: a file for each large shard, packs for small ones and for records (`docs/format.md`). One process at a time.
@@ -169,19 +172,13 @@ export class FolderStorageNode extends StorageNode {
 
   override async *listRecords(signal: AbortSignal): AsyncGenerator<RecordHead, void, undefined> {
     const packs = await this.beginWalk(signal);
-    for (const head of packs.listRecords()) {
-      this.admit(signal);
-      yield head;
-    }
+    yield* inTurns(packs.listRecords(), ITEMS_OF_A_TURN, () => this.admit(signal));
     await this.endWalk(packs, signal);
   }
 
   override async *list(signal: AbortSignal): AsyncGenerator<ShardId, void, undefined> {
     const packs = await this.beginWalk(signal);
-    for (const id of packs.listShards()) {
-      this.admit(signal);
-      yield id;
-    }
+    yield* inTurns(packs.listShards(), ITEMS_OF_A_TURN, () => this.admit(signal));
     const keys = new KeyEncoder();
     const mayRemoveTemps = (): boolean => this.lock.isHeld && !this.isReadOnly;
     for await (const id of this.shardFiles.list(() => this.admit(signal), mayRemoveTemps)) if (!packs.has(id, keys)) yield id;
@@ -274,16 +271,20 @@ export class FolderStorageNode extends StorageNode {
     }
   }
 
+  /** Who walks is to see all that the next opening would: what it takes for absent must not rise then. */
   private async beginWalk(signal: AbortSignal): Promise<PackStore> {
     this.admit(signal);
     await this.verify(signal);
+    const packs = await this.ready(signal);
+    if (!packs.hasUnknown) return packs;
+    this.packs.drop(packs, 'its packs are taken in anew, since a write failed half-way');
     return this.ready(signal);
   }
 
-  /** A folder that vanished under the walk reads as if it had ended. */
+  /** A folder that vanished under the walk reads as if it had ended, and packs that were let go of do not tell what came since. */
   private async endWalk(packs: PackStore, signal: AbortSignal): Promise<void> {
     await this.verify(signal);
-    if (packs !== this.packs.current) throw new NodeError('unavailable', 'its folder was replaced under the walk');
+    if (packs !== this.packs.current) throw new NodeError('unavailable', 'its packs were taken in anew under the walk');
   }
 
   private async measure(packs: PackStore): Promise<NodeProbe> {

@@ -48,11 +48,11 @@ export class HeldPacks {
     if (this.hold !== this.options.lock.holds) this.drop();
   }
 
-  /** Forgets what is known of packs that are not there any more, or may be others; the next call takes in those that are. */
-  drop(packs = this.current): void {
+  /** Forgets what is known of packs that are not there any more, may be others, or hold what is not known; the next call takes in those that are. */
+  drop(packs = this.current, why = 'its folder has vanished or was replaced'): void {
     if (packs === undefined || this.current !== packs) return;
     this.current = undefined;
-    const ended = packs.abandon(new NodeError('unavailable', 'its folder has vanished or was replaced'));
+    const ended = packs.abandon(new NodeError('unavailable', why));
     this.dropping = Promise.all([this.dropping, ended]).then(() => undefined);
   }
 

@@ -148,13 +148,17 @@ export class PackCompactor {
 
   private async move(info: PackInfo): Promise<void> {
     const { folder, index, writer, descriptors } = this.options;
+    let removals = 0;
     const read = (bytes: Uint8Array, position: number): Promise<number> => descriptors.read(info.seq, bytes, position);
     for await (const chunk of scanPack({ size: info.bytes, seed: packSeed(folder.identity, info.seq), read })) {
       const copies = new CopyWriting(chunk, info, index);
       if (copies.bytesMax > 0) await writer.submit([copies], 'copy', this.stopping.signal);
       if (copies.hasStuck) info.leftAloneUntil = performance.now() + DAMAGED_RETRY_MS;
+      removals += copies.removals;
       await this.pause(copies.bytesMax);
     }
+    // Nobody can say any more what a damaged one removed, or even that it was one: as long as the pack stays, its sidecar does.
+    if (removals < info.removals && !index.isOldest(info.seq)) info.leftAloneUntil = performance.now() + DAMAGED_RETRY_MS;
   }
 
   /** The copies are durable by now. The name is gone for good before the next step, which may rely on it: a removal is dropped only then. */

@@ -11,6 +11,8 @@ import { composeRemoval, type Target, type Writing } from './pack-writings.js';
  */
 export class CopyWriting implements Writing {
   readonly bytesMax: number;
+  /** Bytes of the removals of which it can be read what they removed. */
+  readonly removals: number;
   /** True if a removal can neither be dropped nor be moved: the pack has to stay. */
   hasStuck = false;
   private readonly header = new EntryHeader();
@@ -22,6 +24,7 @@ export class CopyWriting implements Writing {
     private readonly index: PackIndex,
   ) {
     this.bytesMax = source.entries.reduce((sum, at) => sum + this.bytesToCopy(at), 0);
+    this.removals = source.entries.reduce((sum, at) => sum + this.bytesOfRemoval(at), 0);
   }
 
   compose(target: Target, from: number): number {
@@ -35,6 +38,12 @@ export class CopyWriting implements Writing {
     header.readProven(this.source.view, at);
     if (isRemoval(header)) return this.index.isOldest(this.info.seq) ? 0 : header.bytes;
     return this.isShardHere(at) || this.isRecordHere(at) ? header.bytes : 0;
+  }
+
+  private bytesOfRemoval(at: number): number {
+    const { header, source } = this;
+    header.readProven(source.view, at);
+    return isRemoval(header) && header.isRecordWhole(source.bytes, at) ? header.bytes : 0;
   }
 
   private copy(target: Target, end: number, at: number): number {

@@ -88,6 +88,11 @@ export class PackStore {
     return this.loaded.index.newestRevision;
   }
 
+  /** True if entries may lie in its packs that it does not know, because writing them failed half-way: the next opening finds them. */
+  get hasUnknown(): boolean {
+    return this.writer.hasUnknown;
+  }
+
   /** Puts durably. An empty batch sees to it that a pack tells with which `packBelow` the files beside it are written. */
   async put(batch: NodeBatch, signal: AbortSignal): Promise<void> {
     const writings = putWritings(batch);
@@ -110,7 +115,7 @@ export class PackStore {
     const elsewhere: ShardId[] = [];
     for (const id of ids) {
       const place = this.loaded.index.shards.find(keys.shard(id));
-      if (place !== undefined || this.writer.hasUnknown) here.push(id);
+      if (place !== undefined || this.hasUnknown) here.push(id);
       if (place === undefined || place.bytes >= this.belowLeast) elsewhere.push(id);
     }
     if (here.length > 0) await this.writer.submit(removeShardsWritings(here), 'removal', signal);
@@ -122,7 +127,7 @@ export class PackStore {
     const here = heads.filter((head) => {
       requireRevision(head.revision);
       const place = this.loaded.index.records.find(keys.record(head));
-      return (place !== undefined && place.revision <= head.revision) || this.writer.hasUnknown;
+      return (place !== undefined && place.revision <= head.revision) || this.hasUnknown;
     });
     if (here.length > 0) await this.writer.submit(removeRecordsWritings(here), 'removal', signal);
     signal.throwIfAborted();

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { ClusterId } from '../../common/ids.js';
+import { free } from '../../common/release.js';
 import { noteRead } from '../read-bytes.js';
 import { NodeError, type Shard, type ShardId } from '../storage-node.js';
 import { readFrom, type ReadInto } from './durable-files.js';
@@ -87,13 +88,21 @@ async function fill(readInto: ReadInto, bytes: Uint8Array): Promise<number> {
   return filled;
 }
 
+/** The same bytes at the beginning of a larger buffer; their own is given back. */
 function grown(bytes: Uint8Array, size: number): Uint8Array {
   const larger = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
   larger.set(bytes);
+  free(bytes.buffer);
   return larger;
 }
 
-/** The first bytes of a buffer: a view, or a copy if a view would keep more than twice the memory that its owner counts with. */
+/**
+ * The first bytes of a buffer: a view, or a copy if a view would keep more than twice the memory that its owner counts with. The buffer is given
+ * back then: where small files are read between large ones, each of them would leave a large one to the collector of garbage.
+ */
 function fitted(buffer: Uint8Array, size: number): Uint8Array {
-  return buffer.byteLength > 2 * (size + SHARD_HEADER_BYTES) ? buffer.slice(0, size) : buffer.subarray(0, size);
+  if (buffer.byteLength <= 2 * (size + SHARD_HEADER_BYTES)) return buffer.subarray(0, size);
+  const copy = buffer.slice(0, size);
+  free(buffer.buffer);
+  return copy;
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { totalBytes } from '../../common/total-bytes.js';
 import { NodeError } from '../storage-node.js';
 import { FrameSealer } from './peer-frames.js';
 import type { PeerSecret } from './peer-secret.js';
@@ -33,7 +34,19 @@ export class PeerAnswer {
     this.finish(this.sealer.otherRun());
   }
 
-  /** An answer of many frames, no faster than the caller takes them. */
+  /**
+   * An answer that is at hand, in frames; no faster than the caller takes them. It says how long it is, and so comes in the buffers that the system
+   * fills, which the caller can give back as they are; chunks would have to be cut out of them.
+   */
+  async all(payloads: Iterable<readonly Uint8Array[]>): Promise<void> {
+    const frames = [...payloads];
+    if (frames.length === 0) frames.push([]);
+    this.head(FrameSealer.bytesOf(frames));
+    for (const [at, payload] of frames.entries()) await this.write(this.sealer.data(payload, at === frames.length - 1));
+    this.response.end();
+  }
+
+  /** An answer of many frames as they come, no faster than the caller takes them. */
   async stream(payloads: AsyncIterable<readonly Uint8Array[]>): Promise<void> {
     const iterator = payloads[Symbol.asyncIterator]();
     let isDone = false;
@@ -76,7 +89,7 @@ export class PeerAnswer {
 
   private finish(parts: readonly Uint8Array[]): void {
     if (this.response.destroyed) return;
-    const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const length = totalBytes(parts);
     if (!this.response.headersSent) this.head(length);
     this.put(parts);
     this.response.end();

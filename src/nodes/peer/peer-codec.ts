@@ -10,16 +10,15 @@ import {
   type RecordKey,
   type RecordKind,
   type Shard,
+  type ShardAsk,
   type ShardCopy,
   type ShardId,
 } from '../storage-node.js';
 import { SHARD_PAYLOAD_BYTES_MAX } from '../folder/shard-format.js';
 
 /** A part of a shard, or all of it: what a `get` may ask for. */
-export interface ShardPart extends ShardId {
+export interface ShardPart extends ShardAsk {
   readonly offset?: number;
-  /** To the end if it is not given. */
-  readonly length?: number;
 }
 
 /** Shards that a node is to copy from another one. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Pool, type Dispatcher } from 'undici';
-import { release } from '../../common/release.js';
+import { ByteBudget } from '../../common/byte-budget.js';
 import { within } from '../../common/within.js';
 import type { ClusterId, NodeId } from '../../common/ids.js';
 import type { Limits } from '../../config/limits.js';
@@ -11,6 +11,7 @@ import { CallLimit } from './call-limit.js';
 import { refusalOf, troubleOf } from './peer-failures.js';
 import { FRAME_BYTES_MAX, FrameOpener, OtherRunError } from './peer-frames.js';
 import { tlsConnector } from './tls-connector.js';
+import { PeerResponse, releasePiece } from './peer-response.js';
 import { parseHello, PROTOCOL, type PeerHello } from './peer-hello.js';
 import { digestOf, proveRequest, type PeerClaim } from './peer-proof.js';
 import type { PeerSecret } from './peer-secret.js';
@@ -53,6 +54,11 @@ export class PeerConnection {
   private sent = 0;
   private greeting: Promise<PeerHello> | undefined;
   private readonly calls = new Set<CallLimit>();
+  /**
+   * Connections that no call has. A call that waits for one and is given up must not reach undici, which would find it there when its turn has
+   * come, and end a connection for it.
+   */
+  private readonly free: ByteBudget;
   private isClosed = false;
   private readonly greetMsMax: number;
 
@@ -63,6 +69,7 @@ export class PeerConnection {
   ) {
     const { origin, limits, tls } = options;
     this.greetMsMax = Math.min(limits.node_call_ms_max, GREET_PROBES * limits.probe_ms_max);
+    this.free = new ByteBudget(limits.peer_connections_max);
     this.pool = new Pool(origin, {
       connections: limits.peer_connections_max,
       pipelining: 1,
@@ -179,30 +186,34 @@ export class PeerConnection {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const nonce = this.sender + (this.sent += 1).toString(16).padStart(16, '0');
     const sent = new RequestBody(call.body);
-    const request = { ...this.request(call, { run, nonce, body: sent }), signal: limit.signal };
-    const { statusCode, headers, body } = await this.pool.request(request);
-    if (statusCode !== 200) {
-      body.on('error', () => undefined).destroy();
-      throw refusalOf(statusCode, headers, this.options.limits.peer_clock_ms_max);
-    }
-    const opener = new FrameOpener(this.options.secret, nonce);
-    for await (const piece of body) {
-      for (const payload of opener.push(piece as Uint8Array)) {
-        limit.pause();
-        yield payload;
-        limit.signal.throwIfAborted();
-        limit.restart();
+    const leave = await this.free.take(1, limit.signal);
+    const response = new PeerResponse(limit.signal);
+    try {
+      this.pool.dispatch(this.request(call, { run, nonce, body: sent }), response);
+      const { statusCode, headers } = await response.head;
+      if (statusCode !== 200) throw refusalOf(statusCode, headers, this.options.limits.peer_clock_ms_max);
+      const opener = new FrameOpener(this.options.secret, nonce);
+      for await (const piece of response.body()) {
+        for (const payload of opener.push(piece)) {
+          limit.pause();
+          yield payload;
+          limit.signal.throwIfAborted();
+          limit.restart();
+        }
+        releasePiece(piece); // it was copied into frames
       }
-      release(piece as Uint8Array); // it was copied into frames
+      opener.end();
+    } finally {
+      response.close();
+      leave();
     }
-    opener.end();
     if (!(await within(limit.signal, sent.isSent))) throw new NodeError('rejected', 'it answers before it has all of the call');
   }
 
   private request(
     call: PeerCall,
     { run, nonce, body }: { readonly run: string | undefined; readonly nonce: string; readonly body: RequestBody },
-  ): Dispatcher.RequestOptions {
+  ): Dispatcher.DispatchOptions {
     const { operation, clusterId, nodeId, term = 0 } = call;
     const target = {
       method: 'POST',
@@ -222,7 +233,7 @@ export class PeerConnection {
       digest: digestOf(parts, nonce, this.options.secret),
     };
     const headers = { authorization: proveRequest(target, claim, this.options.secret), 'content-length': String(length) };
-    return { ...target, headers, body: body.content() as NonNullable<Dispatcher.RequestOptions['body']> };
+    return { ...target, headers, body: body.content() as NonNullable<Dispatcher.DispatchOptions['body']> };
   }
 }
 

@@ -1,4 +1,5 @@
 import { free, RELEASED_BYTES_LEAST } from '../../common/release.js';
+import { totalBytes } from '../../common/total-bytes.js';
 import { noteOwn } from '../read-bytes.js';
 import { NodeError } from '../storage-node.js';
 import { decodeFailure, encodeFailure, FRAME_BYTES_MAX } from './peer-frames.js';
@@ -31,10 +32,7 @@ function* partsOf(entries: Iterable<readonly Uint8Array[] | NodeError>): Generat
     const parts = isFailure ? [encodeFailure(entry)] : entry;
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt8(isFailure ? FAILED : OK, 0);
-    head.writeUInt32BE(
-      parts.reduce((sum, { byteLength }) => sum + byteLength, 0),
-      1,
-    );
+    head.writeUInt32BE(totalBytes(parts), 1);
     yield head;
     for (const part of parts)
       for (let at = 0; at < part.byteLength; at += FRAME_BYTES_MAX) yield part.subarray(at, at + FRAME_BYTES_MAX);

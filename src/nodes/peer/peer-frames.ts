@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { totalBytes } from '../../common/total-bytes.js';
 import { NodeError, type NodeErrorKind } from '../storage-node.js';
 import { isSame, type PeerSecret } from './peer-secret.js';
 import { PeerTag, TAG_BYTES } from './peer-tag.js';
@@ -34,6 +35,11 @@ export class FrameSealer {
     this.key = secret.keyOfAnswer(nonce, this.salt);
   }
 
+  /** Bytes of a whole answer, of which these are the payloads. */
+  static bytesOf(payloads: readonly (readonly Uint8Array[])[]): number {
+    return payloads.reduce((sum, payload) => sum + HEAD_BYTES + totalBytes(payload) + TAG_BYTES, SALT_BYTES);
+  }
+
   data(payload: readonly Uint8Array[], isLast: boolean): readonly Uint8Array[] {
     return this.seal(isLast ? LAST : 0, payload);
   }
@@ -47,7 +53,7 @@ export class FrameSealer {
   }
 
   private seal(flags: number, payload: readonly Uint8Array[]): readonly Uint8Array[] {
-    const length = payload.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const length = totalBytes(payload);
     if (length > FRAME_BYTES_MAX) throw new RangeError('a frame is too long');
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt8(flags, 0);

@@ -60,13 +60,13 @@ const NODE_WORK: Readonly<Record<string, NodeWork>> = {
     const parts = decodeShardParts(body);
     const found = await node.get(parts, signal);
     const entries = parts.map((part, at) => partOf(found[at], part));
-    await answer.stream(each(encodeEntries(entries)));
+    await answer.all(encodeEntries(entries));
     if (await answer.isSent()) for (const bytes of found) if (bytes instanceof Uint8Array) letGo(bytes);
   },
   pull: (node, operation) => operation.answer.stream(pulled(node, operation)),
   check: async (node, { body, signal, answer }) => {
     const found = await node.check(decodeShardIds(body), signal);
-    await answer.stream(each(encodeVerdicts(found)));
+    await answer.all(encodeVerdicts(found));
   },
   delete: async (node, { body, signal, answer }) => {
     await node.delete(decodeShardIds(body), signal);
@@ -74,7 +74,7 @@ const NODE_WORK: Readonly<Record<string, NodeWork>> = {
   },
   records: async (node, { body, signal, answer }) => {
     const found = await node.getRecords(decodeRecordKeys(body), signal);
-    await answer.stream(each(encodeEntries(found.map((item) => (item instanceof NodeError ? item : encodeRecord(item))))));
+    await answer.all(encodeEntries(found.map((item) => (item instanceof NodeError ? item : encodeRecord(item)))));
   },
   forget: async (node, { body, signal, answer }) => {
     await node.forget(decodeRecordHeads(body), signal);
@@ -106,7 +106,7 @@ const DESK_WORK: Readonly<Record<string, DeskWork>> = {
   layout: async (desk, { body, signal, answer }) => {
     const { versionId, page } = decodePageKey(body);
     const found = await desk.layout(versionId, page, signal);
-    await answer.stream(each(encodeEntries([found === undefined ? noPage() : [found]])));
+    await answer.all(encodeEntries([found === undefined ? noPage() : [found]]));
   },
   lease: (desk, { body, answer }) => {
     desk.lease(decodeLeases(body));
@@ -180,11 +180,6 @@ async function* pages<Item>(
     sentMs = performance.now();
   }
   if (page.length > 0) yield [encode(page)];
-}
-
-// eslint-disable-next-line @typescript-eslint/require-await -- what is there already, for one that takes what is still to come
-async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item, void, undefined> {
-  yield* items;
 }
 
 function textOf(body: Uint8Array): string {

@@ -27,10 +27,14 @@ async function getEach(
 ): Promise<readonly (Uint8Array | NodeError)[]> {
   if (source === undefined) return copies.map(() => new NodeError('unavailable', 'it does not know where that node is'));
   try {
-    return await source.get(
-      copies.map(({ versionId, stripe, fromIndex }) => ({ versionId, stripe, index: fromIndex })),
-      signal,
-    );
+    // One byte more than it must have tells that it is too long, and no source can fill the memory with more.
+    const asks = copies.map(({ versionId, stripe, fromIndex, length }) => ({
+      versionId,
+      stripe,
+      index: fromIndex,
+      length: length + 1,
+    }));
+    return await source.get(asks, signal);
   } catch (error) {
     if (!(error instanceof NodeError) || signal.aborted) throw error;
     return copies.map(() => error);

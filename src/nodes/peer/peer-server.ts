@@ -66,7 +66,9 @@ export class PeerServer {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
-    response.once('close', () => gone.abort(new NodeError('unavailable', 'the caller left')));
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort(new NodeError('unavailable', 'the caller left'));
+    });
     // Its failures are met where the body is read; one that nobody reads any more must not end the process.
     request.on('error', () => undefined);
     this.calls += 1;

@@ -11,6 +11,7 @@ import {
   type NodeRecord,
   type RecordHead,
   type RecordKey,
+  type ShardAsk,
   type ShardCopy,
   type ShardId,
 } from '../storage-node.js';
@@ -59,7 +60,7 @@ export class PeerStorageNode extends StorageNode {
     await this.call('put', encodeBatch(batch), signal);
   }
 
-  override get(ids: readonly ShardId[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+  override get(ids: readonly ShardAsk[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
     return this.getParts(ids, signal);
   }
 

@@ -1,4 +1,5 @@
 import { SENT_BYTES_LEAST } from '../../common/release.js';
+import { totalBytes } from '../../common/total-bytes.js';
 
 /** Up to this size a body goes out in one piece: that takes one write and one packet where parts take several. */
 const JOINED_BYTES_MAX = SENT_BYTES_LEAST;
@@ -10,7 +11,7 @@ export class RequestBody {
   private readonly ended = Promise.withResolvers<boolean>();
 
   constructor(readonly parts: readonly Uint8Array[] = []) {
-    this.length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.length = totalBytes(parts);
   }
 
   /**

@@ -2,7 +2,7 @@ import type { FileId } from '../../common/ids.js';
 import type { LayoutPage, Manifest, NodeUsage, StoredFile } from '../../metadata/metadata-store.js';
 import type { FileStatement } from '../../metadata/record-codec.js';
 import { NodeError, type NodeRecord, type RecordHead } from '../../nodes/storage-node.js';
-import { layoutRecords } from '../layout-reader.js';
+import { layoutRecords, readLastPage } from '../layout-reader.js';
 import { layoutPages, LayoutView } from '../layout.js';
 import type { PlacedRecord, PutRecord, RecordStore } from '../record-store.js';
 import type { MovePolicy } from './move-plan.js';
@@ -85,7 +85,8 @@ export class MoveCommitter {
     const { file, manifest } = stored;
     const { metadata } = this.records.parts;
     const { policy, m, usage, page } = state;
-    const lastPage = await this.lastPage(manifest, page, signal);
+    const isLast = page?.page === layoutPages(manifest) - 1;
+    const lastPage = isLast ? page : await readLastPage(metadata, manifest, signal);
     const after = { ...manifest, m, usage };
     const owner = { fileId: file.id, versionId: file.versionId, kekId: manifest.seal.kekId };
     const layout = {
@@ -129,14 +130,6 @@ export class MoveCommitter {
     const view = new LayoutView(lastPage.bytes);
     const wanted = [...manifest.recordNodes.filter((node) => this.mayKeep(node, policy)), ...view.nodes(view.stripes - 1)];
     return this.records.choose(m + 1, [...new Set(wanted)], (node) => this.mayKeep(node, policy));
-  }
-
-  private async lastPage(manifest: Manifest, changed: LayoutPage | undefined, signal: AbortSignal): Promise<LayoutPage> {
-    const page = layoutPages(manifest) - 1;
-    if (changed?.page === page) return changed;
-    const bytes = await this.records.parts.metadata.readLayout(manifest.versionId, page, signal);
-    if (bytes === undefined) throw new Error('the layout of a current version is missing from the index');
-    return { page, bytes };
   }
 
   /** The walk over the nodes forgets what is left where this does not get through. */

@@ -1,7 +1,7 @@
 import type { Manifest, NodeUsage } from '../../metadata/metadata-store.js';
 import type { Placement } from '../../placement/placement.js';
 import type { StripeShape } from '../stripe-codec.js';
-import type { Stray } from '../write-ledger.js';
+import { type Stray, STRAYS_MAX } from '../write-ledger.js';
 import type { ShardPlace, StripePlan } from './move-plan.js';
 import { shardBytes } from '../shard-bytes.js';
 
@@ -148,7 +148,7 @@ export class MoveStep {
     const { stripe, index, node, move } = write;
     const { versionId } = this.parts.manifest;
     this.parts.placement.release(node, 1);
-    this.strays.push({ node, shard: { versionId, stripe, index } });
+    if (this.strays.length < STRAYS_MAX) this.strays.push({ node, shard: { versionId, stripe, index } });
     this.placed.delete(write);
     move.row[index] = undefined;
   }

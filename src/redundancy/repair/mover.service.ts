@@ -7,22 +7,16 @@ import { type ChangeFile, MoveCommitter } from './move-committer.js';
 import { ShardCopier } from './shard-copier.js';
 import { type EnterCopy, VersionMover } from './version-mover.js';
 
-/** Larger than those in which requests travel: nobody waits for the first byte, and each call costs a sync of its own. */
-const BATCH_BYTES = 4 * 1024 * 1024;
-
 /** The one {@link VersionMover} of the process, for all who move shards: repair, drain, rebalance, a change of R. */
 @Injectable()
 export class MoverService {
   readonly mover: VersionMover;
-  /** About how many bytes of data are copied at once. */
-  readonly batchBytes: number;
   private changeFile: ChangeFile = () => Promise.reject(new Error('nobody can seal records yet'));
   private enter: EnterCopy = () => Promise.resolve(() => undefined);
   private onDamage: DamageListener = () => undefined;
 
   constructor(config: AppConfig, collector: CollectorService, codec: StripeCodec) {
     const { records, holds } = collector;
-    this.batchBytes = Math.max(BATCH_BYTES, config.limits.batch_bytes);
     const { registry, placement } = records.parts;
     const onDamage: DamageListener = (node, shard, error) => this.onDamage(node, shard, error);
     this.mover = new VersionMover({
@@ -32,7 +26,7 @@ export class MoverService {
       committer: new MoveCommitter(records, (id, work) => this.changeFile(id, work)),
       onStrays: (strays) => collector.addStrays(strays),
       enter: (bytes, signal) => this.enter(bytes, signal),
-      batchBytes: this.batchBytes,
+      batchBytes: config.limits.batch_bytes,
       stepBytes: config.limits.move_step_bytes,
     });
   }

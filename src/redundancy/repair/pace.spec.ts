@@ -117,6 +117,23 @@ describe('the pace of a repair', () => {
     expect(pace.heldBack).toBeGreaterThan(8);
   });
 
+  it('knows soon how fast calls can be, and does not forget it for a slow moment', async () => {
+    const { pace, world } = makePace(0);
+    const look = (foreground: number): void => {
+      world.foreground = foreground;
+      pace.observeQuiet();
+    };
+    look(40); // large uploads
+    for (let second = 0; second < 6; second += 1) look(4);
+    look(20);
+    world.foreground = 12;
+    await copy(pace, world, 20);
+    expect(pace.heldBack).toBeGreaterThan(8);
+    for (let second = 0; second < 30; second += 1) look(12); // calls are slower now, without a repair too
+    await copy(pace, world, 40);
+    expect(pace.heldBack).toBe(1);
+  });
+
   it('begins with little while somebody waits', async () => {
     const { pace, world } = makePace(0);
     const idle = await copy(pace, world, 1);

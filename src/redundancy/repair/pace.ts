@@ -42,8 +42,9 @@ const WINDOW_STEP = 512 * KiB;
 const WORKED_MS_MOST = 250;
 /** So long after it was made smaller a window is judged by what there is, and until then only by calls that began since. */
 const STALE_MS_MOST = 2000;
-/** Weight of the newest look in the moving mean of quiet times. */
-const WEIGHT = 0.2;
+/** Weight of the newest look in the estimate of quiet times, which is a low one: what was seen faster counts soon, whatever slower calls there were before. */
+const WEIGHT_OF_SLOWER = 0.1;
+const WEIGHT_OF_FASTER = 0.5;
 
 /**
  * Holds back who copies in the background: to a number of bytes in a second, and to a window of bytes that are on their way at once. As TCP does,
@@ -73,7 +74,9 @@ export class Pace {
   observeQuiet(): void {
     const spent = this.parts.foregroundMs();
     this.window = spent === undefined ? WINDOW_FULL : WINDOW_LEAST;
-    if (spent !== undefined) this.quietMs = this.quietMs === undefined ? spent : this.quietMs + WEIGHT * (spent - this.quietMs);
+    if (spent === undefined) return;
+    const before = this.quietMs ?? spent;
+    this.quietMs = before + (spent < before ? WEIGHT_OF_FASTER : WEIGHT_OF_SLOWER) * (spent - before);
   }
 
   /** Resolves when so many bytes may be copied; the result is to be called when that has ended, whatever came of it. */

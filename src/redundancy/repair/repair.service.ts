@@ -22,8 +22,6 @@ const BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 const WIDTH = 64;
 /** What a version costs besides its shards. */
 const VERSION_BYTES = 64 * 1024;
-/** Nobody is told that it takes long, so it may. */
-const BUDGET_MS_MAX = 2 ** 31 - 1;
 /** Pauses before what could not be done is tried again while nothing else has changed: the first is twice as long, the others grow. */
 const RETRY_MS = 1000;
 const RETRY_MS_MOST = 60_000;
@@ -44,7 +42,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   private readonly stopping = new AbortController();
   private readonly away: AwayNodes;
   private readonly versions: VersionRepair;
-  private readonly budget = new ByteBudget(BYTES_IN_FLIGHT, BUDGET_MS_MAX);
+  private readonly budget = new ByteBudget(BYTES_IN_FLIGHT);
   private readonly lag = monitorEventLoopDelay({ resolution: 10 });
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
@@ -60,7 +58,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   constructor(
     private readonly config: AppConfig,
     private readonly collector: CollectorService,
-    private readonly movers: MoverService,
+    movers: MoverService,
     damages: DamageLog,
   ) {
     const { registry } = this;
@@ -213,7 +211,7 @@ export class RepairService implements OnApplicationBootstrap, OnApplicationShutd
   private async repairOne(item: RepairItem, signal: AbortSignal): Promise<RepairReport | undefined> {
     signal.throwIfAborted();
     // Two batches of each version are on their way at once.
-    const batches = 2 * Math.max(this.movers.batchBytes, item.stripeBytes);
+    const batches = 2 * Math.max(this.config.limits.batch_bytes, item.stripeBytes);
     const giveBack = await this.budget.take(VERSION_BYTES + Math.min(batches, item.bytesHeld), signal);
     try {
       const report = await this.versions.repair(item, signal);

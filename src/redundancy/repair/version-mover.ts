@@ -1,5 +1,6 @@
 import type { FileId, VersionId } from '../../common/ids.js';
 import { mapOrdered } from '../../common/map-ordered.js';
+import { holding, OutcomeUnknownError } from '../../common/outcome-unknown-error.js';
 import type { LayoutPage, Manifest, MetadataStore, StoredFile } from '../../metadata/metadata-store.js';
 import { NodeError, type ShardId } from '../../nodes/storage-node.js';
 import { encodeLayout, layoutPages, LayoutView, STRIPES_PER_PAGE } from '../layout.js';
@@ -64,14 +65,12 @@ export class VersionMover {
   /** Does what a policy wants of one version. Ends early, and says so, if the version is replaced or removed meanwhile. */
   async move(versionId: VersionId, policy: MovePolicy, signal: AbortSignal): Promise<MoveReport> {
     const release = await this.parts.holds.claim(versionId);
-    try {
+    return holding(async () => {
       const stored = await this.metadata.findByVersion(versionId, signal);
       const report = { fileId: stored?.file.id, shards: 0, bytes: 0, unplaced: 0, unread: 0, isCurrent: stored !== undefined };
       if (stored !== undefined) await this.moveVersion(stored, policy, { report, signal });
       return report;
-    } finally {
-      release();
-    }
+    }, release);
   }
 
   private get metadata(): MetadataStore {
@@ -119,12 +118,17 @@ export class VersionMover {
         if (page === undefined) this.parts.onStrays(step.undone());
         else report.isCurrent = await this.commit(manifest, { policy, step, page }, signal);
       } catch (error) {
-        this.parts.onStrays(step.undone());
+        this.failed(step, error);
         throw error;
       }
       report.shards += step.shards;
       report.bytes += step.bytes;
     }
+  }
+
+  private failed(step: MoveStep, error: unknown): void {
+    if (!(error instanceof OutcomeUnknownError)) this.parts.onStrays(step.undone());
+    else void error.isMade.then((isMade) => this.parts.onStrays(isMade ? step.committed() : step.undone()));
   }
 
   private step(manifest: Manifest, { mayTake }: MovePolicy): MoveStep {

@@ -7,7 +7,7 @@ import type { Findings } from '../crash/violation.ts';
 import { contradictionOf, type RegisterOperation } from './linearizable.ts';
 
 const KiB = 1024;
-/** Pause of a client between two operations, at the most: a history is no better for being long. */
+/** Pause of a client between two operations, at the most, if it has no other: a history is no better for being long. */
 const PAUSE_MS_MAX = 60;
 /** Each asks any one of the processes, and four of five may be away. */
 const FINAL_ATTEMPTS = 60;
@@ -18,6 +18,8 @@ export interface RegisterShape {
   readonly writers: number;
   readonly readers: number;
   readonly answerMsMax: number;
+  /** Pause of a client between two operations, at the most. */
+  readonly pauseMsMax?: number;
 }
 
 export interface RegisterParts {
@@ -85,7 +87,7 @@ export class RegisterWorkload {
         const own = random.fork();
         while (!this.isOver) {
           await act(register, own, by);
-          await sleep(own.below(PAUSE_MS_MAX));
+          await sleep(own.below(shape.pauseMsMax ?? PAUSE_MS_MAX));
         }
       }),
     );
