@@ -112,3 +112,25 @@ it('leaves a tombstone that the index is about to hear of', async () => {
   expect(await metadata.findTombstone(fileId, NEVER)).toBeUndefined();
   expect(await buried()).toEqual([[], []]);
 });
+
+it('lets go of a tombstone on all nodes even if it is stopped between the index and them', async () => {
+  const { fileId } = await store();
+  await cluster.delete(fileId);
+  await cluster.collector.collect(NEVER);
+  const stopping = new AbortController();
+  const drop = cluster.metadata.dropTombstone.bind(cluster.metadata);
+  for (const node of cluster.memory) {
+    const forget = node.forget.bind(node);
+    jest.spyOn(node, 'forget').mockImplementation((heads, signal) => {
+      signal.throwIfAborted(); // as a folder does
+      return forget(heads, signal);
+    });
+  }
+  const dropping = jest.spyOn(cluster.metadata, 'dropTombstone').mockImplementationOnce(async (...asked) => {
+    await drop(...asked);
+    stopping.abort();
+  });
+  await cluster.collector.sweep(stopping.signal).catch(() => undefined);
+  expect(dropping).toHaveBeenCalledTimes(1);
+  expect(await buried()).toEqual([[], []]);
+});

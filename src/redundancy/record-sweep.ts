@@ -51,7 +51,7 @@ export class RecordSweep {
     const flush = async (): Promise<void> => {
       const heads = batch;
       batch = [];
-      if (heads.length > 0) await this.forget(number, heads, signal);
+      if (heads.length > 0) await this.forget(number, heads);
       swept += heads.length;
     };
     for await (const head of this.parts.registry.node(number).listRecords(signal)) {
@@ -75,7 +75,7 @@ export class RecordSweep {
     const look = { settled, signal, graceMs: 0, isStart: true };
     const verdicts = await Array.fromAsync(mapOrdered(newer, WIDTH, (head) => this.judge(number, head, look)));
     const gone = newer.filter((_, at) => verdicts[at] === 'forget');
-    for (let at = 0; at < gone.length; at += BATCH) await this.forget(number, gone.slice(at, at + BATCH), signal);
+    for (let at = 0; at < gone.length; at += BATCH) await this.forget(number, gone.slice(at, at + BATCH));
     return gone.length;
   }
 
@@ -95,17 +95,25 @@ export class RecordSweep {
     await this.drop(batch, signal);
   }
 
-  /** The index lets go first: what stays on a node that fails now is one that it does not know, which the next walk forgets. */
+  /**
+   * The index lets go first: what stays on a node that fails now is one that it does not know, which the next walk forgets. Who stops waits for
+   * the nodes: with an index made anew just then, a deletion that only some of them still have would be one with a copy less than promised.
+   */
   private async drop(tombstones: readonly Tombstone[], signal: AbortSignal): Promise<void> {
     await Promise.all(tombstones.map((tombstone) => this.parts.metadata.dropTombstone(tombstone, signal)));
     const places = tombstones.flatMap(({ nodes, ...tombstone }) => nodes.map((node) => ({ node, ...tombstone })));
-    for (const [node, group] of Map.groupBy(places, ({ node: number }) => number)) {
-      const heads = group.map(({ fileId: id, revision }) => ({ kind: 'tombstone', id, page: 0, revision }) as const);
-      try {
-        await this.forget(node, heads, signal);
-      } catch (error) {
-        if (!(error instanceof NodeError)) throw error;
-      }
+    const byNode = [...Map.groupBy(places, ({ node: number }) => number)];
+    await Promise.all(byNode.map(([node, group]) => this.forgetIfThere(node, group)));
+  }
+
+  private async forgetIfThere(node: number, tombstones: readonly Omit<Tombstone, 'nodes'>[]): Promise<void> {
+    try {
+      await this.forget(
+        node,
+        tombstones.map(({ fileId: id, revision }) => ({ kind: 'tombstone', id, page: 0, revision })),
+      );
+    } catch (error) {
+      if (!(error instanceof NodeError)) throw error;
     }
   }
 
@@ -211,7 +219,7 @@ export class RecordSweep {
     }
   }
 
-  private async forget(number: number, heads: readonly RecordHead[], signal: AbortSignal): Promise<void> {
-    await this.parts.registry.call(number, (node) => node.forget(heads, signal));
+  private async forget(number: number, heads: readonly RecordHead[]): Promise<void> {
+    await this.parts.registry.call(number, (node, signal) => node.forget(heads, signal));
   }
 }
