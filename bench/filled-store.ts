@@ -11,6 +11,8 @@ const dist = new URL('../dist/', import.meta.url);
 const of = <Module>(file: string): Promise<Module> => import(new URL(file, dist).href) as Promise<Module>;
 
 export const PAGE = 1000;
+/** Bytes of a page, about: a record is 310 bytes. */
+export const PAGE_BYTES = 310 * PAGE;
 const FILE_BYTES = 4096;
 const STORE = 'store' as OwnerId;
 const BATCH = 1000;

@@ -12,6 +12,8 @@ export interface Turn {
   readonly cpuSeconds: number;
   /** Highest resident memory in the turn of the process that is measured, in MiB; NaN if it has none of its own. */
   readonly peakMiB: number;
+  /** By how many milliseconds the event loop was late at the most, in 99 of 100 cases; absent where nobody asked. */
+  readonly loopMs?: number;
 }
 
 /** What is done in one turn of a side, by what it is: `put`, `get`. Rows name it as `side.deed`. */
@@ -35,6 +37,7 @@ const UNITS = {
   'GB/s of a core': { of: ({ bytes, cpuSeconds }) => bytes / 1e9 / cpuSeconds, isMoreBetter: true },
   'p50, ms': { of: (turn) => within(0.5, turn), isMoreBetter: false },
   'p99, ms': { of: (turn) => within(0.99, turn), isMoreBetter: false },
+  'loop p99, ms': { of: ({ loopMs = NaN }) => loopMs, isMoreBetter: false },
   'peak, MB': { of: ({ peakMiB }) => peakMiB * 1.048576, isMoreBetter: false, isWorst: true },
 } as const satisfies Readonly<Record<string, Unit>>;
 

@@ -6,6 +6,7 @@ import { fileSizes } from './file-size.ts';
 import { gateways } from './gateways.ts';
 import { large } from './large.ts';
 import { lists } from './list.ts';
+import { loop } from './loop.ts';
 import { mixed } from './mixed.ts';
 import { nodeCounts } from './node-count.ts';
 import { ranges } from './range.ts';
@@ -14,7 +15,22 @@ import { schemes } from './scheme.ts';
 import { slices } from './slices.ts';
 import { small } from './small.ts';
 
-const ALL = [large, small, mixed, lists, ranges, slices, schemes, codec, degraded, gateways, repairs, fileSizes, nodeCounts];
+const ALL = [
+  large,
+  small,
+  mixed,
+  lists,
+  loop,
+  ranges,
+  slices,
+  schemes,
+  codec,
+  degraded,
+  gateways,
+  repairs,
+  fileSizes,
+  nodeCounts,
+];
 
 /** The trials in the order in which they run: all that this effort has, or those of such names, or that begin with one and a dash. */
 export function trialsOf(bench: Bench, only: readonly string[]): readonly Trial[] {

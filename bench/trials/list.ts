@@ -1,4 +1,4 @@
-import { filledStore, PAGE } from '../filled-store.ts';
+import { filledStore, PAGE, PAGE_BYTES } from '../filled-store.ts';
 import { type Bench, sized } from '../kit/bench.ts';
 import { measure } from '../kit/measure.ts';
 import { nameOfCount } from '../kit/sizes.ts';
@@ -6,8 +6,6 @@ import type { Arena, Plot, Row, Trials, Turns } from '../kit/trial.ts';
 import { list } from '../requests.ts';
 import { startFloor } from '../subject.ts';
 
-/** Bytes of a page, about: a record is 310 bytes. */
-const PAGE_BYTES = 310 * PAGE;
 const FLOOR = 'makes 1,000 records as it goes and answers them as JSON';
 
 const PLOT: Plot = { title: 'A page of 1,000 files by number of files', x: 'files' };

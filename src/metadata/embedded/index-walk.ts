@@ -30,7 +30,7 @@ export const GARBAGE: TableWalk<GarbageVersion> = {
 export const DAMAGE: TableWalk<Damage> = { table: ({ damage }) => damage, decode: decodeDamage };
 
 /** Reads from the index as it is at that moment. */
-type Look = <Result>(read: (tables: IndexTables) => Result) => Promise<Result>;
+export type Look = <Result>(read: (tables: IndexTables) => Result) => Promise<Result>;
 
 /**
  * All rows of a table, a few at a time and without a snapshot in between.

@@ -158,7 +158,7 @@ export class LmdbMetadataStore extends MetadataStore {
 
   /** The orders by creation are those of the file ids, which are UUIDv7. */
   override list(query: ListQuery, signal: AbortSignal): Promise<FilePage> {
-    return this.look(signal, (tables) => listFiles(tables, query));
+    return listFiles((read) => this.look(signal, read), query);
   }
 
   override findByName(owner: OwnerId, name: string, signal: AbortSignal): Promise<StoredFile | undefined> {
