@@ -13,7 +13,7 @@ export class Chunker {
   }
 
   /** See {@link slice}. */
-  slice(sealed: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  slice(sealed: AsyncIterable<Uint8Array>): ReturnType<typeof slice> {
     return slice(sealed, this.sliceBytes);
   }
 

@@ -10,7 +10,7 @@ function bytes(length: number): Uint8Array {
 }
 
 async function sizes(total: number, sliceBytes: number): Promise<readonly number[]> {
-  return (await Array.fromAsync(slice(stream(bytes(total)), sliceBytes))).map(({ length }) => length);
+  return (await Array.fromAsync(slice(stream(bytes(total)), sliceBytes))).flat().map(({ length }) => length);
 }
 
 describe('slicesCovering', () => {
@@ -37,18 +37,27 @@ describe('slice', () => {
     expect(await sizes(30, 10)).toEqual([10, 10, 10]);
   });
 
-  it('gives buffers of their own: neither the input nor a later slice changes them', async () => {
-    const input = bytes(25);
-    const expected = Buffer.from(input);
-    const slices: Uint8Array[] = [];
-    for await (const piece of slice(stream(input), 10)) slices.push(piece);
-    input.fill(0);
-    expect(Buffer.concat(slices).equals(expected)).toBe(true);
-    expect(new Set(slices.map(({ buffer }) => buffer)).size).toBe(3);
+  it('gives buffers that nobody else writes to: neither the input nor a later slice changes them', async () => {
+    for (const sliceBytes of [10, 70_000]) {
+      const input = bytes(2.5 * sliceBytes);
+      const expected = Buffer.from(input);
+      const slices: Uint8Array[] = [];
+      for await (const group of slice(stream(input.slice(0, sliceBytes), input.slice(sliceBytes)), sliceBytes))
+        slices.push(...group);
+      expect(Buffer.concat(slices).equals(expected)).toBe(true);
+      expect(slices.map(({ length }) => length)).toEqual([sliceBytes, sliceBytes, sliceBytes / 2]);
+    }
+  });
+
+  it('cuts large slices each from a buffer of its own, which can be released, and small ones many together', async () => {
+    const large = (await Array.fromAsync(slice(stream(bytes(280_000)), 70_000))).flat();
+    expect(large.map(({ byteLength, buffer }) => [byteLength, buffer.byteLength])).toEqual(Array(4).fill([70_000, 70_000]));
+    const groups = await Array.fromAsync(slice(stream(bytes(200_000)), 1000));
+    expect(groups.map(({ length }) => length)).toEqual([65, 65, 65, 5]);
   });
 
   it('takes no full slice for a small stream', async () => {
-    const [only] = await Array.fromAsync(slice(stream(bytes(100)), 64 * 1024 * 1024));
+    const [only] = (await Array.fromAsync(slice(stream(bytes(100)), 64 * 1024 * 1024))).flat();
     expect(only!.buffer.byteLength).toBeLessThan(10_000);
   });
 
@@ -57,10 +66,10 @@ describe('slice', () => {
     async function* endless(): AsyncGenerator<Uint8Array> {
       for (;;) {
         given += 1;
-        yield await Promise.resolve(bytes(5));
+        yield await Promise.resolve(bytes(50_000));
       }
     }
-    const slices = slice(endless(), 10);
+    const slices = slice(endless(), 100_000);
     await slices.next();
     expect(given).toBe(2);
     await slices.return(undefined);

@@ -18,37 +18,51 @@ export function slicesCovering({ from, to }: ByteRange, sliceBytes: number): Sli
   return { first, end, skip: from - first * sliceBytes };
 }
 
+/** Slices below this size are cut together, from one buffer: a step of a stream and a buffer for each would cost more than their bytes. */
+const GROUP_BYTES = 64 * 1024;
+
 /**
- * Cuts a stream into slices of exactly `sliceBytes`, the last one shorter, whatever the sizes in which the bytes arrive. Each slice is a
- * buffer of its own, which the consumer owns. An empty stream has no slice. What the source yields is released.
+ * Cuts a stream into slices of exactly `sliceBytes`, the last one shorter, whatever the sizes in which the bytes arrive. They come in groups
+ * as they are full; those of a group may share a buffer, which the consumer owns. An empty stream has no slice. What the source yields is
+ * released.
  */
-export async function* slice(source: AsyncIterable<Uint8Array>, sliceBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
-  // The first slice begins at the size of what arrives and grows to the full size: many small files must not take a full slice each.
-  // Where one slice was filled more will be.
+export async function* slice(
+  source: AsyncIterable<Uint8Array>,
+  sliceBytes: number,
+): AsyncGenerator<readonly Uint8Array[], void, undefined> {
+  const groupBytes = sliceBytes * Math.max(1, Math.floor(GROUP_BYTES / sliceBytes));
+  // The first group begins at the size of what arrives and grows to the full size: many small files must not take a full slice each.
+  // Where one group was filled more will be.
   let current = new Uint8Array(0);
   let length = 0;
   for await (const chunk of source) {
     for (let taken = 0; taken < chunk.length;) {
-      const count = Math.min(chunk.length - taken, sliceBytes - length);
+      const count = Math.min(chunk.length - taken, groupBytes - length);
       if (length + count > current.length)
-        current = grown(current, length, Math.min(sliceBytes, Math.max(length + count, 4 * length)));
+        current = grown(current, length, Math.min(groupBytes, Math.max(length + count, 4 * length)));
       current.set(chunk.subarray(taken, taken + count), length);
       length += count;
       taken += count;
-      if (length < sliceBytes) continue;
-      yield current;
-      current = Buffer.allocUnsafeSlow(sliceBytes);
+      if (length < groupBytes) continue;
+      yield parts(current, sliceBytes);
+      current = Buffer.allocUnsafeSlow(groupBytes);
       length = 0;
     }
     release(chunk);
   }
-  if (length > 0) yield current.subarray(0, length);
+  if (length > 0) yield parts(current.subarray(0, length), sliceBytes);
 }
 
 /** Cuts bytes that are at hand, without copying them. */
-export async function* cut(whole: Uint8Array, sliceBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
-  for (let from = 0; from < whole.length; from += sliceBytes)
-    yield await Promise.resolve(whole.subarray(from, from + sliceBytes));
+export async function* cut(whole: Uint8Array, sliceBytes: number): AsyncGenerator<readonly Uint8Array[], void, undefined> {
+  if (whole.length > 0) yield await Promise.resolve(parts(whole, sliceBytes));
+}
+
+function parts(bytes: Uint8Array, partBytes: number): readonly Uint8Array[] {
+  if (bytes.length <= partBytes) return [bytes]; // itself, so that it can be released
+  return Array.from({ length: Math.ceil(bytes.length / partBytes) }, (_, at) =>
+    bytes.subarray(at * partBytes, (at + 1) * partBytes),
+  );
 }
 
 /**

@@ -3,6 +3,7 @@ import { Chunker } from '../chunking/chunker.js';
 import { cut } from '../chunking/slices.js';
 import { RedundancyService } from '../redundancy/redundancy.service.js';
 import type { CodingPlan } from '../redundancy/scheme.js';
+import type { SliceGroups } from '../redundancy/stripe-batches.js';
 import type { VersionWriter } from '../redundancy/version-writer.js';
 
 /** A sealed body of at most this size travels in the record of its version, as one slice. */
@@ -60,12 +61,7 @@ export class BodyWriter {
     return plan === undefined ? 0 : Math.max(plan.replicatedBytesMax, plan.shape.k * this.chunker.sliceBytes);
   }
 
-  private async store(
-    slices: AsyncIterable<Uint8Array>,
-    sliceBytes: number,
-    writer: VersionWriter,
-    signal: AbortSignal,
-  ): Promise<WrittenBody> {
+  private async store(slices: SliceGroups, sliceBytes: number, writer: VersionWriter, signal: AbortSignal): Promise<WrittenBody> {
     await writer.write(slices, this.redundancy.width(writer.shape, sliceBytes), signal);
     return { sliceBytes, riding: undefined };
   }

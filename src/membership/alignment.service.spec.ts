@@ -81,7 +81,7 @@ describe('the alignment', () => {
     };
     await cluster.memory[1]!.put({ shards: [orphan], records: [] }, NEVER); // of an upload that a crash cut short a moment ago
     const writer = cluster.writer();
-    await writer.write(stream(body), 3, NEVER); // on all nodes, and not committed
+    await writer.write(stream([body]), 3, NEVER); // on all nodes, and not committed
     members.drain(2);
     alignment.onApplicationBootstrap();
     alignment.changed();
@@ -143,7 +143,7 @@ describe('the alignment', () => {
       alignment.onApplicationBootstrap();
       await eventually(() => membership.cluster.map.redundancy === 1);
       const writer = cluster.writer();
-      await writer.write(stream(body), 3, NEVER); // as it was at its begin
+      await writer.write(stream([body]), 3, NEVER); // as it was at its begin
       members.setRedundancy(redundancy);
       const failing = cluster.faulty.map((node) => node.inject({ on: 'put', effect: { fail: 'unavailable' } }));
       alignment.changed();

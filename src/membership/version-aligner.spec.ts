@@ -118,7 +118,7 @@ describe('a new disk', () => {
     alignment.onApplicationBootstrap();
     await eventually(() => membership.view.alignment !== undefined);
     const writer = cluster.writer();
-    await writer.write(stream(slices(12)), 3, NEVER); // what it has put on the old disk is gone
+    await writer.write(stream([slices(12)]), 3, NEVER); // what it has put on the old disk is gone
     alignment.changed();
     fast();
     await eventually(() => membership.view.alignment === undefined);

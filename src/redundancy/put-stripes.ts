@@ -1,6 +1,6 @@
 import { mapOrdered } from '../common/map-ordered.js';
 import { release, SENT_BYTES_LEAST } from '../common/release.js';
-import { stripeBatches, type StripeSource } from './stripe-batches.js';
+import { type SliceGroups, stripeBatches, type StripeSource } from './stripe-batches.js';
 import type { StripeStore } from './stripe-store.js';
 import type { WriteLedger } from './write-ledger.js';
 
@@ -18,7 +18,7 @@ export interface StripePuts {
  * @throws DomainError `not-enough-nodes`
  */
 export async function* putStripes(
-  slices: AsyncIterable<Uint8Array>,
+  slices: SliceGroups,
   { stripes, ledger, source, width }: StripePuts,
   signal: AbortSignal,
 ): AsyncGenerator<number, void, undefined> {

@@ -74,7 +74,7 @@ it('keeps the record of an upload that is committed, and lets go of its version,
   const { records, metadata, memory, collector } = cluster;
   const writer = cluster.writer();
   const slices = [new Uint8Array(SLICE)];
-  await writer.write(stream(slices), 1, NEVER);
+  await writer.write(stream([slices]), 1, NEVER);
   await records.change(async (put) => {
     const statement = await cluster.record(writer, slices, put);
     const find = metadata.findByVersion.bind(metadata);

@@ -22,9 +22,12 @@ export interface StripeSource {
 /** Bytes of data that are coded without giving others a turn. */
 const TURN_BYTES = 4 * 1024 * 1024;
 
-/** Groups a stream of slices into stripes of k, encodes them, and groups the stripes into batches that travel together. */
+/** Slices of a body in their order, as many at a time as come together. */
+export type SliceGroups = AsyncIterable<readonly Uint8Array[]>;
+
+/** Makes stripes of k slices each, encodes them, and groups the stripes into batches that travel together. */
 export async function* stripeBatches(
-  slices: AsyncIterable<Uint8Array>,
+  groups: SliceGroups,
   source: StripeSource,
 ): AsyncGenerator<readonly Stripe[], void, undefined> {
   let number = 0;
@@ -36,16 +39,18 @@ export async function* stripeBatches(
     number += 1;
     data = [];
   };
-  for await (const slice of slices) {
-    data.push(slice);
-    bytes += slice.length;
-    if (data.length < source.shape.k) continue;
-    const parity = parityOf(data, source);
-    close(parity instanceof Promise ? await parity : parity); // of a file in small slices there are a million: no step for nothing
-    if (bytes < source.batchBytes) continue;
-    yield batch;
-    batch = [];
-    bytes = 0;
+  for await (const slices of groups) {
+    for (const slice of slices) {
+      data.push(slice);
+      bytes += slice.length;
+      if (data.length < source.shape.k) continue;
+      const parity = parityOf(data, source);
+      close(parity instanceof Promise ? await parity : parity); // of a file in small slices there are a million: no step for nothing
+      if (bytes < source.batchBytes) continue;
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
   }
   if (data.length > 0) {
     while (data.length < source.shape.k) data.push(new Uint8Array(0)); // the last stripe may lack slices, but never shards

@@ -23,7 +23,7 @@ export abstract class StripeCodec {
 export class ReplicateCodec extends StripeCodec {
   override encode([slice]: readonly Uint8Array[], { m }: StripeShape): readonly Uint8Array[] {
     if (slice === undefined) throw new RangeError('a replicated stripe has one slice');
-    return Array.from({ length: m }, () => slice);
+    return new Array<Uint8Array>(m).fill(slice);
   }
 
   override decode(shards: ReadonlyMap<number, Uint8Array>, _: StripeShape, wanted: readonly number[]): readonly Uint8Array[] {

@@ -7,7 +7,7 @@ import { LayoutBuilder, singlePage } from './layout.js';
 import type { NodeRecord, Shard } from '../nodes/storage-node.js';
 import { putStripes } from './put-stripes.js';
 import type { PlacedRecord, PutRecord } from './record-store.js';
-import { encodeStripe, type Stripe, type StripeSource } from './stripe-batches.js';
+import { encodeStripe, type SliceGroups, type Stripe, type StripeSource } from './stripe-batches.js';
 import type { StripeShape } from './stripe-codec.js';
 import type { StripeStore } from './stripe-store.js';
 import { type Stray, WriteLedger } from './write-ledger.js';
@@ -91,7 +91,7 @@ export class VersionWriter {
    * Stores all slices, and releases them; resolves when every shard of every stripe is durable on a node of its own.
    * @param width batches under way at once
    */
-  async write(slices: AsyncIterable<Uint8Array>, width: number, signal: AbortSignal): Promise<void> {
+  async write(slices: SliceGroups, width: number, signal: AbortSignal): Promise<void> {
     const { ledger, source } = this;
     const puts = putStripes(slices, { stripes: this.parts.stripes, ledger, source, width }, signal);
     for await (const stripes of puts) await this.settle(stripes, signal);

@@ -35,7 +35,7 @@ describe('stripes that another process stores', () => {
     const ledger = new WriteLedger();
     const source = { versionId, shape, codec: cluster.codec, batchBytes: 3 * SLICE };
     const copies = slices.map((bytes) => Uint8Array.from(bytes));
-    await Array.fromAsync(putStripes(stream(copies), { stripes, ledger, source, width: 2 }, NEVER));
+    await Array.fromAsync(putStripes(stream([copies]), { stripes, ledger, source, width: 2 }, NEVER));
     return { rows: ledger.take(), strays: ledger.strays.map(({ node, shard }) => ({ node, ...shard })) };
   }
 
@@ -100,8 +100,8 @@ describe('stripes that another process stores', () => {
       const slices = [randomBytes(SLICE), randomBytes(SLICE)];
       const [writer, unharmed] = [cluster.writer(), cluster.writer()];
       if (isElsewhere) await writer.adopt(await storeElsewhere(slices, await writer.reserve(2), writer), lengthOf(slices), NEVER);
-      else await writer.write(stream(slices.map((bytes) => Uint8Array.from(bytes))), 2, NEVER);
-      await unharmed.write(stream([randomBytes(SLICE)]), 1, NEVER);
+      else await writer.write(stream([slices.map((bytes) => Uint8Array.from(bytes))]), 2, NEVER);
+      await unharmed.write(stream([[randomBytes(SLICE)]]), 1, NEVER);
       const others = new Set(unharmed.usage().map(({ node }) => node));
       const replaced = writer.usage().find(({ node }) => !others.has(node))!.node;
       await cluster.registry.retire(replaced);

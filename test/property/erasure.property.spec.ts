@@ -130,7 +130,7 @@ describe('erasure coded versions of any shape and size', () => {
     cluster = await Cluster.make({ nodes: 5, redundancy: 2, data: 3, sliceBytes: SLICE });
     const mend = cluster.faulty[1]!.inject({ on: 'put', effect: { fail: 'unavailable' }, nth: 2 });
     const writer = cluster.writer();
-    await expect(writer.write(stream(slicesOf(randomBytes(40 * SLICE))), 2, NEVER)).rejects.toMatchObject({
+    await expect(writer.write(stream([slicesOf(randomBytes(40 * SLICE))]), 2, NEVER)).rejects.toMatchObject({
       code: 'not-enough-nodes',
     });
     mend();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Manifest } from '../../src/metadata/metadata-store.js';
 import { LayoutReader } from '../../src/redundancy/layout-reader.js';
 import { STRIPES_PER_PAGE } from '../../src/redundancy/layout.js';
-import { Cluster, NEVER } from '../support/cluster.js';
+import { Cluster, NEVER, stream } from '../support/cluster.js';
 
 /** A file of 1 GiB in slices of 1,024 bytes. */
 const SLICES = 1_048_576;
@@ -15,10 +15,8 @@ beforeAll(async () => {
   for (const node of cluster.memory) node.put = () => Promise.resolve(); // the layout is the subject, not two million shards
   const slice = new Uint8Array(1);
   const writer = cluster.writer();
-  async function* body(): AsyncGenerator<Uint8Array, void, undefined> {
-    for (let at = 0; at < SLICES; at += 1) yield slice;
-  }
-  await writer.write(body(), 3, NEVER);
+  const group = Array<Uint8Array>(1024).fill(slice);
+  await writer.write(stream(Array<readonly Uint8Array[]>(SLICES / group.length).fill(group)), 3, NEVER);
   manifest = { ...(await cluster.commit(writer, [])), sealedSize: SLICES };
 }, 120_000);
 

@@ -104,7 +104,7 @@ class Story {
       storeHalf: async () => {
         const body = slices(1 + (pick % 3));
         const writer = cluster.writer();
-        await writer.write(stream(body), 2, NEVER);
+        await writer.write(stream([body]), 2, NEVER);
         const { file } = await cluster.records.change((put) => cluster.record(writer, body, put));
         this.open.add(file.id);
         writer.leave();
@@ -308,7 +308,7 @@ describe('while a node sleeps', () => {
   it('no shard goes of a version whose record only that node may have', async () => {
     const body = slices(5);
     const writer = cluster.writer();
-    await writer.write(stream(body), 2, NEVER);
+    await writer.write(stream([body]), 2, NEVER);
     const { manifest } = await cluster.records.change((put) => cluster.record(writer, body, put));
     writer.leave();
     const [sleeper, other] = manifest.recordNodes as [number, number];

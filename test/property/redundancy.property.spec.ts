@@ -59,7 +59,7 @@ describe('writing', () => {
     cluster = await Cluster.make({ nodes: 3, redundancy: 1, sliceBytes: SLICE });
     const mend = [1, 2].map((at) => cluster.faulty[at]!.inject({ on: 'put', effect: { fail: 'unavailable' }, nth: 2 }));
     const writer = cluster.writer();
-    await expect(writer.write(stream(slices(40)), 3, NEVER)).rejects.toMatchObject({ code: 'not-enough-nodes' });
+    await expect(writer.write(stream([slices(40)]), 3, NEVER)).rejects.toMatchObject({ code: 'not-enough-nodes' });
     cluster.registry.setState(3, 'down', {});
     await writer.abandon(NEVER);
     expect(await cluster.collector.collect(NEVER)).toBe(1);
@@ -214,7 +214,7 @@ class CollectorModel {
       upload: async () => {
         const body = slices(1 + (pick % 5), 1 + (pick % SLICE));
         const writer = this.subject.writer(newId<VersionId>());
-        await writer.write(stream(body), 2, NEVER);
+        await writer.write(stream([body]), 2, NEVER);
         this.open.push({ writer, body });
       },
       commit: async () => {

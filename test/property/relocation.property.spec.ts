@@ -282,10 +282,8 @@ describe('a layout of several pages', () => {
     cluster = await Cluster.make({ nodes: 4, redundancy: 1, sliceBytes: 1 });
     const writer = cluster.writer();
     const count = STRIPES_PER_PAGE + 50;
-    const body = function* (): Generator<Uint8Array> {
-      for (let at = 0; at < count; at += 1) yield Uint8Array.of(at);
-    };
-    await writer.write(stream(body()), 3, NEVER);
+    const body = Array.from({ length: count }, (_, at) => Uint8Array.of(at));
+    await writer.write(stream([body]), 3, NEVER);
     return cluster.commit(writer, Array<Uint8Array>(count).fill(Uint8Array.of(0)));
   }
 

@@ -226,7 +226,7 @@ describe('a write', () => {
     const writer = subject.writer();
     const writing = writer.write(
       (async function* () {
-        yield* slices(4);
+        yield slices(4);
         await Promise.resolve();
       })(),
       3,

@@ -172,7 +172,7 @@ export class Cluster {
 
   /** Writes slices and commits them as a file. */
   async store(slices: readonly Uint8Array[], writer = this.writer()): Promise<Manifest> {
-    await writer.write(stream(slices.map((bytes) => bytes.slice())), 3, NEVER); // they are the writer's
+    await writer.write(stream([slices.map((bytes) => bytes.slice())]), 3, NEVER); // they are the writer's
     return this.commit(writer, slices);
   }
 
