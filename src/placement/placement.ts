@@ -6,6 +6,11 @@ export interface PlacementRequest {
   readonly candidates: readonly number[];
 }
 
+interface Candidate {
+  readonly node: number;
+  files: number;
+}
+
 /**
  * The original's rule: the node with the fewest files is filled first, ties go to the lowest number. What is being written counts from
  * the moment of the choice, so that many uploads at once spread as evenly as one after the other.
@@ -32,11 +37,23 @@ export class Placement {
   }
 
   /** Chooses `width` distinct nodes and counts a file on each; undefined, and nothing counted, if there are too few candidates. */
-  place({ width, candidates }: PlacementRequest): readonly number[] | undefined {
+  place(request: PlacementRequest): readonly number[] | undefined {
+    return this.series(request)?.();
+  }
+
+  /**
+   * What chooses as {@link place} does, for one stripe after the other: the candidates are put into their order once. It is good for as long
+   * as nobody else changes what is counted on them; undefined if there are too few.
+   */
+  series({ width, candidates }: PlacementRequest): (() => readonly number[]) | undefined {
     if (candidates.length < width) return undefined;
-    const chosen = [...candidates].sort((a, b) => this.files(a) - this.files(b) || a - b).slice(0, width);
-    for (const node of chosen) this.add(node, 1);
-    return chosen;
+    const order = candidates.map((node): Candidate => ({ node, files: this.files(node) })).sort(compare);
+    return () => {
+      const chosen = order.slice(0, width);
+      for (const candidate of chosen) this.counts.set(candidate.node, (candidate.files += 1));
+      for (let at = width - 1; at >= 0; at -= 1) sink(order, at);
+      return chosen.map(({ node }) => node);
+    };
   }
 
   /** Counts files that somebody else has placed. */
@@ -58,4 +75,16 @@ export class Placement {
   private add(node: number, files: number): void {
     this.counts.set(node, this.files(node) + files);
   }
+}
+
+function compare(a: Candidate, b: Candidate): number {
+  return a.files - b.files || a.node - b.node;
+}
+
+/** Moves one that has got more behind those that come before it now; all behind it are in their order. */
+function sink(order: Candidate[], from: number): void {
+  const candidate = order[from] as Candidate;
+  let at = from;
+  for (let next = order[at + 1]; next !== undefined && compare(next, candidate) < 0; next = order[at + 1]) order[at++] = next;
+  order[at] = candidate;
 }

@@ -125,12 +125,14 @@ export class Collector {
       batch = [];
       swept += (await this.superfluous.delete(number, ids, signal)).deleted;
     };
-    let layout: { readonly of: string; readonly reader: LayoutReader } | undefined;
+    let version: { readonly id: VersionId; readonly mayGo: boolean; readonly layout: LayoutReader } | undefined;
     for await (const shard of node.list(signal)) {
-      if (layout?.of !== shard.versionId)
-        layout = { of: shard.versionId, reader: new LayoutReader(this.parts.metadata, shard.versionId) };
-      if (!isOrphan(shard.versionId) && !(await this.parts.metadata.isCommitted(shard.versionId, signal))) continue;
-      if (await this.superfluous.isNeeded(number, shard, layout.reader, signal)) continue;
+      const { versionId: id } = shard;
+      if (version?.id !== id) {
+        const mayGo = isOrphan(id) || (await this.parts.metadata.isCommitted(id, signal));
+        version = { id, mayGo, layout: new LayoutReader(this.parts.metadata, id) };
+      }
+      if (!version.mayGo || (await this.superfluous.isNeeded(number, shard, version.layout, signal))) continue;
       batch.push(shard);
       if (batch.length >= DELETE_BATCH) await flush();
     }

@@ -95,12 +95,11 @@ function shardsOf(
   parity: readonly Uint8Array[],
   { versionId, shape: { k, m }, number: stripe }: StripeSource & { readonly number: number },
 ): readonly Shard[] {
-  const all = [...data, ...parity];
-  const checksums: number[] = [];
-  return all.map((bytes, index) => {
-    const same = all.indexOf(bytes); // copies are the same bytes: they are summed once
-    const checksum = same < index ? (checksums[same] as number) : checksumOf(bytes);
-    checksums.push(checksum);
+  let summed: Uint8Array | undefined;
+  let checksum = 0;
+  return [...data, ...parity].map((bytes, index) => {
+    if (bytes !== summed) checksum = checksumOf(bytes); // copies are the same bytes: they are summed once
+    summed = bytes;
     return { versionId, stripe, index, k, m, bytes, checksum };
   });
 }

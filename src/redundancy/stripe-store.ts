@@ -55,28 +55,31 @@ export class StripeStore {
    */
   async put(stripes: readonly Stripe[], ledger: WriteLedger, signal: AbortSignal): Promise<void> {
     const [first] = stripes;
-    const candidates = first && this.candidates(first.shards.length); // nothing happens while they are chosen from
-    const assignments = stripes.flatMap((stripe) => this.assign(stripe, ledger, candidates));
+    const choose = first && this.chooser(first.shards.length);
+    const assignments = stripes.flatMap((stripe) => this.assign(stripe, ledger, choose));
     await this.putAll(assignments, { ledger, lost: new Set(), late: new Set() }, signal);
   }
 
-  /** Chooses distinct nodes for the shards of a stripe, and counts them. @throws DomainError `not-enough-nodes` */
-  choose(width: number, candidates = this.candidates(width)): readonly number[] {
-    const nodes = this.placement.place({ width, candidates });
-    if (nodes === undefined) throw this.notEnough(width);
-    return nodes;
+  /**
+   * What chooses distinct nodes for the shards of one stripe after the other, and counts them, as long as nothing else happens meanwhile.
+   * @throws DomainError `not-enough-nodes`
+   */
+  chooser(width: number): () => readonly number[] {
+    const choose = this.placement.series({ width, candidates: this.candidates(width) });
+    if (choose === undefined) throw this.notEnough(width);
+    return choose;
   }
 
-  /** The same for a stripe that is there, by the index of its shards. */
-  place({ shards }: Stripe, ledger: WriteLedger, candidates?: readonly number[]): number[] {
-    const nodes = this.choose(shards.length, candidates);
+  /** The nodes for a stripe that is there, by the index of its shards. @throws DomainError `not-enough-nodes` */
+  place({ shards }: Stripe, ledger: WriteLedger, choose = this.chooser(shards.length)): number[] {
+    const nodes = choose();
     const row = turned(nodes, shards[0]?.k === 1 ? 0 : this.placement.files(nodes[0] as number));
     ledger.placed(row, shards);
     return row;
   }
 
-  private assign(stripe: Stripe, ledger: WriteLedger, candidates: readonly number[] | undefined): readonly Assignment[] {
-    const row = this.place(stripe, ledger, candidates);
+  private assign(stripe: Stripe, ledger: WriteLedger, choose: (() => readonly number[]) | undefined): readonly Assignment[] {
+    const row = this.place(stripe, ledger, choose);
     return stripe.shards.map((shard) => ({ shard, row }));
   }
 

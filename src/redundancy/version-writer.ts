@@ -105,10 +105,11 @@ export class VersionWriter {
   async reserve(stripes: number): Promise<ReadonlyMap<number, number>> {
     const { placement } = this.parts;
     const before = placement.all();
-    for (let stripe = 0; stripe < stripes; stripe += 1) {
-      for (const node of this.parts.stripes.choose(this.shape.k + this.shape.m))
-        this.reserved.set(node, (this.reserved.get(node) ?? 0) + 1);
-      if (stripe % RESERVED_IN_A_TURN === RESERVED_IN_A_TURN - 1) await nextTurn();
+    for (let from = 0; from < stripes; from += RESERVED_IN_A_TURN) {
+      if (from > 0) await nextTurn();
+      const choose = this.parts.stripes.chooser(this.shape.k + this.shape.m);
+      for (let stripe = from; stripe < Math.min(stripes, from + RESERVED_IN_A_TURN); stripe += 1)
+        for (const node of choose()) this.reserved.set(node, (this.reserved.get(node) ?? 0) + 1);
     }
     return before;
   }

@@ -54,6 +54,27 @@ describe('placement', () => {
     );
   });
 
+  it('chooses in a series as it does one by one, wherever the counts begin', () => {
+    const begin = fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(begin, fc.nat(), fc.integer({ min: 1, max: 40 }), (counts, wide, rounds) => {
+        const width = 1 + (wide % counts.length);
+        const candidates = counts.map((_, at) => at + 1).toReversed();
+        const [one, many] = [new Placement(), new Placement()];
+        for (const [at, files] of counts.entries()) for (const placement of [one, many]) placement.restore(at + 1, files);
+        const next = many.series({ width, candidates })!;
+        for (let round = 0; round < rounds; round += 1) {
+          // By the rule itself: fewest files first, then the lowest number.
+          const expected = candidates.toSorted((a, b) => one.files(a) - one.files(b) || a - b).slice(0, width);
+          expect(one.place({ width, candidates })).toEqual(expected);
+          expect(next()).toEqual(expected);
+          expect(many.all()).toEqual(one.all());
+        }
+        expect(many.series({ width: counts.length + 1, candidates })).toBeUndefined();
+      }),
+    );
+  });
+
   it('takes the lowest numbers when all are equal, and the emptiest first when they are not', () => {
     const placement = new Placement();
     expect(placement.place({ width: 2, candidates: [3, 1, 2] })).toEqual([1, 2]);

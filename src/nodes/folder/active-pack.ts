@@ -73,8 +73,8 @@ export class ActivePack {
     for (let at = this.headerBytes; at < end;) {
       const offset = this.bytes + at;
       this.entry.readProven(source.view, at);
-      if (info !== undefined) index.apply(source, at, { info, offset });
-      this.rows.add(source, at, offset);
+      if (info !== undefined) index.apply(this.entry, source.view, at, { info, offset });
+      this.rows.add(this.entry, source.bytes, at, offset);
       at += this.entry.bytes;
     }
     this.bytes += end;

@@ -1,4 +1,4 @@
-import { ENTRY, EntryHeader, ENTRY_HEADER_BYTES, PACK_HEADER_BYTES, type EntryBytes } from './pack-format.js';
+import { ENTRY, EntryHeader, ENTRY_HEADER_BYTES, PACK_HEADER_BYTES } from './pack-format.js';
 import { KEY_BYTES, KEY_WORDS, manifestKeyOf, readKey, type Key } from './pack-key.js';
 import { PackTable, type Place } from './pack-table.js';
 
@@ -20,6 +20,12 @@ export interface PackInfo {
   leftAloneUntil: number;
 }
 
+/** In which pack an entry is, and where there. */
+export interface EntrySpot {
+  readonly info: PackInfo;
+  readonly offset: number;
+}
+
 /** What the entries of all packs, taken in their order, amount to. Replaying packs at an opening and writing to them are the same here. */
 export class PackIndex {
   readonly shards = new PackTable(false);
@@ -27,7 +33,6 @@ export class PackIndex {
   /** In the order of their numbers. */
   readonly packs = new Map<number, PackInfo>();
   newestRevision = 0;
-  private readonly header = new EntryHeader();
   private readonly key: Key = new Uint32Array(KEY_WORDS);
 
   addPack(seq: number, isActive: boolean): PackInfo {
@@ -46,11 +51,8 @@ export class PackIndex {
     return info.bytes - PACK_HEADER_BYTES - info.live - (this.isOldest(info.seq) ? 0 : info.removals);
   }
 
-  /** Takes in an entry whose header was proved. `bytes` needs to hold the header, and the record part if it is a removal. */
-  apply({ view }: EntryBytes, at: number, place: { readonly info: PackInfo; readonly offset: number }): void {
-    const { header } = this;
-    header.readProven(view, at);
-    const { info, offset } = place;
+  /** Takes in an entry, whose header was proved and lies at a position of the view, as its record part does if it is a removal. */
+  apply(header: EntryHeader, view: DataView, at: number, { info, offset }: EntrySpot): void {
     const bytes = header.bytes;
     const { revision } = header;
     switch (header.kind) {
@@ -66,7 +68,7 @@ export class PackIndex {
         break;
       default:
         info.removals += bytes;
-        this.remove(view, at + ENTRY_HEADER_BYTES);
+        this.remove(header, view, at + ENTRY_HEADER_BYTES);
     }
     info.bytes = offset + bytes;
   }
@@ -82,10 +84,10 @@ export class PackIndex {
     this.count(place, 1);
   }
 
-  private remove(view: DataView, from: number): void {
-    const isOfRecords = this.header.kind === ENTRY.removedRecords;
+  private remove({ kind, recordBytes }: EntryHeader, view: DataView, from: number): void {
+    const isOfRecords = kind === ENTRY.removedRecords;
     const step = isOfRecords ? REMOVED_RECORD_BYTES : KEY_BYTES;
-    for (let at = from; at + step <= from + this.header.recordBytes; at += step) {
+    for (let at = from; at + step <= from + recordBytes; at += step) {
       readKey(view, at, this.key);
       if (!isOfRecords) this.count(this.shards.delete(this.key), -1);
       else if ((this.records.find(this.key)?.revision ?? Infinity) <= readRevision(view, at + KEY_BYTES))

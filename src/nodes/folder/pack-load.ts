@@ -90,7 +90,9 @@ class Loading {
     const rows = await readSidecar(sidecarPath(this.folder.packs, seq), of);
     if (rows === undefined) await this.scan(info, of);
     for (let from = 0; rows !== undefined && from < rows.bytes.byteLength;) {
-      from = eachRow(rows, { from, count: ROWS_PER_TURN }, (at, offset) => index.apply(rows, at, { info, offset }));
+      from = eachRow(rows, { from, count: ROWS_PER_TURN }, (header, at, offset) =>
+        index.apply(header, rows.view, at, { info, offset }),
+      );
       await new Promise((resolve) => setImmediate(resolve)); // so that a large node does not keep the others waiting
     }
     info.bytes = Math.max(info.bytes, size);
@@ -120,8 +122,8 @@ class Loading {
           continue;
         }
         const offset = chunk.start + at;
-        this.index.apply(chunk, at, { info, offset });
-        rows.add(chunk, at, offset);
+        this.index.apply(this.header, chunk.view, at, { info, offset });
+        rows.add(this.header, chunk.bytes, at, offset);
       }
     }
     if (this.mayWrite && rows.count > 0) await writeSidecar(this.folder, rows, of).catch(() => undefined);

@@ -25,16 +25,14 @@ export class SidecarRows {
   private filled = HEADER_BYTES;
   private bytes = new Uint8Array(FIRST_BYTES);
   private view = new DataView(this.bytes.buffer);
-  private readonly header = new EntryHeader();
 
   get count(): number {
     return this.rows;
   }
 
   /** Adds an entry that was proved. */
-  add({ bytes, view }: EntryBytes, at: number, offset: number): void {
-    this.header.readProven(view, at);
-    const end = at + ENTRY_HEADER_BYTES + keyBytes(this.header);
+  add(header: EntryHeader, bytes: Uint8Array, at: number, offset: number): void {
+    const end = at + ENTRY_HEADER_BYTES + keyBytes(header);
     this.reserve(ROW_PREFIX_BYTES + end - at);
     this.view.setUint32(this.filled, offset);
     this.bytes.set(bytes.subarray(at, end), this.filled + ROW_PREFIX_BYTES);
@@ -91,14 +89,14 @@ export async function readSidecar(path: string, of: SidecarOf): Promise<EntryByt
 export function eachRow(
   { view }: EntryBytes,
   range: { readonly from: number; readonly count: number },
-  take: (at: number, offset: number) => void,
+  take: (header: EntryHeader, at: number, offset: number) => void,
 ): number {
   const header = new EntryHeader();
   let at = range.from;
   for (let row = 0; row < range.count && at + ROW_PREFIX_BYTES + ENTRY_HEADER_BYTES <= view.byteLength; row += 1) {
     const entry = at + ROW_PREFIX_BYTES;
     header.readProven(view, entry);
-    take(entry, view.getUint32(at));
+    take(header, entry, view.getUint32(at));
     at = entry + ENTRY_HEADER_BYTES + keyBytes(header);
   }
   return at;
