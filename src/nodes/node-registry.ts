@@ -205,7 +205,12 @@ export class NodeRegistry {
       if (rank === undefined) ranks.set(number, (rank = this.rank(number, kind)));
       return rank;
     };
-    return (numbers) => (numbers.length < 2 ? numbers : [...numbers].sort((a, b) => rankOf(a) - rankOf(b) || 0));
+    return (numbers) => {
+      if (numbers.length < 2) return numbers;
+      const [first = 0, second = 0] = numbers;
+      if (numbers.length > 2) return [...numbers].sort((a, b) => rankOf(a) - rankOf(b) || 0);
+      return rankOf(first) <= rankOf(second) ? numbers : [second, first]; // the two copies that most stripes have
+    };
   }
 
   /** Sets the state of a node; true if what is seen of it has changed. Whoever waits for a node that goes down waits no longer. */

@@ -58,10 +58,8 @@ export class StripeAttempt {
    */
   nextAsks(byRank: RankNodes): readonly ShardAsk[] {
     if (this.isComplete) return [];
-    const { shape, wanted, versionId, stripe } = this.task;
-    const missing = wanted.filter((index) => this.states[index] !== 'got' && this.states[index] !== 'asked');
-    const canAskDirectly = shape.k > 1 && missing.every((index) => this.states[index] === 'untried');
-    const indices = canAskDirectly ? missing : this.best(shape.k - this.count('got') - this.count('asked'), byRank);
+    const { shape, versionId, stripe } = this.task;
+    const indices = this.direct() ?? this.best(shape.k - this.count('got') - this.count('asked'), byRank);
     for (const index of indices) this.states[index] = 'asked';
     // One byte more than it must have tells that it is too long, and no node can fill the memory with more.
     return indices.map((index) => ({ versionId, stripe, index, length: this.lengthOf(index) + 1 }));
@@ -111,6 +109,14 @@ export class StripeAttempt {
     return this.task.wanted.every((index) => this.states[index] === 'got');
   }
 
+  /** The data shards that are still wanted, if none of them has failed or is late; with k = 1 any other one is as good. */
+  private direct(): readonly number[] | undefined {
+    const { shape, wanted } = this.task;
+    if (shape.k === 1) return undefined;
+    const missing = wanted.filter((index) => this.states[index] !== 'got' && this.states[index] !== 'asked');
+    return missing.every((index) => this.states[index] === 'untried') ? missing : undefined;
+  }
+
   private count(state: ShardState): number {
     let count = 0;
     for (const one of this.states) if (one === state) count += 1;
@@ -122,7 +128,9 @@ export class StripeAttempt {
     if (nodes.length - this.count('out') < shape.k) throw this.lost();
     if (count <= 0) return [];
     const ranked = byRank(nodes.filter((_, index) => this.states[index] === 'untried'));
-    return ranked.slice(0, count).map((node) => nodes.indexOf(node));
+    const indices: number[] = [];
+    for (let at = 0; at < Math.min(count, ranked.length); at += 1) indices.push(nodes.indexOf(ranked[at] as number));
+    return indices;
   }
 
   /** Too few shards are left; what was wrong with the others tells whether waiting may help. */

@@ -150,7 +150,8 @@ export class StripeReader {
     const lengthOf = (index: number): number => shardBytes(manifest, { stripe, index });
     const first = Math.max(0, span.first - stripe * k);
     const end = Math.min(k, span.end - stripe * k);
-    const wanted = Array.from({ length: end - first }, (_, at) => first + at);
+    const wanted: number[] = [];
+    for (let index = first; index < end; index += 1) wanted.push(index);
     return new StripeAttempt({ versionId, stripe, nodes, shape: { k, m }, wanted, lengthOf, avoid });
   }
 
