@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction } from 'lmdb';
 import { DomainError } from '../../common/errors.js';
 import { idToBytes } from '../../common/ids.js';
@@ -10,17 +9,22 @@ import { fileOfKey, type Key, layoutKey, nodeOfKey } from './index-keys.js';
 import { OF_UPLOAD } from './index-page-revisions.js';
 import { decodeFile, decodeOwned, decodeRevision, decodeTombstone, decodeVersion } from './index-rows.js';
 import { rangeOptions, type Table } from './index-tables.js';
+import type { ReadTurns } from './read-turns.js';
 
 /** Rows that are read before others have the event loop. */
 const CHUNK = 64;
 
 /** All of the index at the moment at which the first entry is asked for: in one read transaction, which writers do not wait for. */
-export async function* snapshotOf(database: IndexDatabase, signal: AbortSignal): AsyncGenerator<SnapshotEntry, void, undefined> {
+export async function* snapshotOf(
+  database: IndexDatabase,
+  turns: ReadTurns,
+  signal: AbortSignal,
+): AsyncGenerator<SnapshotEntry, void, undefined> {
   signal.throwIfAborted();
   const opened = database.current;
   const transaction = opened.environment.useReadTransaction();
   try {
-    yield* new IndexSnapshot({ database, opened, transaction }, signal).entries();
+    yield* new IndexSnapshot({ database, opened, transaction, turns }, signal).entries();
   } catch (error) {
     signal.throwIfAborted();
     throw toIndexError(error);
@@ -34,6 +38,7 @@ interface Reading {
   readonly database: IndexDatabase;
   readonly opened: OpenDatabase;
   readonly transaction: Transaction;
+  readonly turns: ReadTurns;
 }
 
 class IndexSnapshot {
@@ -80,7 +85,7 @@ class IndexSnapshot {
       for (const row of rows) yield row;
       after = rows.at(-1)?.key;
       if (after === undefined) return;
-      await nextTurn();
+      await this.reading.turns.afterPages();
     }
   }
 

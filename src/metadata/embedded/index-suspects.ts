@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { VersionId } from '../../common/ids.js';
 import { isReferredTo, sweepVersion } from './index-changes.js';
 import { type Key, layoutRange, versionOfLayoutKey } from './index-keys.js';
 import { type IndexTables, rangeOptions } from './index-tables.js';
+import type { ReadTurns } from './read-turns.js';
 
 /** Versions that one look at the layouts goes through, before others have the event loop. */
 const VERSIONS = 32;
@@ -29,10 +29,14 @@ function suspectsFrom(
 export interface IndexAccess {
   readonly look: <Result>(read: (tables: IndexTables) => Result) => Promise<Result>;
   readonly change: <Result>(apply: (tables: IndexTables) => Result) => Promise<Result>;
+  readonly turns: ReadTurns;
 }
 
 /** Removes the layout pages of all versions that nothing refers to and that are not `live`; returns how many there were. */
-export async function sweepStaged({ look, change }: IndexAccess, isLive: (versionId: VersionId) => boolean): Promise<number> {
+export async function sweepStaged(
+  { look, change, turns }: IndexAccess,
+  isLive: (versionId: VersionId) => boolean,
+): Promise<number> {
   let removed = 0;
   for (let from: Key | undefined; ;) {
     const start = from;
@@ -43,6 +47,6 @@ export async function sweepStaged({ look, change }: IndexAccess, isLive: (versio
     for (const count of await Promise.all(counts)) removed += count;
     if (next === undefined) return removed;
     from = next;
-    await nextTurn();
+    await turns.afterPages();
   }
 }

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { STORE_OWNER, type OwnerId } from '../../common/ids.js';
 import type { IndexRows, IndexTransfer, RowTable, RowTypes } from '../moving/index-transfer.js';
 import { readFile, readTombstone } from './index-changes.js';
@@ -180,11 +179,11 @@ const STATE: Rows<RowTypes['state']> = {
   remove: () => undefined,
 };
 
-function tableOf<Row>({ look, change }: IndexAccess, { keyOf, read, put, remove }: Rows<Row>): RowTable<Row> {
+function tableOf<Row>({ look, change, turns }: IndexAccess, { keyOf, read, put, remove }: Rows<Row>): RowTable<Row> {
   return {
     read: async (after, signal) => {
       // Between two looks others have their turn.
-      await nextTurn();
+      await turns.afterPages();
       signal.throwIfAborted();
       return look((tables) => read(tables, after && keyOf(after)));
     },
@@ -199,10 +198,10 @@ function tableOf<Row>({ look, change }: IndexAccess, { keyOf, read, put, remove 
 }
 
 /** The order of names, that of creation and that of keys are tables of their own: one row for each file. */
-async function check({ look }: IndexAccess, signal: AbortSignal): Promise<void> {
+async function check({ look, turns }: IndexAccess, signal: AbortSignal): Promise<void> {
   let [files, owned] = [0, 0];
   for (let after: Key | undefined; ;) {
-    await nextTurn();
+    await turns.afterPages();
     signal.throwIfAborted();
     const rows = await look((tables) => {
       const page = FILES.read(tables, after);

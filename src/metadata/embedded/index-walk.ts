@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileId } from '../../common/ids.js';
 import type { Damage, GarbageVersion, Tombstone } from '../metadata-store.js';
 import { decodeDamage } from './index-damage.js';
@@ -6,6 +5,7 @@ import { fileOfKey, type Key, versionOfKey } from './index-keys.js';
 import { decodeGarbage, decodeTombstone } from './index-rows.js';
 import type { IndexTables, Table } from './index-tables.js';
 import { rangeOptions } from './index-tables.js';
+import type { ReadTurns } from './read-turns.js';
 
 /**
  * Rows that a long walk reads before it lets others have the event loop. A request waits for as many in each of its turns: with 256 of them,
@@ -35,7 +35,11 @@ export type Look = <Result>(read: (tables: IndexTables) => Result) => Promise<Re
 /**
  * All rows of a table, a few at a time and without a snapshot in between.
  */
-export async function* walkTable<Row>(look: Look, { table, decode }: TableWalk<Row>): AsyncGenerator<Row, void, undefined> {
+export async function* walkTable<Row>(
+  look: Look,
+  { table, decode }: TableWalk<Row>,
+  turns: ReadTurns,
+): AsyncGenerator<Row, void, undefined> {
   for (let after: Key | undefined; ;) {
     const from = after;
     const rows = await look((tables) => {
@@ -45,14 +49,14 @@ export async function* walkTable<Row>(look: Look, { table, decode }: TableWalk<R
     for (const { row } of rows) yield row;
     after = rows.at(-1)?.key;
     if (after === undefined) return;
-    await nextTurn();
+    await turns.afterPages();
   }
 }
 
 /** The ids of all files of all owners, in their order: two tables, of which each is in it. */
-export async function* walkFiles(look: Look): AsyncGenerator<FileId, void, undefined> {
-  const stores = walkTable(look, { table: ({ files }) => files, decode: fileOfKey });
-  const others = walkTable(look, { table: ({ owned }) => owned, decode: fileOfKey });
+export async function* walkFiles(look: Look, turns: ReadTurns): AsyncGenerator<FileId, void, undefined> {
+  const stores = walkTable(look, { table: ({ files }) => files, decode: fileOfKey }, turns);
+  const others = walkTable(look, { table: ({ owned }) => owned, decode: fileOfKey }, turns);
   let [left, right] = [await stores.next(), await others.next()];
   while (left.done !== true || right.done !== true) {
     if (right.done === true || (left.done !== true && left.value < right.value)) {

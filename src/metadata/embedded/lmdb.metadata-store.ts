@@ -36,6 +36,7 @@ import { snapshotOf } from './index-snapshot.js';
 import { type IndexAccess, sweepStaged } from './index-suspects.js';
 import type { IndexTables } from './index-tables.js';
 import { embeddedTransfer } from './index-transfer.js';
+import { ReadTurns } from './read-turns.js';
 import { DAMAGE, GARBAGE, type TableWalk, TOMBSTONES, walkFiles, walkTable } from './index-walk.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
@@ -53,6 +54,7 @@ export class LmdbMetadataStore extends MetadataStore {
   private readonly revisions: RevisionClock;
   private closing: Promise<void> | undefined;
   private probes = 0;
+  private readonly turns = new ReadTurns();
 
   private constructor(private readonly index: OpenIndex) {
     super();
@@ -158,7 +160,7 @@ export class LmdbMetadataStore extends MetadataStore {
 
   /** The orders by creation are those of the file ids, which are UUIDv7. */
   override list(query: ListQuery, signal: AbortSignal): Promise<FilePage> {
-    return listFiles((read) => this.look(signal, read), query);
+    return this.turns.page(() => listFiles((read) => this.look(signal, read), query));
   }
 
   override findByName(owner: OwnerId, name: string, signal: AbortSignal): Promise<StoredFile | undefined> {
@@ -178,7 +180,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override async *files(signal: AbortSignal): AsyncGenerator<StoredFile, void, undefined> {
-    for await (const id of walkFiles((read) => this.look(signal, read))) {
+    for await (const id of walkFiles((read) => this.look(signal, read), this.turns)) {
       const found = await this.find(id, signal);
       if (found !== undefined) yield found;
     }
@@ -251,7 +253,7 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   override snapshot(signal: AbortSignal): AsyncGenerator<SnapshotEntry, void, undefined> {
-    return snapshotOf(this.index.database, signal);
+    return snapshotOf(this.index.database, this.turns, signal);
   }
 
   /** Writes a row of its own: LMDB does not sync a transaction that changed nothing. */
@@ -277,11 +279,12 @@ export class LmdbMetadataStore extends MetadataStore {
   }
 
   private access(signal: AbortSignal): IndexAccess {
-    return { look: (read) => this.look(signal, read), change: (apply) => this.change(signal, apply) };
+    const { turns } = this;
+    return { look: (read) => this.look(signal, read), change: (apply) => this.change(signal, apply), turns };
   }
 
   private walk<Row>(signal: AbortSignal, table: TableWalk<Row>): AsyncGenerator<Row, void, undefined> {
-    return walkTable((read) => this.look(signal, read), table);
+    return walkTable((read) => this.look(signal, read), table, this.turns);
   }
 
   private look<Result>(signal: AbortSignal, read: (tables: IndexTables) => Result): Promise<Result> {
