@@ -7,12 +7,12 @@ import { ClusterMember } from './cluster/cluster-member.js';
 import type { ClusterRole, HeardGateway } from './cluster/cluster-role.js';
 import { openSecret } from './cluster/cluster-secret.js';
 import { openOwnMap } from './cluster/own-map.js';
-import { lockOf } from './cluster/process-lock-of.js';
 import { ForwardProof } from './cluster/forward-proof.js';
 import { DomainError } from './common/errors.js';
 import type { ProcessLock } from './common/process-lock.js';
 import type { AppConfig } from './config/app-config.js';
 import { ClusterFile } from './config/cluster-file.js';
+import { lockStorage } from './config/storage-lock.js';
 import { addressError, type RunningApp } from './create-app.js';
 import { createGuardedServer, endConnections, urlOf } from './http/guarded-server.js';
 import { spoken } from './cluster/spoken.js';
@@ -34,7 +34,7 @@ export interface RunningProcess extends RunningApp {
  * @throws DomainError with one of the codes of a start that fails
  */
 export async function startCluster(config: AppConfig): Promise<RunningProcess> {
-  const lock = lockOf(config);
+  const lock = lockStorage(config);
   const secret = openSecret(config);
   const signal = AbortSignal.timeout(config.limits.node_call_ms_max);
   const member = await ClusterMember.open(config, PeerSecret.of(secret), signal);

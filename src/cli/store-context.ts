@@ -1,13 +1,11 @@
 import 'reflect-metadata';
-import { join } from 'node:path';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { openStoreAtRest, type StoreAtRest } from '../cluster/store-at-rest.js';
-import { makeStorageDirectory } from '../common/make-folder.js';
-import { ProcessLock } from '../common/process-lock.js';
 import type { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import type { ClusterMap } from '../config/cluster-map.js';
+import { lockStorage } from '../config/storage-lock.js';
 import { FolderNodeSource } from '../nodes/folder-node-source.js';
 import { RecoveryModule } from '../recovery/recovery.module.js';
 import type { RebuildOptions, RebuildResult } from '../recovery/rebuild.service.js';
@@ -46,8 +44,7 @@ export async function openContext(config: AppConfig, map?: ClusterMap): Promise<
 
 function storeOf(config: AppConfig, map: ClusterMap): StoreAtRest {
   const { storage_directory: directory } = config;
-  makeStorageDirectory(directory);
-  const lock = ProcessLock.take(join(directory, 'storage.lock'));
+  const lock = lockStorage(config);
   return {
     parts: { file: ClusterFile.of(directory, map), source: new FolderNodeSource(config) },
     close: () => lock.release(),

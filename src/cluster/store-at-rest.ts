@@ -2,10 +2,10 @@ import { DomainError } from '../common/errors.js';
 import type { AppConfig } from '../config/app-config.js';
 import { ClusterFile } from '../config/cluster-file.js';
 import { LiveTls } from '../config/live-tls.js';
+import { lockStorage } from '../config/storage-lock.js';
 import type { ClusterParts } from '../nodes/cluster-parts.js';
 import { PeerSecret } from '../nodes/peer/peer-secret.js';
 import { openSecret } from './cluster-secret.js';
-import { lockOf } from './process-lock-of.js';
 import { RestNodeSource } from './rest-node-source.js';
 
 /** A cluster as the command line sees it while its gateway does not run and the other peers do. */
@@ -16,7 +16,7 @@ export interface StoreAtRest {
 
 /** @throws DomainError `storage-locked` while the process runs, `storage-missing` if it is not the gateway's storage */
 export function openStoreAtRest(config: AppConfig): StoreAtRest {
-  const lock = lockOf(config);
+  const lock = lockStorage(config);
   try {
     const { storage_directory: directory, node } = config;
     const map = ClusterFile.peek(directory);

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { makeFolder, makeStorageDirectory } from './make-folder.js';
+import { makeFolder } from './make-folder.js';
 
 let home: string;
 
@@ -34,12 +34,4 @@ describe('a folder that is to be made', () => {
     for (const path of ['link', 'link/a']) expect(() => makeFolder(join(home, path))).toThrow('EEXIST');
     expect(existsSync(join(home, 'nothing'))).toBe(false);
   });
-});
-
-// Node.js would try until the end of days.
-(process.platform === 'linux' ? it : it.skip)('a storage directory that cannot be made is refused, under /proc too', () => {
-  for (const path of ['/proc/dcloud', '/proc/dcloud/a/b'])
-    expect(() => makeStorageDirectory(path)).toThrow(
-      expect.objectContaining({ code: 'storage-unusable', detail: expect.stringContaining('ENOENT') }),
-    );
 });

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DomainError, errorCode } from './errors.js';
+import { errorCode } from './errors.js';
 
 /**
  * Makes a folder, and those above it that are missing. Not by `recursive` of Node.js, which tries without end where a folder is there and the
@@ -18,15 +18,5 @@ export function makeFolder(path: string, mode = 0o777): string | undefined {
     const above = makeFolder(parent, mode);
     const made = makeFolder(path, mode);
     return above ?? made;
-  }
-}
-
-/** @throws DomainError `storage-unusable` */
-export function makeStorageDirectory(directory: string): void {
-  try {
-    makeFolder(directory);
-  } catch (cause) {
-    const detail = `storage_directory ${directory} cannot be made: ${(cause as Error).message}`;
-    throw new DomainError('storage-unusable', detail, { cause });
   }
 }

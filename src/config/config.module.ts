@@ -1,12 +1,11 @@
-import { join } from 'node:path';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
-import { makeStorageDirectory } from '../common/make-folder.js';
 import { ProcessLock } from '../common/process-lock.js';
 import { AppConfig } from './app-config.js';
 import { ClusterFile } from './cluster-file.js';
 import { LiveConfig } from './live-config.js';
 import { LiveTls } from './live-tls.js';
+import { lockStorage } from './storage-lock.js';
 
 const OPENED_HERE: Provider[] = [
   // Before anything of the storage is read or made; held until the process ends, however it ends.
@@ -47,9 +46,4 @@ export class ConfigModule {
       exports: [AppConfig, ClusterFile, LiveConfig, LiveTls],
     };
   }
-}
-
-function lockStorage({ storage_directory: directory }: AppConfig): ProcessLock {
-  makeStorageDirectory(directory);
-  return ProcessLock.take(join(directory, 'storage.lock'));
 }
