@@ -232,9 +232,9 @@ export class ChaosRun {
     await checker.checkCopies([...sample], this.target.redundancy);
   }
 
-  /** The addresses at which somebody answers, be it that he has no time. */
+  /** The addresses at which somebody answers who can: a gateway that is cut off from all others may still have the index for a moment. */
   private async answering(): Promise<readonly string[]> {
-    const urls = this.target.urls();
+    const urls = this.target.urlsWithout(this.nemesis.away);
     for (let left = ATTEMPTS; left > 0; left -= 1) {
       const asked = urls.map(async (url) => {
         const signal = AbortSignal.timeout(ANSWER_MS_MAX);

@@ -53,6 +53,8 @@ export abstract class ChaosTarget {
 
   /** Where a client may knock at this moment: also at doors behind which nobody answers. */
   abstract urls(): readonly string[];
+  /** Where a client may count on an answer while these nodes are away: at no process that is cut off with its node. */
+  abstract urlsWithout(away: ReadonlySet<number>): readonly string[];
   /** Where each node keeps everything. */
   abstract folders(): readonly string[];
   abstract cost(deed: Deed): Cost;

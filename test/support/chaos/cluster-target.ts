@@ -101,6 +101,12 @@ export class ClusterTarget extends ChaosTarget {
     return this.numbers().map((node) => this.cluster.url(node));
   }
 
+  urlsWithout(away: ReadonlySet<number>): readonly string[] {
+    return this.numbers()
+      .filter((node) => !away.has(node))
+      .map((node) => this.cluster.url(node));
+  }
+
   folders(): readonly string[] {
     return this.numbers().map((node) => this.cluster.nodeFolder(node));
   }

@@ -51,6 +51,11 @@ export class FolderTarget extends ChaosTarget {
     return [this.server.url];
   }
 
+  /** The one process answers, whatever folders are away. */
+  urlsWithout(): readonly string[] {
+    return this.urls();
+  }
+
   folders(): readonly string[] {
     return Array.from({ length: this.nodes }, (_, at) => this.server.nodeFolder(at + 1));
   }

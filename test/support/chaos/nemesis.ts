@@ -31,6 +31,12 @@ export class Nemesis {
     this.parts = parts;
   }
 
+  /** The nodes that are struck now. */
+  get away(): ReadonlySet<number> {
+    const { target } = this.parts;
+    return new Set([...this.deeds].filter((deed) => target.cost(deed) !== 'none').map(({ node }) => node));
+  }
+
   /** One deed after the other, also several at once, until the signal; resolves when all is good again. */
   async disturb(signal: AbortSignal): Promise<void> {
     const { random, gapMsMax, holdMsMax, target } = this.parts;
