@@ -18,7 +18,7 @@ export function slicesCovering({ from, to }: ByteRange, sliceBytes: number): Sli
   return { first, end, skip: from - first * sliceBytes };
 }
 
-/** Slices below this size are cut together, from one buffer: a step of a stream and a buffer for each would cost more than their bytes. */
+/** As many small slices as fit are cut together, from one buffer: a step of a stream and a buffer for each would cost more than their bytes. */
 const GROUP_BYTES = 64 * 1024;
 
 /**

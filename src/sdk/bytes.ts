@@ -1,4 +1,6 @@
+import { totalBytes } from '../common/total-bytes.js';
 import { sharedRandomPool } from '../crypto/random-pool.js';
+import { joinInto } from '../crypto/segment-gatherer.js';
 import { symmetric } from './symmetric.js';
 
 /** Bytes that Web Crypto takes without a copy: never shared with another thread. */
@@ -24,13 +26,7 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
 
 /** However many they are: arguments end at some thousands. */
 export function concatAll(parts: readonly Uint8Array[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  for (const part of parts) {
-    whole.set(part, end);
-    end += part.length;
-  }
-  return whole;
+  return joinInto(new Uint8Array(totalBytes(parts)), parts);
 }
 
 export function randomBytes(count: number): Bytes {

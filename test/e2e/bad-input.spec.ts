@@ -70,6 +70,12 @@ function send(method: string, path: string, init: RequestInit = {}): Promise<Res
   return fetch(`${server.url}${path}`, { method, ...init });
 }
 
+/** Not with fetch, which would tidy the path up. */
+async function sendAsIs(method: string, path: string): Promise<Response> {
+  const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+  return responseOf(await exchange(server.url, head));
+}
+
 function patch(body: string | Uint8Array<ArrayBuffer>, contentType = 'application/json'): Promise<Response> {
   return send('PATCH', `/files/${control.id}`, { body, headers: { 'content-type': contentType } });
 }
@@ -229,9 +235,7 @@ describe('an address', () => {
     ['GET', '/docs/../../package.json', 'route-not-found'],
     ['GET', '/docs/..%2f..%2fpackage.json', 'route-not-found'],
   ])('%s %s is refused', async (method, path, code) => {
-    // Not with fetch, which would tidy the path up.
-    const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
-    await expectProblem(responseOf(await exchange(server.url, head)), code);
+    await expectProblem(await sendAsIs(method, path), code);
   });
 });
 
@@ -245,8 +249,7 @@ describe('a method that an address does not take', () => {
     ['DELETE', '/health', 'GET, HEAD'],
     ['POST', '/docs', 'GET, HEAD'],
   ])('%s %s: it takes %s', async (method, path, allowed) => {
-    const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
-    const response = responseOf(await exchange(server.url, head));
+    const response = await sendAsIs(method, path);
     expect(response.headers.get('allow')).toBe(allowed);
     await expectProblem(response, 'method-not-allowed');
   });

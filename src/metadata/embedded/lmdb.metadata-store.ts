@@ -36,10 +36,10 @@ import { snapshotOf } from './index-snapshot.js';
 import { type IndexAccess, sweepStaged } from './index-suspects.js';
 import type { IndexTables } from './index-tables.js';
 import { embeddedTransfer } from './index-transfer.js';
-import { ReadTurns } from './read-turns.js';
 import { DAMAGE, GARBAGE, type TableWalk, TOMBSTONES, walkFiles, walkTable } from './index-walk.js';
 import { openIndex } from './lmdb-index.js';
 import type { OpenIndex, OpenOptions } from './lmdb-index.js';
+import { ReadTurns } from './read-turns.js';
 import { RevisionClock } from '../revision-clock.js';
 
 const PROBE = Buffer.from('probe');
