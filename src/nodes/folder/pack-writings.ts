@@ -173,9 +173,10 @@ class PutWriting implements Writing {
 function itemsOf({ shards, records }: NodeBatch): Item[] {
   const keys = new KeyEncoder();
   const riders = new Set<Shard>();
+  const mayRide = new Map(shards.filter(isSmallFirst).map((shard) => [shard.versionId as string, shard]));
   const items: Item[] = records.map((record) => {
     requireRecord(record, keys);
-    const rider = record.kind === 'manifest' ? shards.find((shard) => ridesIn(shard, record)) : undefined;
+    const rider = record.kind === 'manifest' ? mayRide.get(record.id) : undefined;
     if (rider === undefined) return { record };
     riders.add(rider);
     requireShard(rider, keys);
@@ -196,8 +197,9 @@ export function requireBatch({ shards, records }: NodeBatch): void {
   for (const shard of shards) requireShard(shard, keys);
 }
 
-function ridesIn(shard: Shard, record: NodeRecord): boolean {
-  return shard.stripe === 0 && shard.versionId === record.id && shard.bytes.byteLength <= RIDER_BYTES_MAX;
+/** Whether it rides in the manifest of its version, if that comes with it. */
+function isSmallFirst({ stripe, bytes }: Shard): boolean {
+  return stripe === 0 && bytes.byteLength <= RIDER_BYTES_MAX;
 }
 
 function requireShard(shard: Shard, keys: KeyEncoder): void {

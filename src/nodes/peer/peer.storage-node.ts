@@ -31,6 +31,7 @@ import {
 import { PeerConnection, type PeerConnectionOptions } from './peer-connection.js';
 import { EntryReader } from './peer-entries.js';
 import type { PeerHello } from './peer-hello.js';
+import { asOneList, ITEM_BYTES, SmallCalls } from './small-calls.js';
 
 export interface PeerNodeOptions extends PeerConnectionOptions {
   readonly number: number;
@@ -40,27 +41,51 @@ export interface PeerNodeOptions extends PeerConnectionOptions {
   readonly term: () => number;
 }
 
+type Found<Item> = Item | NodeError;
+
 /** The head of a record in an answer is at most so long. */
 const RECORD_HEAD_BYTES_MAX = 64;
+/** What a record is expected to have: most are of small files, or manifests of large ones. */
+const RECORD_BYTES_USUAL = 4 * 1024;
 
 /** A node that another process serves, over the peer protocol (`docs/peer-protocol.md`). */
 export class PeerStorageNode extends StorageNode {
   override readonly number: number;
   private readonly connection: PeerConnection;
+  private readonly puts: SmallCalls<NodeBatch, undefined>;
+  private readonly gets: SmallCalls<readonly ShardPart[], readonly Found<Uint8Array>[]>;
+  private readonly deletions: SmallCalls<readonly ShardId[], undefined>;
+  private readonly recordGets: SmallCalls<readonly RecordKey[], readonly Found<NodeRecord>[]>;
+  private readonly forgets: SmallCalls<readonly RecordHead[], undefined>;
 
   constructor(private readonly options: PeerNodeOptions) {
     super();
     this.number = options.number;
     this.connection = new PeerConnection(options, (hello) => requireNode(hello, options));
+    this.puts = new SmallCalls(bytesOfBatch, (batches, signal) => this.putAll(batches, signal));
+    this.gets = new SmallCalls(
+      bytesOfParts,
+      asOneList((parts, signal) => this.getAll(parts, signal)),
+    );
+    this.deletions = new SmallCalls(bytesOfItems, (lists: readonly (readonly ShardId[])[], signal) =>
+      this.tell('delete', encodeShardIds(lists.flat()), lists, signal),
+    );
+    this.recordGets = new SmallCalls(
+      bytesOfRecords,
+      asOneList((keys, signal) => this.getAllRecords(keys, signal)),
+    );
+    this.forgets = new SmallCalls(bytesOfItems, (lists: readonly (readonly RecordHead[])[], signal) =>
+      this.tell('forget', encodeRecordHeads(lists.flat()), lists, signal),
+    );
   }
 
   override async put(batch: NodeBatch, signal: AbortSignal): Promise<void> {
     this.connection.admit(signal);
     requireBatch(batch);
-    await this.call('put', encodeBatch(batch), signal);
+    await this.puts.run(batch, signal);
   }
 
-  override get(ids: readonly ShardAsk[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+  override get(ids: readonly ShardAsk[], signal: AbortSignal): Promise<readonly Found<Uint8Array>[]> {
     return this.getParts(ids, signal);
   }
 
@@ -68,11 +93,10 @@ export class PeerStorageNode extends StorageNode {
    * Reads parts of shards; answers as {@link get} does. The peer checks the checksum of each whole shard and sends the part alone. Of a part
    * that lies beyond the shard's end there is what the shard has of it.
    */
-  async getParts(parts: readonly ShardPart[], signal: AbortSignal): Promise<readonly (Uint8Array | NodeError)[]> {
+  async getParts(parts: readonly ShardPart[], signal: AbortSignal): Promise<readonly Found<Uint8Array>[]> {
     this.connection.admit(signal);
     requireShardIds(parts);
-    const bytesMax = (position: number): number => parts[position]?.length ?? SHARD_PAYLOAD_BYTES_MAX;
-    return this.entries('get', encodeShardParts(parts), { count: parts.length, bytesMax, signal });
+    return this.gets.run(parts, signal);
   }
 
   override async pull(
@@ -94,21 +118,19 @@ export class PeerStorageNode extends StorageNode {
   override async delete(ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
     this.connection.admit(signal);
     requireShardIds(ids);
-    await this.call('delete', [encodeShardIds(ids)], signal);
+    await this.deletions.run(ids, signal);
   }
 
-  override async getRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly (NodeRecord | NodeError)[]> {
+  override async getRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly Found<NodeRecord>[]> {
     this.connection.admit(signal);
     requireRecordKeys(keys);
-    const bytesMax = (): number => RECORD_HEAD_BYTES_MAX + RECORD_BYTES_MAX;
-    const answers = await this.entries('records', encodeRecordKeys(keys), { count: keys.length, bytesMax, signal });
-    return answers.map((answer) => (answer instanceof NodeError ? answer : decodeRecord(answer)));
+    return this.recordGets.run(keys, signal);
   }
 
   override async forget(heads: readonly RecordHead[], signal: AbortSignal): Promise<void> {
     this.connection.admit(signal);
     requireRecordKeys(heads);
-    await this.call('forget', [encodeRecordHeads(heads)], signal);
+    await this.forgets.run(heads, signal);
   }
 
   override listRecords(signal: AbortSignal): AsyncGenerator<RecordHead, void, undefined> {
@@ -125,6 +147,34 @@ export class PeerStorageNode extends StorageNode {
 
   override close(): Promise<void> {
     return this.connection.close();
+  }
+
+  private async putAll(batches: readonly NodeBatch[], signal: AbortSignal): Promise<readonly undefined[]> {
+    const shards = batches.flatMap((batch) => batch.shards);
+    const records = batches.flatMap((batch) => batch.records);
+    await this.call('put', encodeBatch({ shards, records }), signal);
+    return batches.map(() => undefined);
+  }
+
+  private getAll(parts: readonly ShardPart[], signal: AbortSignal): Promise<readonly Found<Uint8Array>[]> {
+    const bytesMax = (position: number): number => parts[position]?.length ?? SHARD_PAYLOAD_BYTES_MAX;
+    return this.entries('get', encodeShardParts(parts), { count: parts.length, bytesMax, signal });
+  }
+
+  private async getAllRecords(keys: readonly RecordKey[], signal: AbortSignal): Promise<readonly Found<NodeRecord>[]> {
+    const bytesMax = (): number => RECORD_HEAD_BYTES_MAX + RECORD_BYTES_MAX;
+    const answers = await this.entries('records', encodeRecordKeys(keys), { count: keys.length, bytesMax, signal });
+    return answers.map((answer) => (answer instanceof NodeError ? answer : decodeRecord(answer)));
+  }
+
+  private async tell(
+    operation: string,
+    body: Uint8Array,
+    { length }: readonly unknown[],
+    signal: AbortSignal,
+  ): Promise<readonly undefined[]> {
+    await this.call(operation, [body], signal);
+    return Array.from({ length }, () => undefined);
   }
 
   private call(operation: string, body: readonly Uint8Array[], signal: AbortSignal): Promise<Uint8Array> {
@@ -145,7 +195,7 @@ export class PeerStorageNode extends StorageNode {
     operation: string,
     body: Uint8Array,
     { count, bytesMax, signal }: { count: number; bytesMax: (position: number) => number; signal: AbortSignal },
-  ): Promise<readonly (Uint8Array | NodeError)[]> {
+  ): Promise<readonly Found<Uint8Array>[]> {
     const reader = new EntryReader(count, bytesMax);
     const call = { ...this.address(), operation, body: [body] };
     for await (const payload of this.connection.stream(call, signal)) reader.push(payload);
@@ -171,6 +221,22 @@ export class PeerStorageNode extends StorageNode {
     const { clusterId, nodeId, term } = this.options;
     return { clusterId, nodeId, term: term() };
   }
+}
+
+function bytesOfBatch({ shards, records }: NodeBatch): number {
+  return [...shards, ...records].reduce((sum, { bytes }) => sum + ITEM_BYTES + bytes.byteLength, 0);
+}
+
+function bytesOfParts(parts: readonly ShardPart[]): number {
+  return parts.reduce((sum, { length = Infinity }) => sum + ITEM_BYTES + length, 0);
+}
+
+function bytesOfRecords({ length }: readonly RecordKey[]): number {
+  return length * (ITEM_BYTES + RECORD_BYTES_USUAL);
+}
+
+function bytesOfItems({ length }: readonly unknown[]): number {
+  return length * ITEM_BYTES;
 }
 
 /** A process that serves another node must not get what is meant for this one. One without a node yet says so by itself. */
