@@ -59,9 +59,9 @@ describe('Small calls to a peer', () => {
       () => asks.map((ask) => node.get([ask], never())),
     );
     expect(inner.calls.get).toBe(2);
-    for (const [at, { bytes }] of shards.entries())
-      expect(found[at]).toMatchObject({ status: 'fulfilled', value: [{ ...bytes }] });
-    expect(found.at(-1)).toMatchObject({ status: 'fulfilled', value: [{ kind: 'not-found' }] });
+    const got = found.map((result) => (result.status === 'fulfilled' ? result.value : []));
+    for (const [at, { bytes }] of shards.entries()) expect(Buffer.compare(got[at]?.[0] as Uint8Array, bytes)).toBe(0);
+    expect(got.at(-1)).toMatchObject([{ kind: 'not-found' }]);
     const read = await behind(
       'getRecords',
       () => node.getRecords(records.slice(0, 1), never()),
