@@ -47,6 +47,9 @@ export interface MoveReport {
 /** Batches that are copied at once: one is read while another one is written. */
 const WIDTH = 2;
 
+/** A batch may be so much longer, if that spares the short end of a version one of its own. */
+const BATCH_SLACK = 17 / 16;
+
 /** Where a step begins, and of which page. */
 interface PageState {
   readonly page: number;
@@ -198,14 +201,16 @@ export class VersionMover {
       const plan = planStripe({ stripe, nodes, k: manifest.k }, policy);
       if (plan === undefined) continue;
       const move = step.begin(nodes, plan);
-      batch.push(move);
       const one = shardBytes(manifest, { stripe, index: 0 });
       // All data of a stripe is read for its first shard, and is in memory until the last one is written.
-      batchBytes += Math.max(move.writes.length, manifest.k) * one;
+      const moveBytes = Math.max(move.writes.length, manifest.k) * one;
+      if (batchBytes > 0 && batchBytes + moveBytes > BATCH_SLACK * this.parts.batchBytes) {
+        yield batch;
+        [batch, batchBytes] = [[], 0];
+      }
+      batch.push(move);
+      batchBytes += moveBytes;
       bytes += move.writes.length * one;
-      if (batchBytes < this.parts.batchBytes) continue;
-      yield batch;
-      [batch, batchBytes] = [[], 0];
     }
     if (batch.length > 0) yield batch;
   }
