@@ -1,6 +1,6 @@
 /**
  * `npm run bench:space`: bytes on the nodes for each byte that they have to keep, with small files, also after half of them were deleted.
- * Options: `--files N` (5000), `--rest-ms N` (20000: so long nothing may change before it counts as settled), `--directory DIR`.
+ * Options: `--files N` (20000: each node has besides them 256 KiB that only a full disk needs), `--rest-ms N` (20000: so long nothing may change before it counts as settled), `--directory DIR`.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
@@ -22,7 +22,7 @@ const SETTLE_MS_MAX = 300_000;
 
 const { values } = parseArgs({
   options: {
-    files: { type: 'string', default: '5000' },
+    files: { type: 'string', default: '20000' },
     'rest-ms': { type: 'string', default: '20000' },
     directory: { type: 'string', default: tmpdir() },
   },

@@ -11,6 +11,10 @@ import type { Stray } from './write-ledger.js';
 
 /** Garbage versions that are deleted at once. */
 const WIDTH = 16;
+/** A walk over the nodes is worth it when so many versions have become garbage since the last one ... */
+const RETIRED_LEAST = 100;
+/** ... and there are no more than this many shards for each of them: so the walk costs each of them as much, at the most. */
+const SHARDS_FOR_EACH = 16;
 
 /**
  * Runs the {@link Collector}: for what has just become garbage at once; on a timer for all that is left, because a node was away or a
@@ -25,6 +29,8 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
   private readonly running = new Map<'collect' | 'sweep', Promise<void>>();
   private queue: GarbageVersion[] = [];
   private isSweepWanted = false;
+  /** Versions that have become garbage since the last walk began. */
+  private retired = 0;
   private timers: NodeJS.Timeout[] = [];
 
   private reconcile: (fileId: FileId) => Promise<void> = () => Promise.reject(new Error('nobody can seal records yet'));
@@ -94,6 +100,7 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
   /** Deletes a version that has just become garbage, soon. What cannot be deleted now is left to the timer. */
   collectSoon(garbage: GarbageVersion): void {
     this.queue.push(garbage);
+    this.retired += 1;
     this.run('collect', (signal) => this.collectQueue(signal));
   }
 
@@ -138,6 +145,13 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
     await this.collector.deleteStrays(signal);
     await this.collector.collect(signal);
     await this.collectQueue(signal);
+    if (this.isWalkWorthIt) this.sweepSoon();
+  }
+
+  /** Tombstones go with a walk only: when many files were deleted, they do not wait for the hour. */
+  private get isWalkWorthIt(): boolean {
+    const shards = [...this.records.parts.placement.all().values()].reduce((sum, files) => sum + files, 0);
+    return this.retired >= RETIRED_LEAST && this.retired * SHARDS_FOR_EACH >= shards;
   }
 
   private async collectQueue(signal: AbortSignal): Promise<void> {
@@ -150,6 +164,7 @@ export class CollectorService implements OnApplicationBootstrap, OnApplicationSh
 
   private async sweep(signal: AbortSignal): Promise<void> {
     this.isSweepWanted = false;
+    this.retired = 0;
     const swept = await this.collector.sweep(signal);
     if (swept > 0) this.logger.log({ swept }, 'deleted what a crash or a failed node had left behind');
   }
