@@ -14,6 +14,11 @@ export function noteOwn(bytes: Uint8Array): void {
   checksums.set(bytes, undefined);
 }
 
+/** The checksum that bytes were proven by, if they were. */
+export function provenChecksum(bytes: Uint8Array): number | undefined {
+  return checksums.get(bytes);
+}
+
 /** The checksum of bytes: the one that they were proven by, if they were, so that what spoils them in memory is not taken for what was put. */
 export function checksumOf(bytes: Uint8Array): number {
   return checksums.get(bytes) ?? crc32(bytes);

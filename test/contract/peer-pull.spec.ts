@@ -4,6 +4,7 @@ import { LIMITS } from '../../src/config/limits.js';
 import { DeadlineStorageNode } from '../../src/nodes/deadline.storage-node.js';
 import type { PeerServerParts } from '../../src/nodes/peer/peer-server.js';
 import type { PeerStorageNode } from '../../src/nodes/peer/peer.storage-node.js';
+import { noteRead } from '../../src/nodes/read-bytes.js';
 import type { Shard, ShardCopy, StorageNode } from '../../src/nodes/storage-node.js';
 import { FaultyStorageNode } from '../support/faulty.storage-node.js';
 import { MemoryStorageNode } from '../support/memory.storage-node.js';
@@ -71,6 +72,18 @@ describe('a peer that is to copy from another one', () => {
     const kinds = (await target.pull(SOURCE, copies, never())).map((error) => error?.kind);
     expect(kinds).toEqual(['not-found', 'corrupt', 'corrupt', undefined]);
     expect([...kept.target.shards.values()].map(({ versionId }) => versionId)).toEqual([good.versionId]);
+  });
+
+  it('keeps what the source proved the bytes by, so that what is spoiled on the way is not taken for what was put', async () => {
+    const [shard] = (await putShards(1, 100_000)) as [Shard];
+    jest.spyOn(kept.source, 'get').mockImplementation(() => {
+      const spoiled = Uint8Array.from(shard.bytes, (byte, at) => (at === 50_000 ? byte ^ 1 : byte));
+      noteRead(spoiled, shard.checksum);
+      return Promise.resolve([spoiled]);
+    });
+    await target.pull(SOURCE, [copyOf(shard)], never());
+    expect([...kept.target.shards.values()].map(({ checksum }) => checksum)).toEqual([shard.checksum]);
+    expect(await target.check([copyOf(shard)], never())).toMatchObject([{ kind: 'corrupt' }]);
   });
 
   it('takes no more from the source than the shard must have, and a byte that tells it is longer', async () => {

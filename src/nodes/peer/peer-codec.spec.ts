@@ -19,6 +19,7 @@ import {
   encodeShardIds,
   encodeShardParts,
 } from './peer-codec.js';
+import { provenChecksum } from '../read-bytes.js';
 import { encodeEntries, EntryReader } from './peer-entries.js';
 import { PeerTag } from './peer-tag.js';
 import { decodeFailure, encodeFailure, FrameOpener, FrameSealer, OtherRunError } from './peer-frames.js';
@@ -240,6 +241,18 @@ describe('an answer in frames', () => {
       reader.push(Buffer.concat(payload));
     const found = reader.finish().map((entry) => (entry instanceof NodeError ? entry.message : entry.byteLength));
     expect(found).toEqual([3_000_000, 'corrupt: a flipped bit', 0, 1]);
+  });
+
+  it.each([1, 4, 7, 1000])('carries what bytes were proven by, cut into pieces of %i bytes', (size) => {
+    const [proven, plain] = [Buffer.alloc(5000, 7), Buffer.alloc(5000, 8)];
+    const whole = Buffer.concat(
+      [...encodeEntries([{ bytes: proven, checksum: 0xfedcba98 }, [plain], { bytes: plain, checksum: 0 }])].flat(),
+    );
+    const reader = new EntryReader(3, () => 5000);
+    for (let at = 0; at < whole.byteLength; at += size) reader.push(Buffer.from(whole.subarray(at, at + size)));
+    const found = reader.finish() as readonly Uint8Array[];
+    expect(found.map((bytes) => bytes[0])).toEqual([7, 8, 8]);
+    expect(found.map(provenChecksum)).toEqual([0xfedcba98, undefined, 0]);
   });
 
   it('has as many entries as were asked for, none longer than it may be', () => {

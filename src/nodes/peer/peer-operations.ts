@@ -1,6 +1,6 @@
 import { release } from '../../common/release.js';
 import { parseClusterMap } from '../../config/cluster-map.js';
-import { letGo } from '../read-bytes.js';
+import { letGo, provenChecksum } from '../read-bytes.js';
 import { NodeError, type StorageNode } from '../storage-node.js';
 import type { LocalNode } from './local-node.js';
 import type { PeerAnswer } from './peer-answer.js';
@@ -17,7 +17,7 @@ import {
   encodeShardIds,
   type ShardPart,
 } from './peer-codec.js';
-import { encodeEntries } from './peer-entries.js';
+import { encodeEntries, type Entry } from './peer-entries.js';
 import { parseObject } from './peer-hello.js';
 import type { PeerClaim } from './peer-proof.js';
 import { pullShards } from './peer-pull.js';
@@ -161,9 +161,12 @@ function encodeVerdicts(verdicts: readonly (NodeError | undefined)[]): Generator
   return encodeEntries(verdicts.map((error) => error ?? []));
 }
 
-function partOf(found: Uint8Array | NodeError | undefined, { offset = 0, length }: ShardPart): readonly Uint8Array[] | NodeError {
+/** Of a whole shard with its checksum, if it is known: so who keeps the bytes keeps what they were proven by, and need not sum them up again. */
+function partOf(found: Uint8Array | NodeError | undefined, { offset = 0, length = Infinity }: ShardPart): Entry {
   if (found === undefined || found instanceof NodeError) return found ?? new NodeError('unavailable', 'it gave no answer for it');
-  return [found.subarray(offset, length === undefined ? undefined : offset + length)];
+  const checksum = offset === 0 && length >= found.byteLength ? provenChecksum(found) : undefined;
+  if (checksum !== undefined) return { bytes: found, checksum };
+  return [found.subarray(offset, offset + length)];
 }
 
 async function* pages<Item>(

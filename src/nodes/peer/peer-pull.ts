@@ -1,5 +1,4 @@
-import { crc32 } from 'node:zlib';
-import { letGo, noteRead } from '../read-bytes.js';
+import { checksumOf, letGo, noteRead } from '../read-bytes.js';
 import { NodeError, type Shard, type ShardCopy, type StorageNode } from '../storage-node.js';
 
 /**
@@ -47,7 +46,7 @@ function errorOf(found: Uint8Array | NodeError | undefined, length: number): Nod
 }
 
 function shardOf({ versionId, stripe, index, k, m }: ShardCopy, bytes: Uint8Array): Shard {
-  const checksum = crc32(bytes);
+  const checksum = checksumOf(bytes);
   noteRead(bytes, checksum);
   return { versionId, stripe, index, k, m, bytes, checksum };
 }
