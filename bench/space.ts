@@ -1,6 +1,7 @@
 /**
  * `npm run bench:space`: bytes on the nodes for each byte that they have to keep, with small files, also after half of them were deleted.
- * Options: `--files N` (20000: each node has besides them 256 KiB that only a full disk needs), `--rest-ms N` (20000: so long nothing may change before it counts as settled), `--directory DIR`.
+ * Options: `--files N` (20000; with few, the ballast of each node, of 256 KiB, is much beside them), `--rest-ms N` (20000: so long nothing may change
+ * before it counts as settled), `--directory DIR`.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
